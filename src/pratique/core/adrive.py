@@ -1,0 +1,259 @@
+"""The asyncio driver: the same flows, the same questions; awaits what is async, hops to a thread only where it must."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar, cast
+
+from .callback import Callback
+from .crossing import Crossing
+from .drive import (
+    Gate,
+    Run,
+    World,
+    closed,
+    failed_effect,
+    finish,
+    needed,
+    refusal_record,
+    revoke,
+    too_late,
+)
+from .event import Outcome
+from .question import (
+    Act,
+    Begin,
+    Commit,
+    Confirm,
+    Decide,
+    FirstUse,
+    Flow,
+    Hold,
+    Lookup,
+    Name,
+    Question,
+    Settle,
+)
+from .refusal import Refused, StoreError
+from .store import AsyncStore, AsyncTransaction, Held
+
+T = TypeVar("T")
+TIDY_SECONDS: Final = 1.0
+"""How long giving back holds and writing down a refusal may take, once a crossing has failed."""
+_NEEDS_STORE: Final = (Begin, Hold)
+
+
+class _AsyncRun:
+    """The state of one crossing on the event loop."""
+
+    __slots__ = ("acted", "crossing", "holds", "limit", "question", "session", "store", "thread", "transaction", "world")
+
+    def __init__(self, crossing: Crossing, world: World) -> None:
+        self.crossing = crossing
+        self.world = world
+        self.store: AsyncStore | None = world.store.asynchronous if world.store is not None else None
+        self.transaction: AsyncTransaction | None = None
+        self.session: object = None
+        self.holds: dict[bytes, int] = {}
+        self.question: Question | None = None
+        self.limit: asyncio.Timeout | None = None
+        self.acted = False
+        self.thread: Run | None = None  # the sync part, where the store has no async face
+
+    async def call(self, callback: Callback, *args: object) -> Any:
+        """Call one of our user's callables: inline in our transaction, where the session belongs to this loop."""
+        value = callback.call(*args, self.session) if callback.wants_session else callback.call(*args)
+        return await value if hasattr(type(value), "__await__") else value
+
+    async def call_outside(self, callback: Callback, *args: object) -> Any:
+        """Call one of our user's callables outside a transaction: a sync one on a thread of the pool."""
+        if callback.is_async:
+            return await callback.call(*args)
+        value = await asyncio.wrap_future(self.world.pool.submit(callback.call, *args))
+        return await value if hasattr(type(value), "__await__") else value
+
+    async def begin(self) -> None:
+        self.transaction = await needed(self.store).begin()
+        self.session = self.transaction.session
+
+    async def lookup(self, question: Lookup) -> object:
+        if self.transaction is None:
+            return await self.call_outside(question.call, question.subject)
+        linked = await self.call(question.call, question.subject)
+        if linked is not None:
+            await self.transaction.lock(linked)
+        return linked
+
+    async def act(self, question: Act) -> None:
+        if self.limit is not None:
+            self.limit.reschedule(None)  # the deadline bounds the proofs; an effect is never abandoned
+        self.acted = True
+        if self.transaction is None:
+            await self.call_outside(question.call, question.admitted)
+        else:
+            self.transaction.forbid_commit()
+            await self.call(question.call, question.admitted)
+
+    async def commit(self) -> None:
+        record = self.crossing.record(Outcome.PROVEN)
+        transaction = needed(self.transaction)
+        await transaction.record(record)
+        await transaction.commit()
+        self.transaction = None
+        self.world.recorder.emit(record, sample=False)
+
+    async def hold(self, question: Hold) -> Any:
+        held = await needed(self.store).hold(
+            question.key, lease=self.world.lease, fingerprint=question.fingerprint, crossing_id=self.crossing.id
+        )
+        if isinstance(held, Held):
+            self.holds[question.key] = held.token
+        return held
+
+    async def settle(self, question: Settle) -> bool:
+        record = self.crossing.record(Outcome.PROVEN) if question.is_last else None
+        done = await needed(self.store).settle(question.key, question.token, question.result, record=record)
+        self.holds.pop(question.key, None)
+        if done and record is not None:
+            self.world.recorder.emit(record, sample=False)
+        return done
+
+    async def abandon(self) -> None:
+        """Undo what is open; never raises, never takes long."""
+        if self.transaction is not None:
+            await self.transaction.rollback()
+            self.transaction = None
+        for key, token in self.holds.items():
+            await _quietly(needed(self.store).release(key, token))
+        self.holds.clear()
+
+    async def refuse(self, refused: Refused) -> None:
+        """Record a refusal; durably where the sender is known."""
+        record, keep = refusal_record(self.crossing, refused)
+        if keep:
+            content = self.crossing.claim.content if record.outcome is Outcome.MISMATCH else None
+            await self.keep(record, content)
+        self.world.recorder.emit(record, sample=not self.crossing.is_authentic)
+
+    async def keep(self, record: Any, content: bytes | None) -> None:
+        """Write a record to the store, whichever face it has."""
+        if self.store is not None:
+            await _quietly(self.store.record_refusal(record, self.crossing.key, content))
+        elif self.world.store is not None and self.world.store.sync is not None:
+            write = self.world.store.sync.record_refusal
+            future = self.world.pool.submit(write, record, self.crossing.key, content)
+            await _quietly(asyncio.wrap_future(future))
+
+
+_AnswerOf = Callable[[_AsyncRun, Any], Awaitable[Any]]
+_ANSWERS: Final[dict[type[Question], _AnswerOf]] = {
+    Confirm: lambda run, q: run.call_outside(q.call, q.event),
+    Name: lambda run, q: run.call(q.call, q.subject),
+    Begin: lambda run, _: run.begin(),
+    FirstUse: lambda run, q: needed(run.transaction).first_use(q.keys, run.crossing.id),
+    Lookup: _AsyncRun.lookup,
+    Decide: lambda run, q: run.call(q.call, q.subject, q.linked),
+    Act: _AsyncRun.act,
+    Commit: lambda run, _: run.commit(),
+    Hold: _AsyncRun.hold,
+    Settle: _AsyncRun.settle,
+}
+
+
+async def adrive(flow: Flow[T], crossing: Crossing, world: World) -> T:
+    """Drive a flow to its end on the event loop, all its proofs within the perimeter's deadline.
+
+    Raises:
+        Refused: the only thing that leaves, save what the user's own effect raises.
+    """
+    run = _AsyncRun(crossing, world)
+    if world.deadline is None:
+        return await _finish(flow, run)
+    try:
+        async with asyncio.timeout(world.deadline) as run.limit:
+            return await _finish(flow, run)
+    except TimeoutError as error:
+        if run.limit is None or not run.limit.expired():
+            raise
+        refused = too_late(run.question)
+        refused.crossing_id = crossing.id
+        if run.thread is not None:
+            revoke(run.thread, refused)
+        else:
+            await run.refuse(refused)
+        raise refused from error
+
+
+async def _finish(flow: Flow[T], run: _AsyncRun) -> T:
+    try:
+        return await _loop(flow, run)
+    except BaseException as error:
+        if run.thread is not None:  # rolled back, recorded and closed on its own thread
+            raise
+        await run.abandon()
+        refused = closed(error, run.question, run.crossing, acted=run.acted)
+        if isinstance(refused, Refused):
+            await run.refuse(refused)
+        elif run.acted and isinstance(error, Exception):
+            record = failed_effect(run.crossing, error)
+            await run.keep(record, None)
+            run.world.recorder.emit(record, sample=False)
+        if refused is error:
+            raise
+        raise refused from error
+
+
+async def _loop(flow: Flow[T], run: _AsyncRun) -> T:
+    world = run.world
+    try:
+        question = next(flow)
+        while True:
+            run.question = question
+            kind = type(question)
+            if kind in _NEEDS_STORE and run.store is None:
+                return await _on_a_thread(flow, run, question)
+            answer_of = _ANSWERS.get(kind)
+            try:
+                answer = await (answer_of(run, question) if answer_of is not None else world.answers[kind](question))
+            except BaseException as error:  # noqa: BLE001  the flow decides what becomes of it
+                question = flow.throw(closed(error, question, run.crossing, acted=run.acted))
+            else:
+                question = flow.send(answer)
+    except StopIteration as end:
+        return cast("T", end.value)
+
+
+async def _on_a_thread(flow: Flow[T], run: _AsyncRun, question: Question) -> T:
+    """Drive the rest of a flow on one thread of the pool: one hop for the whole transaction."""
+    gate = Gate()
+    run.thread = Run(run.crossing, run.world, gate)
+    run.thread.question = question
+    future = run.world.pool.submit(finish, flow, run.thread, question)
+    waiting = asyncio.wrap_future(future)
+    try:
+        return await asyncio.shield(waiting)
+    except asyncio.CancelledError:
+        if gate.revoke():
+            if run.limit is None or not run.limit.expired():
+                revoke(run.thread, too_late(run.thread.question))
+            future.cancel()
+            waiting.add_done_callback(_forget)
+            raise
+        # The effect has begun: its outcome is the answer, however late.
+        return await waiting
+
+
+def _forget(future: "asyncio.Future[Any]") -> None:
+    """Look at the outcome of a revoked run, so that nothing complains that nobody did."""
+    if not future.cancelled():
+        future.exception()
+
+
+async def _quietly(awaitable: Awaitable[object]) -> None:
+    """Await what tidies up after a failure; a second failure must not hide the first, nor take long."""
+    try:
+        async with asyncio.timeout(TIDY_SECONDS):
+            await awaitable
+    except (StoreError, TimeoutError):
+        return
+
+

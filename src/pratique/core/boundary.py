@@ -1,0 +1,154 @@
+"""A declared crossing point: what it owes, what discharges each obligation, and its debts."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from .obligation import BIT, Obligation, bits
+from .question import Flow
+from .roots import Goal, Root, Way, independent
+from .waiver import Observe, Waiver
+
+if TYPE_CHECKING:
+    from .crossing import Crossing
+    from .store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """How one obligation is discharged.
+
+    Args:
+        obligation: Which one.
+        method: How, in one phrase for the report: "HMAC-SHA256 over time and content".
+        ways: The alternatives in which it can be made to lie, each a set of roots that must be owned together.
+        where: File and line of our user's own callable, "" where the method is ours. Such a proof is run, not judged.
+        at: When it was done (UTC); None in a declaration.
+    """
+
+    obligation: Obligation
+    method: str
+    ways: tuple[Way, ...]
+    where: str = ""
+    at: datetime | None = None
+
+    @property
+    def roots(self) -> tuple[Root, ...]:
+        """Return every root that it rests on, sorted."""
+        return tuple(sorted({root for way in self.ways for root in way}, key=str))
+
+    def done(self, at: datetime) -> "Proof":
+        """Return the same proof, discharged at *at*."""
+        return replace(self, at=at)
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """One kind of claim that a boundary lets cross: a webhook's event type, a route's action.
+
+    Args:
+        name: Its name within the boundary: "invoice.paid".
+        proofs: What discharges each obligation.
+        waivers: What isn't proven for a time.
+        effect: File and line of what it changes; "" where it changes nothing.
+        facts: More for the reviewer, name and sentence.
+    """
+
+    name: str
+    proofs: tuple[Proof, ...]
+    waivers: tuple[Waiver, ...] = ()
+    effect: str = ""
+    facts: dict[str, str] = field(default_factory=dict[str, str])
+
+    def proven(self) -> int:
+        """Return the obligations that have a proof, as bits."""
+        return bits(proof.obligation for proof in self.proofs)
+
+    def is_waived(self, obligation: Obligation) -> bool:
+        """Say whether the obligation is waived."""
+        return any(waiver.obligation is obligation for waiver in self.waivers)
+
+    def owed(self, owes: int, at: datetime) -> int:
+        """Return what a crossing at *at* must have discharged: what is owed less the waivers still in force."""
+        for waiver in self.waivers:
+            if waiver.holds(at):
+                owes &= ~BIT[waiver.obligation]
+        return owes
+
+
+class Boundary(ABC):
+    """One declared crossing point. It doesn't start while an obligation that it owes has neither proof nor waiver.
+
+    Args:
+        name: Its name in events, metrics and reports; unique in a perimeter.
+        origin: Who originally creates the claim (guide section 12).
+        observe: See `pratique.unsafe.observe`.
+        independent_roots: How many controllers must fall, at the least, before somebody can invent a claim.
+    """
+
+    kind: ClassVar[str]
+    owes: ClassVar[frozenset[Obligation]]
+
+    def __init__(
+        self, name: str, *, origin: str, observe: Observe | None = None, independent_roots: int = 1
+    ) -> None:
+        self.name = name
+        self.origin = origin
+        self.observe = observe
+        self.independent_roots = independent_roots
+        self.owed_bits = bits(self.owes)
+        self.is_disabled = False
+        """Declared, and off: an optional secret is unset. It answers 404."""
+
+    @abstractmethod
+    def declarations(self) -> Sequence[Declaration]:
+        """Return what may cross here."""
+
+    @abstractmethod
+    def flow(self, crossing: "Crossing") -> Flow[Any]:
+        """Return the flow of one crossing. Only once the boundary is started."""
+
+    @abstractmethod
+    def prepare(self, store: "Store | None") -> list[str]:
+        """Read secrets and compile, without input or output beyond the environment. Return the boundary's own debts."""
+
+    def exclusive(self) -> dict[str, str]:
+        """Return what no other boundary of the perimeter may have too, each with the sentence that says the mend."""
+        return {}
+
+    def debts(self, today: date) -> list[str]:
+        """Return every debt of the declarations, one sentence each with its mend."""
+        found: list[str] = []
+        if not self.name:
+            found.append(f"a {self.kind} boundary has no name.")
+        declared = self.declarations()
+        if not declared:
+            found.append(f'Boundary "{self.name}" declares nothing that may cross.')
+        for declaration in declared:
+            found.extend(self._debts_of(declaration, today))
+        if self.observe is not None:
+            found.extend(f'Boundary "{self.name}": {debt}' for debt in self.observe.debts(today))
+        return found
+
+    def _debts_of(self, declaration: Declaration, today: date) -> list[str]:
+        place = f'Boundary "{self.name}" {declaration.name}'.rstrip()
+        found = [f"{place}: {debt}" for waiver in declaration.waivers for debt in waiver.debts(today)]
+        unproven = self.owed_bits & ~declaration.proven()
+        for obligation in Obligation:
+            if unproven & BIT[obligation] and not declaration.is_waived(obligation):
+                found.append(
+                    f"{place} owes {obligation.upper()} and has no proof. {self.mend(obligation)} Or waive it: "
+                    f"unsafe.waive({obligation.upper()}, reason=…, owner=…, until=…, bound=…)."
+                )
+        if not unproven and independent(declaration, Goal.INVENT) < self.independent_roots:
+            found.append(
+                f"{place} rests on {independent(declaration, Goal.INVENT)} controller(s) for who could invent a claim, "
+                f"independent_roots={self.independent_roots} are owed. Confirm it at a source that another party controls."
+            )
+        return found
+
+    def mend(self, obligation: Obligation) -> str:
+        """Say what to pass so that the obligation is discharged."""
+        return f"Declare a proof for {obligation}."

@@ -1,0 +1,77 @@
+"""A callable of our user, with what the start-up check and the drivers need to know of it."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from .refusal import BoundaryError
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """One callable: how to call it, and where it stands.
+
+    Args:
+        call: The callable itself.
+        is_async: It is a coroutine function.
+        wants_session: It takes the session of the effect's transaction as its last positional argument.
+        where: "file.py:12 name", for events and reports.
+    """
+
+    call: Callable[..., Any]
+    is_async: bool
+    wants_session: bool
+    where: str
+
+    @classmethod
+    def of(cls, call: Callable[..., Any], *, arguments: int, role: str) -> "Callback":
+        """Look at a callable that takes *arguments* positional ones, and perhaps a session after them.
+
+        Raises:
+            BoundaryError: it takes another number of arguments.
+        """
+        if not callable(call):
+            message = f"{role} is {type(call).__name__}, not a callable."
+            raise BoundaryError(message)
+        fewest, most = _arity(call)
+        wants_session = fewest == arguments + 1
+        if not wants_session and not fewest <= arguments <= most:
+            message = (
+                f"{role} at {place_of(call)} takes {fewest} positional arguments; it is given {arguments}, "
+                "and the session of the transaction where it takes one more."
+            )
+            raise BoundaryError(message)
+        return cls(call, _is_async(call), wants_session, place_of(call))
+
+
+def place_of(call: Callable[..., Any]) -> str:
+    """Return where a callable stands, as "file.py:12 name"; the file alone, never the folder of this machine."""
+    bare = inspect.unwrap(_bare(call))
+    code = getattr(bare, "__code__", None)
+    name = getattr(bare, "__qualname__", type(bare).__qualname__)
+    if code is None:
+        return str(name)
+    return f"{Path(code.co_filename).name}:{code.co_firstlineno} {name}"
+
+
+def _bare(call: Callable[..., Any]) -> Callable[..., Any]:
+    return _bare(call.func) if isinstance(call, partial) else call
+
+
+def _is_async(call: Callable[..., Any]) -> bool:
+    bare = _bare(call)
+    return inspect.iscoroutinefunction(bare) or inspect.iscoroutinefunction(getattr(bare, "__call__", None))
+
+
+def _arity(call: Callable[..., Any]) -> tuple[int, int]:
+    try:
+        parameters = inspect.signature(call).parameters.values()
+    except (TypeError, ValueError):  # some builtins tell nothing
+        return 0, 99
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    fewest = sum(1 for p in positional if p.default is p.empty)
+    most = 99 if any(p.kind is p.VAR_POSITIONAL for p in parameters) else len(positional)
+    return fewest, most

@@ -1,0 +1,111 @@
+"""The ten questions of the guide's review checklist (section 12), answered from a boundary's own declarations."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from .boundary import Boundary, Declaration
+from .obligation import ALLOWED, AUTHENTIC, CONFIRMED, FRESH, LINKED, UNIQUE, VALID, Obligation
+from .roots import every_root, thief_can
+
+QUESTIONS: Final = (
+    "Does this endpoint accept a claim that changes internal state?",
+    "Who originally created that claim?",
+    "Can the claim be forged, replayed, modified, or confused?",
+    "Do we authenticate the sender or merely identify it?",
+    "Do we verify freshness and uniqueness?",
+    "Do we re-check ownership, tenant, scope, or role server-side?",
+    "Does this input influence outbound requests or infrastructure behavior?",
+    "Do we trust headers that should only come from a trusted proxy?",
+    "If the upstream service is compromised, what can this service be tricked into doing?",
+    "Can we replace blind trust with verification or constrained policy?",
+)
+
+
+class Status(StrEnum):
+    """How an answer is established. `tested` comes with a result of the test kit, never from a declaration."""
+
+    DECLARED = "declared"
+    OBSERVED = "observed"
+    NOT_COVERED = "not covered"
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One of the ten questions, with its answer for one boundary."""
+
+    number: int
+    question: str
+    status: Status
+    text: str
+
+
+def ten_questions(boundary: Boundary) -> tuple[Answered, ...]:
+    """Answer the ten questions for one boundary, from what it declares and nothing else."""
+    declared = boundary.declarations()
+    texts = (
+        _changes(declared),
+        boundary.origin,
+        _proofs(declared, AUTHENTIC, FRESH, UNIQUE, CONFIRMED),
+        _proofs(declared, AUTHENTIC),
+        _proofs(declared, FRESH, UNIQUE),
+        _proofs(declared, LINKED, ALLOWED),
+        _fact(declared, "outbound"),
+        _fact(declared, "forwarded"),
+        "; ".join(f"owner of {root}: {can}" for root, can in blast_radius(boundary)),
+        _open(declared),
+    )
+    return tuple(
+        Answered(number, question, _status(boundary, text), text or "not declared here")
+        for number, (question, text) in enumerate(zip(QUESTIONS, texts, strict=True), 1)
+    )
+
+
+def blast_radius(boundary: Boundary) -> tuple[tuple[str, str], ...]:
+    """Say for each root what its thief, with honest claims and an ordinary account at hand, can do alone."""
+    declared = boundary.declarations()
+    found: list[tuple[str, str]] = []
+    for root in every_root(declared):
+        goals = sorted({str(goal) for declaration in declared for goal in thief_can(declaration, root)})
+        found.append((str(root), ", ".join(goals) or "nothing alone"))
+    return tuple(found)
+
+
+def _status(boundary: Boundary, text: str) -> Status:
+    if not text:
+        return Status.NOT_COVERED
+    return Status.OBSERVED if boundary.observe is not None else Status.DECLARED
+
+
+def _changes(declared: Sequence[Declaration]) -> str:
+    return "; ".join(f"{d.name or 'it'} changes state in {d.effect}" for d in declared if d.effect) or "no: it changes nothing"
+
+
+def _proofs(declared: Sequence[Declaration], *obligations: Obligation) -> str:
+    lines: dict[str, list[str]] = {}
+    for declaration in declared:
+        for obligation in obligations:
+            methods = [_method(proof.method, proof.where) for proof in declaration.proofs if proof.obligation is obligation]
+            if declaration.is_waived(obligation):
+                methods = ["WAIVED"]
+            if methods:
+                lines.setdefault(f"{obligation}: {' and '.join(methods)}", []).append(declaration.name)
+    return "; ".join(lines)
+
+
+def _method(method: str, where: str) -> str:
+    return f"{method} (own code {where}: we ran it, we don't judge that it is right)" if where else method
+
+
+def _fact(declared: Sequence[Declaration], name: str) -> str:
+    return "; ".join(dict.fromkeys(d.facts[name] for d in declared if name in d.facts))
+
+
+def _open(declared: Sequence[Declaration]) -> str:
+    waived = [
+        f"{declaration.name}: {waiver.obligation} waived until {waiver.until} by {waiver.owner} ({waiver.reason}; bound: {waiver.bound})"
+        for declaration in declared
+        for waiver in declaration.waivers
+    ]
+    return "; ".join(waived) or f"nothing is waived; each of {', '.join(VALID.__class__)} that is owed has a proof"

@@ -1,0 +1,126 @@
+"""What somebody outside says: content, fields, who handed it over, when it reached us."""
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from .obligation import VALID
+from .refusal import Refused
+
+# RFC 9110 §5.6.2: token = 1*tchar. §5.5: a field value holds no CR, LF or NUL.
+_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}")
+_IMPOSSIBLE: Final = re.compile(r"[\r\n\x00]")
+
+
+class Fields:
+    """Every field line of a message, in order; names without case. Source: RFC 9110 §5.1.
+
+    Args:
+        lines: (name, value) pairs as they came, repeated names included.
+
+    Raises:
+        Refused: VALID, code "bad_field_name" or "bad_field_value".
+    """
+
+    __slots__ = ("_index", "_lines")
+
+    def __init__(self, lines: Iterable[tuple[str, str]] = ()) -> None:
+        self._lines: tuple[tuple[str, str], ...] = tuple(lines)
+        index: dict[str, str | tuple[str, ...]] = {}
+        for name, value in self._lines:
+            if _NAME.fullmatch(name) is None:
+                raise Refused(VALID, "a field name is not a token of RFC 9110", code="bad_field_name")
+            if _IMPOSSIBLE.search(value) is not None:
+                raise Refused(VALID, "a field value holds CR, LF or NUL", code="bad_field_value")
+            key = name.lower()
+            before = index.get(key)
+            if before is None:
+                index[key] = value
+            else:
+                index[key] = (before, value) if isinstance(before, str) else (*before, value)
+        self._index = index
+
+    def one(self, name: str) -> str | None:
+        """Return the value of the only line of that name, None where there is none.
+
+        Raises:
+            Refused: VALID, code "duplicate_field": two lines of one name are read differently by two programs (CWE-436).
+        """
+        value = self._index.get(name.lower())
+        if value is None or isinstance(value, str):
+            return value
+        raise Refused(
+            VALID,
+            f"a field that may come once came {len(value)} times",
+            code="duplicate_field",
+            hint="look for a proxy that adds a second line",
+        )
+
+    def all(self, name: str) -> tuple[str, ...]:
+        """Return the values of every line of that name, in order."""
+        value = self._index.get(name.lower(), ())
+        return (value,) if isinstance(value, str) else value
+
+    def __contains__(self, name: object) -> bool:
+        """Say whether a line of that name came."""
+        return isinstance(name, str) and name.lower() in self._index
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        """Return every line as it came."""
+        return iter(self._lines)
+
+    def __len__(self) -> int:
+        """Return the number of lines."""
+        return len(self._lines)
+
+    def __repr__(self) -> str:
+        """Return the names alone: a value may be a secret."""
+        return f"Fields({', '.join(name for name, _ in self._lines)})"
+
+
+class Tls(msgspec.Struct, frozen=True):
+    """What the TLS layer itself proved of the peer, never what a header says of it."""
+
+    client_chain: tuple[bytes, ...] = ()
+    """The verified client certificate chain, DER, leaf first."""
+
+
+class Via(msgspec.Struct, frozen=True):
+    """Who handed the claim over, as our own socket saw it."""
+
+    peer: str = ""
+    """Address of the peer of the connection, "unix:" for a unix socket, "" where there is none."""
+    scheme: str = "https"
+    method: str = "POST"
+    target: str = "/"
+    """Path and query as they came."""
+    tls: Tls | None = None
+
+
+_NO_VIA: Final = Via()
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """A value that someone outside says. Nothing in it may be believed yet.
+
+    Raises:
+        ValueError: `received_at` has no time zone.
+    """
+
+    content: bytes
+    fields: Fields
+    received_at: datetime
+    """UTC, set by the door, never by the sender."""
+    via: Via = _NO_VIA
+
+    def __post_init__(self) -> None:
+        if self.received_at.tzinfo is None:
+            message = "received_at has no time zone: pass datetime.now(UTC)"
+            raise ValueError(message)
+
+    def __repr__(self) -> str:
+        """Return its size alone: nothing in it is proven, and it may hold secrets."""
+        return f"Claim({len(self.content)} bytes, {self.fields!r}, {self.received_at.isoformat()})"

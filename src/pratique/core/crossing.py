@@ -1,0 +1,274 @@
+"""One crossing: what was discharged so far, the shared flow of a state change, and the only place that mints a Proven."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+from .boundary import Boundary, Declaration
+from .callback import Callback
+from .claim import Claim
+from .event import Outcome, Record, new_crossing_id
+from .obligation import ALLOWED, AUTHENTIC, BIT, CONFIRMED, LINKED, UNIQUE, Obligation, named
+from .proven import _SEAL, Admitted, Proven  # pyright: ignore[reportPrivateUsage]
+from .question import (
+    BEGIN,
+    COMMIT,
+    IGNORE,
+    LATER,
+    Act,
+    Confirm,
+    Decide,
+    FirstUse,
+    Flow,
+    Hold,
+    Lookup,
+    Name,
+    Settle,
+)
+from .refusal import Answer, Refused
+from .store import Busy, Held, HoldAnswer, Settled
+
+T = TypeVar("T")
+_AUTHENTIC: Final = BIT[AUTHENTIC]
+_UNIQUE: Final = BIT[UNIQUE]
+_LINKED: Final = BIT[LINKED]
+_ALLOWED: Final = BIT[ALLOWED]
+KEY_DIGITS: Final = 32
+_NEVER: Final = datetime.fromtimestamp(0, UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a boundary does with one kind of claim once it is authentic, fresh and valid.
+
+    Args:
+        declaration: What it proves, for the mint and the report.
+        confirm: (event) -> confirmed; None where it is waived.
+        once: (confirmed) -> the business key; None where it is waived.
+        link: (confirmed[, session]) -> our row; None where it is waived.
+        allow: (confirmed, row[, session]) -> bool; None where it is waived.
+        act: (admitted[, session]) -> None: the effect.
+        business: Turns what `once` returned into the bytes that are used once.
+        confirming: The obligations that `confirm` discharges, as bits: `confirmed`, and `fresh` where the sender signs no
+            time, since the state that is acted on is then read at its source now.
+    """
+
+    declaration: Declaration
+    confirm: Callback | None
+    once: Callback | None
+    link: Callback | None
+    allow: Callback | None
+    act: Callback
+    business: Callable[[Any], bytes]
+    confirming: int = BIT[CONFIRMED]
+
+
+class Crossing:
+    """One claim on its way. It remembers what was discharged, and mints only when nothing owed is missing."""
+
+    __slots__ = ("boundary", "claim", "declaration", "done", "error", "id", "key", "observing", "secret_name")
+
+    def __init__(self, boundary: Boundary, claim: Claim) -> None:
+        self.id = new_crossing_id()
+        self.boundary = boundary
+        self.claim = claim
+        self.declaration: Declaration | None = None
+        self.done = 0
+        self.key = b""
+        self.secret_name = ""
+        self.error = ""
+        self.observing = boundary.observe is not None and boundary.observe.holds(claim.received_at)
+
+    @property
+    def is_authentic(self) -> bool:
+        """Say whether the sender is known by now: from here on a refusal is durable."""
+        return bool(self.done & _AUTHENTIC)
+
+    def discharge(self, obligation: Obligation) -> None:
+        """Note that a proof of *obligation* has run and held."""
+        self.done |= BIT[obligation]
+
+    def prove(self, value: T) -> Proven[T]:
+        """Mint the value, or refuse because something that is owed was never discharged."""
+        declaration = self._owing_nothing()
+        return Proven(value, declaration.proofs, self.id, self.claim.received_at, seal=_SEAL)
+
+    def admit(self, event: Any, confirmed: Any, linked: Any) -> Admitted[Any, Any, Any]:
+        """Mint the event of a state change, with what was confirmed and our own row."""
+        declaration = self._owing_nothing()
+        return Admitted(
+            event,
+            declaration.proofs,
+            self.id,
+            self.claim.received_at,
+            confirmed=confirmed,
+            linked=linked,
+            seal=_SEAL,
+        )
+
+    def _owing_nothing(self) -> Declaration:
+        # The absence of a refusal is a poor sign that a check ran (CWE-636): count what was discharged.
+        declaration = self.declaration
+        if declaration is None:
+            raise Refused(AUTHENTIC, "the crossing has no declaration", code="unproven")
+        if self.observing:
+            raise Refused(ALLOWED, "the boundary only observes: it mints nothing", code="observed", answer=Answer.ACKNOWLEDGE)
+        owed = declaration.owed(self.boundary.owed_bits, self.claim.received_at) if declaration.waivers else self.boundary.owed_bits
+        missing = owed & ~self.done
+        if missing:
+            first = next(named(missing))
+            raise Refused(first, f"{first} is owed and no proof of it has run", code="unproven", answer=Answer.RETRY)
+        return declaration
+
+    def record(self, outcome: Outcome, refused: Refused | None = None) -> Record:
+        """Return the compact record of how it ended."""
+        return Record(
+            crossing_id=self.id,
+            at=self.claim.received_at,
+            boundary=self.boundary.name,
+            kind=self.boundary.kind,
+            outcome=outcome,
+            declaration=self.declaration.name if self.declaration is not None else "",
+            obligation=refused.obligation.value if refused is not None else "",
+            code=refused.code if refused is not None else "",
+            detail=refused.detail if refused is not None else "",
+            hint=refused.hint if refused is not None else "",
+            key=self.key.hex()[:KEY_DIGITS],
+            secret=self.secret_name,
+            proofs=_words(self.done),
+            error=self.error,
+        )
+
+
+def settle(crossing: Crossing, rule: Rule, event: object, key: bytes) -> Flow[Admitted[Any, Any, Any]]:
+    """Carry a state change through: remote proofs first, then one transaction for the rest and the effect.
+
+    Args:
+        crossing: With `authentic`, `fresh` and `valid` discharged as far as they are owed.
+        rule: What is owed from here on.
+        event: What the sender said, typed.
+        key: The single-use key, from inside the signed bytes.
+    """
+    subject = yield from _confirmed(crossing, rule, event)
+    keys = yield from _keys(rule, subject, key)
+    yield BEGIN
+    used: bytes | None = yield FirstUse(keys)
+    if used is not None:
+        raise _used_before(is_same_delivery=used == key)
+    if rule.once is not None:
+        crossing.done |= _UNIQUE
+    linked = yield from _judged(crossing, rule, subject)
+    admitted = crossing.admit(event, subject if rule.confirm is not None else None, linked)
+    yield Act(rule.act, admitted)
+    yield COMMIT
+    return admitted
+
+
+def settle_held(crossing: Crossing, rule: Rule, event: object, key: bytes) -> Flow[Admitted[Any, Any, Any]]:
+    """Carry a state change through whose effect is outside any transaction of ours.
+
+    Keys are held for a lease around the effect and settled after it. Between the effect and `Settle` stands a window in
+    which a crash leaves the effect done and the key free: no claim of "once" is made.
+    """
+    holds = [(key, _held((yield Hold(key)), is_same_delivery=True))]
+    subject = yield from _confirmed(crossing, rule, event)
+    for business in (yield from _keys(rule, subject, key))[1:]:
+        holds.append((business, _held((yield Hold(business)), is_same_delivery=False)))
+    if rule.once is not None:
+        crossing.done |= _UNIQUE
+    linked = yield from _judged(crossing, rule, subject)
+    admitted = crossing.admit(event, subject if rule.confirm is not None else None, linked)
+    yield Act(rule.act, admitted)
+    for held, token in reversed(holds):
+        if not (yield Settle(held, token, is_last=held == key)):
+            raise Refused(
+                UNIQUE,
+                "the effect was done and its lease had ended: another delivery may have done it too",
+                code="unknown",
+                hint="lengthen the lease, or move the effect into a transaction",
+                answer=Answer.RETRY,
+            )
+    return admitted
+
+
+def _confirmed(crossing: Crossing, rule: Rule, event: object) -> Flow[object]:
+    if rule.confirm is None:
+        return event
+    confirmed: object = yield Confirm(rule.confirm, event)
+    _check(confirmed, CONFIRMED, "its source doesn't say so", code="not_confirmed")
+    crossing.done |= rule.confirming
+    return confirmed
+
+
+def _keys(rule: Rule, subject: object, key: bytes) -> Flow[tuple[bytes, ...]]:
+    if rule.once is None:
+        return (key,)
+    value: object = yield Name(rule.once, subject)
+    _check(value, UNIQUE, "it names no business object", code="no_business_key")
+    return (key, rule.business(value))
+
+
+def _judged(crossing: Crossing, rule: Rule, subject: object) -> Flow[object]:
+    linked: object = None
+    if rule.link is not None:
+        linked = yield Lookup(rule.link, subject)
+        _check(linked, LINKED, "no row of ours belongs to it", code="not_linked")
+        crossing.done |= _LINKED
+    if rule.allow is not None:
+        allowed: object = yield Decide(rule.allow, subject, linked)
+        if allowed is not True:
+            _check(allowed, ALLOWED, "it isn't legal from the present state", code="not_allowed")
+            # A truthy answer that isn't True is a forgotten await or a wrong return type: not a permission.
+            raise Refused(ALLOWED, f"allow returned {type(allowed).__name__}, not bool", code="internal", answer=Answer.RETRY)
+        crossing.done |= _ALLOWED
+    return linked
+
+
+def _check(answer: object, obligation: Obligation, detail: str, *, code: str) -> None:
+    if answer is LATER:
+        raise Refused(obligation, "not there yet", code="later", answer=Answer.RETRY)
+    if answer is IGNORE:
+        raise Refused(obligation, "nothing for us", code="ignored", answer=Answer.ACKNOWLEDGE)
+    if answer is None or answer is False:
+        raise Refused(obligation, detail, code=code, answer=Answer.ACKNOWLEDGE)
+
+
+def _held(answer: HoldAnswer, *, is_same_delivery: bool) -> int:
+    if isinstance(answer, Held):
+        return answer.token
+    if isinstance(answer, Settled):
+        raise _used_before(is_same_delivery=is_same_delivery)
+    if isinstance(answer, Busy):
+        raise Refused(
+            UNIQUE,
+            "another delivery of it is being handled",
+            code="busy",
+            answer=Answer.RETRY,
+            retry_after=answer.retry_after,
+        )
+    raise Refused(UNIQUE, "its key was used for other content", code="key_conflict")
+
+
+def _used_before(*, is_same_delivery: bool) -> Refused:
+    if is_same_delivery:
+        return Refused(UNIQUE, "this event was handled before", code="replayed", answer=Answer.ACKNOWLEDGE)
+    return Refused(
+        UNIQUE, "another event did this to the same business object", code="already_applied", answer=Answer.ACKNOWLEDGE
+    )
+
+
+_WORDS: Final[dict[int, tuple[str, ...]]] = {}
+
+
+def _words(done: int) -> tuple[str, ...]:
+    """Return the obligations as words; there are 128 combinations at the most."""
+    words = _WORDS.get(done)
+    if words is None:
+        words = _WORDS[done] = tuple(o.value for o in named(done))
+    return words
+
+
+def vouched(value: T) -> Proven[T]:
+    """Mint a value without any proof. Only `pratique.unsafe.vouch` calls this."""
+    return Proven(value, (), new_crossing_id(), _NEVER, seal=_SEAL)

@@ -1,0 +1,405 @@
+"""The sync driver: asks the store and our user's callables what a flow wants to know; bounds, rolls back, records.
+
+The only module of the core with threads and, through `adrive.py`, an event loop. `adrive.py` answers the same questions.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from datetime import timedelta
+from threading import Lock
+from typing import Any, Final, TypeVar
+
+from .callback import Callback
+from .crossing import Crossing
+from .event import Outcome
+from .obligation import AUTHENTIC, UNIQUE, VALID, Obligation
+from .question import (
+    Act,
+    Begin,
+    Commit,
+    Confirm,
+    Decide,
+    FirstUse,
+    Flow,
+    Hold,
+    Lookup,
+    Name,
+    Question,
+    Settle,
+)
+from .recorder import DURABLE, Label, Recorder, outcome_of
+from .refusal import Answer, BoundaryError, Refused, StoreBusy, StoreError
+from .store import Held, Store, SyncStore, Transaction
+
+T = TypeVar("T")
+POOL_THREADS: Final = 32
+LEASE: Final = timedelta(seconds=60)
+
+
+class Tally:
+    """Counters that several threads add to."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self.counts: Counter[Label] = Counter()
+
+    def add(self, label: Label) -> None:
+        """Add one."""
+        with self._lock:
+            self.counts[label] += 1
+
+
+class Pool:
+    """A bounded pool of threads, made when first needed and made anew in a forked child."""
+
+    def __init__(self, threads: int = POOL_THREADS) -> None:
+        self._threads = threads
+        self._executor: ThreadPoolExecutor | None = None
+        self._pid = 0
+        self._lock = Lock()
+
+    def submit(self, call: Callable[..., T], /, *args: Any) -> "Future[T]":
+        """Run *call* on a thread of the pool; it waits for one where all are taken."""
+        if self._executor is None or self._pid != os.getpid():
+            with self._lock:
+                if self._executor is None or self._pid != os.getpid():
+                    self._executor = ThreadPoolExecutor(self._threads, thread_name_prefix="pratique")
+                    self._pid = os.getpid()
+        return self._executor.submit(call, *args)
+
+    def close(self) -> None:
+        """Let the threads end; one that hangs in a user's call is left to itself."""
+        if self._executor is not None and self._pid == os.getpid():
+            self._executor.shutdown(wait=False, cancel_futures=True)
+        self._executor = None
+
+
+class Gate:
+    """Decides a race once: either the effect has begun, or the crossing was revoked by its deadline."""
+
+    __slots__ = ("_lock", "_state")
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._state = ""
+
+    def enter(self) -> bool:
+        """Begin the effect. False where the crossing was revoked before."""
+        with self._lock:
+            self._state = self._state or "acting"
+            return self._state == "acting"
+
+    def revoke(self) -> bool:
+        """End the crossing before its effect. False where the effect has begun: its outcome must be waited for."""
+        with self._lock:
+            self._state = self._state or "revoked"
+            return self._state == "revoked"
+
+    @property
+    def is_revoked(self) -> bool:
+        """Say whether the deadline won."""
+        return self._state == "revoked"
+
+
+class World:
+    """What the drivers work with, put together when a perimeter starts.
+
+    Args:
+        store: Where single use is kept; None where no boundary needs one.
+        recorder: Where records go.
+        deadline: Seconds for all proofs of one crossing; None for none.
+        lease: How long a key is held around an effect that is outside a transaction.
+        answers: Answers for questions that rooms add, by type: (question) -> answer.
+    """
+
+    __slots__ = ("answers", "deadline", "lease", "pool", "recorder", "store")
+
+    def __init__(
+        self,
+        store: Store | None,
+        recorder: Recorder,
+        *,
+        deadline: float | None = None,
+        lease: timedelta = LEASE,
+        answers: dict[type[Question], Callable[[Any], Any]] | None = None,
+    ) -> None:
+        self.store = store
+        self.recorder = recorder
+        self.deadline = deadline
+        self.lease = lease
+        self.pool = Pool()
+        self.answers = answers or {}
+
+
+class Run:
+    """The state of one crossing on one thread: its transaction, its holds, the question that is open."""
+
+    __slots__ = ("acted", "crossing", "gate", "holds", "question", "session", "store", "transaction", "world")
+
+    def __init__(self, crossing: Crossing, world: World, gate: Gate | None = None) -> None:
+        self.crossing = crossing
+        self.world = world
+        self.gate = gate
+        self.store: SyncStore | None = world.store.sync if world.store is not None else None
+        self.transaction: Transaction | None = None
+        self.session: object = None
+        self.holds: dict[bytes, int] = {}
+        self.question: Question | None = None
+        self.acted = False
+
+    def answer(self, question: Question) -> Any:
+        """Answer one question; whatever goes wrong is raised as it is."""
+        self.question = question
+        if self.gate is not None and self.gate.is_revoked:
+            raise too_late(question)
+        answer = _ANSWERS.get(type(question))
+        if answer is not None:
+            return answer(self, question)
+        return self.world.answers[type(question)](question)
+
+    def call(self, callback: Callback, *args: object) -> Any:
+        """Call one of our user's callables."""
+        value = callback.call(*args, self.session) if callback.wants_session else callback.call(*args)
+        if hasattr(type(value), "__await__"):
+            # A coroutine is truthy: never take it for an answer.
+            if hasattr(value, "close"):
+                value.close()
+            message = f"{callback.where} returned an awaitable to a sync door"
+            raise BoundaryError(message)
+        return value
+
+    def begin(self) -> None:
+        """Open the effect's transaction."""
+        self.transaction = needed(self.store).begin()
+        self.session = self.transaction.session
+
+    def lookup(self, question: Lookup) -> object:
+        """Find our own row, and lock it."""
+        linked = self.call(question.call, question.subject)
+        if self.transaction is not None and linked is not None:
+            self.transaction.lock(linked)
+        return linked
+
+    def act(self, question: Act) -> None:
+        """Do the effect, unless the deadline was first."""
+        if self.gate is not None and not self.gate.enter():
+            raise too_late(question)
+        if self.transaction is not None:
+            self.transaction.forbid_commit()
+        self.acted = True
+        self.call(question.call, question.admitted)
+
+    def commit(self) -> None:
+        """Write the event and commit."""
+        record = self.crossing.record(Outcome.PROVEN)
+        transaction = needed(self.transaction)
+        transaction.record(record)
+        transaction.commit()
+        self.transaction = None
+        self.world.recorder.emit(record, sample=False)
+
+    def hold(self, question: Hold) -> Any:
+        """Take a key for a lease."""
+        held = needed(self.store).hold(
+            question.key, lease=self.world.lease, fingerprint=question.fingerprint, crossing_id=self.crossing.id
+        )
+        if isinstance(held, Held):
+            self.holds[question.key] = held.token
+        return held
+
+    def settle(self, question: Settle) -> bool:
+        """Make a hold final; the last one with the record of the crossing."""
+        record = self.crossing.record(Outcome.PROVEN) if question.is_last else None
+        done = needed(self.store).settle(question.key, question.token, question.result, record=record)
+        self.holds.pop(question.key, None)
+        if done and record is not None:
+            self.world.recorder.emit(record, sample=False)
+        return done
+
+    def abandon(self) -> None:
+        """Undo what is open: roll back, or give the holds back. Never raises."""
+        if self.transaction is not None:
+            self.transaction.rollback()
+            self.transaction = None
+        for key, token in self.holds.items():
+            quietly(needed(self.store).release, key, token)
+        self.holds.clear()
+
+    def refuse(self, refused: Refused) -> None:
+        """Record a refusal; durably where the sender is known."""
+        record, keep = refusal_record(self.crossing, refused)
+        if keep and self.store is not None:
+            content = self.crossing.claim.content if record.outcome is Outcome.MISMATCH else None
+            quietly(self.store.record_refusal, record, self.crossing.key, content)
+        self.world.recorder.emit(record, sample=not self.crossing.is_authentic)
+
+
+_ANSWERS: Final[dict[type[Question], Callable[[Run, Any], Any]]] = {
+    Confirm: lambda run, q: run.call(q.call, q.event),
+    Name: lambda run, q: run.call(q.call, q.subject),
+    Begin: lambda run, _: run.begin(),
+    FirstUse: lambda run, q: needed(run.transaction).first_use(q.keys, run.crossing.id),
+    Lookup: Run.lookup,
+    Decide: lambda run, q: run.call(q.call, q.subject, q.linked),
+    Act: Run.act,
+    Commit: lambda run, _: run.commit(),
+    Hold: Run.hold,
+    Settle: Run.settle,
+}
+
+
+def drive(flow: Flow[T], crossing: Crossing, world: World) -> T:
+    """Drive a flow to its end on this thread; with a deadline on a thread of the pool, which is waited for.
+
+    Raises:
+        Refused: the only thing that leaves, save what the user's own effect raises.
+    """
+    if world.deadline is None:
+        return finish(flow, Run(crossing, world))
+    gate = Gate()
+    run = Run(crossing, world, gate)
+    future = world.pool.submit(finish, flow, run)
+    try:
+        return future.result(world.deadline)
+    except FutureTimeoutError:
+        if future.done() or not gate.revoke():
+            return future.result()
+        future.cancel()
+        refused = too_late(run.question)
+        revoke(run, refused)
+        raise refused from None
+
+
+def revoke(run: Run, refused: Refused) -> None:
+    """Give back the holds of a run that hangs on another thread, and record that it was too late."""
+    for key, token in tuple(run.holds.items()):
+        quietly(run.world.pool.submit, needed(run.store).release, key, token)
+    record, _ = refusal_record(run.crossing, refused)
+    refused.crossing_id = run.crossing.id
+    run.world.recorder.emit(record, sample=not run.crossing.is_authentic)
+
+
+def finish(flow: Flow[T], run: Run, question: Question | None = None) -> T:
+    """Drive a flow to its end from *question*, or from its start; roll back and record whatever ends it early."""
+    try:
+        return _loop(flow, run, question)
+    except BaseException as error:
+        run.abandon()
+        refused = closed(error, run.question, run.crossing, acted=run.acted)
+        if isinstance(refused, Refused):
+            if not (run.gate is not None and run.gate.is_revoked):
+                run.refuse(refused)
+        elif run.acted and isinstance(error, Exception):
+            _record_failed_effect(run, error)
+        if refused is error:
+            raise
+        raise refused from error
+
+
+def _loop(flow: Flow[T], run: Run, question: Question | None) -> T:
+    try:
+        if question is None:
+            question = next(flow)
+        while True:
+            try:
+                answer = run.answer(question)
+            except BaseException as error:  # noqa: BLE001  the flow decides what becomes of it
+                question = flow.throw(closed(error, question, run.crossing, acted=run.acted))
+            else:
+                question = flow.send(answer)
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]
+
+
+def closed(error: BaseException, question: Question | None, crossing: Crossing, *, acted: bool) -> BaseException:
+    """Fail closed: turn whatever went wrong in a proof into a refusal. The effect's own exceptions stay what they are."""
+    if isinstance(error, Refused):
+        error.crossing_id = crossing.id
+        return error
+    if isinstance(error, StoreError):
+        refused = _store_refusal(error)
+    elif not isinstance(error, Exception) or (acted and isinstance(question, Act)):
+        return error
+    elif acted and isinstance(error, BoundaryError):
+        return error
+    else:
+        obligation = question.obligation if question is not None else _first_missing(crossing)
+        call = getattr(question, "call", None)
+        where = call.where if isinstance(call, Callback) else "a proof"
+        crossing.error = f"{type(error).__name__} in {where}"
+        refused = Refused(
+            obligation,
+            f"{where} raised {type(error).__name__}",
+            code="internal",
+            hint="the proof could not be run, so nothing was believed",
+            answer=Answer.RETRY,
+        )
+        refused.__cause__ = error
+    refused.crossing_id = crossing.id
+    return refused
+
+
+def _first_missing(crossing: Crossing) -> Obligation:
+    return VALID if crossing.is_authentic else AUTHENTIC
+
+
+def _store_refusal(error: StoreError) -> Refused:
+    if isinstance(error, StoreBusy):
+        return Refused(UNIQUE, str(error), code="busy", answer=Answer.RETRY, retry_after=error.retry_after)
+    return Refused(
+        UNIQUE,
+        f"the store can't answer: {error}",
+        code="store_unavailable",
+        hint="nothing was written; the sender is asked to retry",
+        answer=Answer.RETRY,
+    )
+
+
+def too_late(question: Question | None) -> Refused:
+    """Return the refusal of a crossing whose proofs took longer than the perimeter's deadline."""
+    obligation = question.obligation if question is not None else UNIQUE
+    return Refused(
+        obligation,
+        "the proofs were not done within the perimeter's deadline",
+        code="deadline",
+        hint="look which question takes long",
+        answer=Answer.RETRY,
+    )
+
+
+def refusal_record(crossing: Crossing, refused: Refused) -> tuple[Any, bool]:
+    """Return the record of a refusal, and whether the store keeps it too."""
+    record = crossing.record(outcome_of(refused, observing=crossing.observing), refused)
+    return record, crossing.is_authentic and record.outcome in DURABLE
+
+
+def failed_effect(crossing: Crossing, error: BaseException) -> Any:
+    """Return the record of an effect that raised: rolled back, its exception goes on to the framework."""
+    crossing.error = f"{type(error).__name__} in the effect"
+    return crossing.record(Outcome.EFFECT_FAILED)
+
+
+def _record_failed_effect(run: Run, error: BaseException) -> None:
+    record = failed_effect(run.crossing, error)
+    if run.store is not None:
+        quietly(run.store.record_refusal, record, run.crossing.key, None)
+    run.world.recorder.emit(record, sample=False)
+
+
+def needed(thing: T | None) -> T:
+    """Return what start-up made sure is there."""
+    if thing is None:
+        message = "no store is declared: Perimeter(store=stores.…)"
+        raise StoreError(message)
+    return thing
+
+
+def quietly(call: Callable[..., object], /, *args: object) -> None:
+    """Call what tidies up after a failure; a second failure must not hide the first."""
+    try:
+        call(*args)
+    except (StoreError, RuntimeError):
+        return

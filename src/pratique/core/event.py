@@ -1,0 +1,89 @@
+"""The compact record of a crossing, and what a place that keeps records owes."""
+
+import os
+from datetime import datetime
+from enum import StrEnum
+from itertools import count
+from typing import Final, Protocol
+
+import msgspec
+
+ID_BYTES: Final = 8
+
+
+class Outcome(StrEnum):
+    """How a crossing ended. The label of `pratique_crossings_total`."""
+
+    PROVEN = "proven"
+    REFUSED = "refused"
+    WOULD_ADMIT = "would_admit"
+    WOULD_REFUSE = "would_refuse"
+    DUPLICATE = "duplicate"
+    IGNORED = "ignored"
+    LATER = "later"
+    MISMATCH = "mismatch"
+    EFFECT_FAILED = "effect_failed"
+    UNKNOWN = "unknown"
+    """An effect outside a transaction whose single use could not be written down."""
+
+
+class Record(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One crossing as a security event: names, codes and digests of ours, never a secret or an unproven value."""
+
+    crossing_id: str
+    at: datetime
+    """UTC, when the claim reached us."""
+    boundary: str
+    kind: str
+    outcome: Outcome
+    declaration: str = ""
+    """Which of the boundary's declarations: for a webhook the event type."""
+    obligation: str = ""
+    code: str = ""
+    detail: str = ""
+    hint: str = ""
+    key: str = ""
+    """SHA-256 of the single-use key, first 32 hexadecimal digits."""
+    secret: str = ""
+    """Name of the live secret that matched."""
+    proofs: tuple[str, ...] = ()
+    """The obligations that were discharged."""
+    error: str = ""
+    """Type and place of an exception that one of our own callables raised; never its text."""
+
+
+class Sink(Protocol):
+    """A place that keeps records. It may drop one, never raise and never block for long."""
+
+    def emit(self, record: Record) -> None:
+        """Keep one record."""
+
+    def find(self, crossing_id: str) -> Record | None:
+        """Return the record of that crossing where this place can still tell."""
+
+    def close(self) -> None:
+        """Flush and close."""
+
+
+class _Ids:
+    """Crossing ids: a random prefix a process, then a counter. They name, they prove nothing."""
+
+    def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        self.prefix = os.urandom(ID_BYTES).hex()
+        self.next = count(1).__next__
+
+
+_ids: Final = _Ids()
+os.register_at_fork(after_in_child=_ids.renew)  # two workers of one parent must not give one id twice
+
+
+def new_crossing_id() -> str:
+    """Return an id that no other crossing has: 16 hexadecimal digits, "-", a counter."""
+    return f"{_ids.prefix}-{_ids.next():x}"
+
+
+encode_record: Final = msgspec.json.Encoder().encode
+decode_record: Final = msgspec.json.Decoder(Record).decode

@@ -1,0 +1,255 @@
+"""All boundaries of one application: declared, started together, closed together, every debt listed at once."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+from .adrive import adrive
+from .boundary import Boundary
+from .claim import Claim, Fields
+from .crossing import Crossing
+from .drive import Tally, World, drive
+from .event import Record, Sink
+from .question import Question
+from .recorder import LoggerSink, Recorder, outcome_of
+from .refusal import BoundaryError, Refused
+from .store import Store
+
+B = TypeVar("B", bound=Boundary)
+_NO_FIELDS: Final = Fields()
+DEADLINE: Final = timedelta(seconds=10)
+"""Senders wait 5 s (Shopify, Paddle) to 30 s; uvicorn and gunicorn end a worker at 30 s."""
+
+
+class Perimeter:
+    """Every declared boundary of one application.
+
+    Args:
+        store: Where single use and events are kept, see `pratique.stores`. None while no boundary needs one.
+        events: Where the record of each crossing goes as well; the stdlib logger "pratique" by default.
+        deadline: For all proofs of one crossing together. The effect's transaction is never abandoned.
+        lease: How long a key is held around an effect that is outside a transaction.
+        clock: Tells the time in UTC; tests hand in their own.
+        answers: Answers for questions that rooms add, by type.
+
+    Raises:
+        BoundaryError: `deadline` or `lease` is zero or less, `events` is empty.
+    """
+
+    def __init__(
+        self,
+        store: Store | None = None,
+        events: Sink | Sequence[Sink] | None = None,
+        *,
+        deadline: timedelta | None = DEADLINE,
+        lease: timedelta = timedelta(seconds=60),
+        clock: Callable[[], datetime] | None = None,
+        answers: dict[type[Question], Callable[[Any], Any]] | None = None,
+    ) -> None:
+        for name, span in (("deadline", deadline), ("lease", lease)):
+            if span is not None and span <= timedelta(0):
+                message = f"Perimeter({name}={span}) is not above zero."
+                raise BoundaryError(message)
+        self.store = store
+        self.clock: Callable[[], datetime] = clock or utc_now
+        self.tally: Final = Tally()
+        self.recorder = Recorder(_sinks(events), count=self.tally.add)
+        self._world = World(
+            store,
+            self.recorder,
+            deadline=deadline.total_seconds() if deadline is not None else None,
+            lease=lease,
+            answers=answers,
+        )
+        self._boundaries: dict[str, Boundary] = {}
+        self._lock = Lock()
+        self._is_started = False
+
+    def declare(self, boundary: B) -> B:
+        """Add a boundary to the perimeter; it is given back, typed.
+
+        Raises:
+            BoundaryError: the perimeter has started, or has a boundary of that name.
+        """
+        if self._is_started:
+            message = f'Boundary "{boundary.name}" is declared after the start. Declare it where the module is imported.'
+            raise BoundaryError(message)
+        if boundary.name in self._boundaries:
+            message = f'Boundary "{boundary.name}" is declared twice. Give each its own name.'
+            raise BoundaryError(message)
+        self._boundaries[boundary.name] = boundary
+        return boundary
+
+    @property
+    def boundaries(self) -> tuple[Boundary, ...]:
+        """Return every declared boundary, in order."""
+        return tuple(self._boundaries.values())
+
+    @property
+    def is_started(self) -> bool:
+        """Say whether every debt was settled and the store answered."""
+        return self._is_started
+
+    def debts(self) -> list[str]:
+        """Return every debt of every boundary, one sentence each with its mend. Reads secrets; touches no store."""
+        today = self.clock().date()
+        found: list[str] = []
+        if not self._boundaries:
+            found.append("the perimeter declares no boundary.")
+        taken: dict[str, str] = {}
+        for boundary in self._boundaries.values():
+            found.extend(boundary.prepare(self.store))
+            found.extend(boundary.debts(today))
+            for thing, mend in boundary.exclusive().items():
+                other = taken.setdefault(thing, boundary.name)
+                if other != boundary.name:
+                    found.append(f'Boundaries "{other}" and "{boundary.name}": {mend}')
+        return found
+
+    def start(self) -> None:
+        """Start: every boundary, then the store. Nothing crosses before.
+
+        Raises:
+            BoundaryError: with every debt at once.
+            StoreError: the store doesn't answer.
+        """
+        with self._lock:
+            if self._is_started:
+                return
+            self._settle_debts()
+            if self.store is not None:
+                if self.store.sync is None:
+                    asyncio.run(self._start_store_elsewhere(self.store))
+                else:
+                    self.store.sync.start()
+            self._is_started = True
+
+    async def astart(self) -> None:
+        """Start on the event loop. See `start`."""
+        if self._is_started:
+            return
+        self._settle_debts()
+        if self.store is not None:
+            if self.store.asynchronous is not None:
+                await self.store.asynchronous.start()
+            elif self.store.sync is not None:
+                await asyncio.wrap_future(self._world.pool.submit(self.store.sync.start))
+        self._is_started = True
+
+    def close(self) -> None:
+        """Let go of the store and the sinks. What crosses later must start it again."""
+        if self.store is not None and self.store.sync is not None:
+            self.store.sync.close()
+        elif self.store is not None and self.store.asynchronous is not None:
+            asyncio.run(self.store.asynchronous.close())
+        self._closed()
+
+    async def aclose(self) -> None:
+        """Let go of the store and the sinks, on the event loop."""
+        if self.store is not None and self.store.asynchronous is not None:
+            await self.store.asynchronous.close()
+        elif self.store is not None and self.store.sync is not None:
+            await asyncio.wrap_future(self._world.pool.submit(self.store.sync.close))
+        self._closed()
+
+    def admit(self, boundary: Boundary, claim: Claim) -> Any:
+        """Let a claim cross, on this thread.
+
+        Raises:
+            Refused: it doesn't cross.
+            BoundaryError: the perimeter hasn't started.
+        """
+        crossing = self._cross(boundary, claim)
+        return drive(boundary.flow(crossing), crossing, self._world)
+
+    async def aadmit(self, boundary: Boundary, claim: Claim) -> Any:
+        """Let a claim cross, on the event loop. See `admit`."""
+        crossing = self._cross(boundary, claim)
+        return await adrive(boundary.flow(crossing), crossing, self._world)
+
+    def refuse(self, boundary: Boundary, refused: Refused) -> Refused:
+        """Record a refusal of the door itself: there was no claim yet (a size, a slow sender). Return it."""
+        crossing = Crossing(boundary, Claim(b"", _NO_FIELDS, self.clock()))
+        refused.crossing_id = crossing.id
+        self.recorder.emit(crossing.record(outcome_of(refused, observing=crossing.observing), refused), sample=True)
+        return refused
+
+    def find(self, crossing_id: str) -> Record | None:
+        """Return the record of a crossing, from memory, the sinks or the store."""
+        found = self.recorder.find(crossing_id)
+        if found is None and self.store is not None and self.store.sync is not None:
+            found = self.store.sync.find(crossing_id)
+        return found
+
+    async def afind(self, crossing_id: str) -> Record | None:
+        """Return the record of a crossing, on the event loop."""
+        found = self.recorder.find(crossing_id)
+        if found is None and self.store is not None and self.store.asynchronous is not None:
+            return await self.store.asynchronous.find(crossing_id)
+        return found if found is not None else self.find(crossing_id)
+
+    def __enter__(self) -> Self:
+        """Start."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        """Start on the event loop."""
+        await self.astart()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close on the event loop."""
+        await self.aclose()
+
+    def _cross(self, boundary: Boundary, claim: Claim) -> Crossing:
+        if not self._is_started:
+            message = "the perimeter hasn't started: nothing crosses. Call perimeter.start(), or guard(app, perimeter)."
+            raise BoundaryError(message)
+        if self._boundaries.get(boundary.name) is not boundary:
+            message = f'Boundary "{boundary.name}" is not declared in this perimeter.'
+            raise BoundaryError(message)
+        return Crossing(boundary, claim)
+
+    def _settle_debts(self) -> None:
+        debts = self.debts()
+        if debts:
+            raise BoundaryError(*debts)
+
+    def _closed(self) -> None:
+        self.recorder.close()
+        self._world.pool.close()
+        self._is_started = False
+
+    @staticmethod
+    async def _start_store_elsewhere(store: Store) -> None:
+        if store.asynchronous is not None:
+            await store.asynchronous.start()
+            await store.asynchronous.close()  # its connections belong to this loop, which ends here
+
+
+def utc_now() -> datetime:
+    """Return the time, UTC."""
+    return datetime.now(UTC)
+
+
+def _sinks(events: Sink | Sequence[Sink] | None) -> tuple[Sink, ...]:
+    if events is None:
+        return (LoggerSink(),)
+    sinks = tuple(events) if isinstance(events, Sequence) else (events,)
+    if not sinks:
+        message = "Perimeter(events=[]) would log no crossing. Leave it out for the stdlib logger."
+        raise BoundaryError(message)
+    return sinks
+

@@ -1,0 +1,121 @@
+"""What a flow can ask of its driver: one type a question, each with the obligation that its answer serves."""
+
+from collections.abc import Generator
+from enum import Enum
+from typing import Any, ClassVar, Final, TypeVar
+
+import msgspec
+
+from .callback import Callback
+from .obligation import Obligation
+
+T = TypeVar("T")
+Flow = Generator["Question", Any, T]
+"""A crossing as pure logic: yields questions, is sent answers, returns its result or raises Refused."""
+
+
+class Later(Enum):
+    """The type of `LATER`."""
+
+    LATER = "later"
+
+
+class Ignore(Enum):
+    """The type of `IGNORE`."""
+
+    IGNORE = "ignore"
+
+
+LATER: Final = Later.LATER
+"""A callable's answer "not there yet": the sender is asked to retry."""
+IGNORE: Final = Ignore.IGNORE
+"""A callable's answer "this is nothing for us": acknowledged, no effect, no dead letter."""
+
+
+class Question(msgspec.Struct, frozen=True):
+    """Something that a flow can't know by itself. Rooms add their own; a driver is handed their answers."""
+
+    obligation: ClassVar[Obligation] = Obligation.VALID
+
+
+class Confirm(Question, frozen=True):
+    """Does the source of truth say so too? Remote, outside any transaction."""
+
+    obligation: ClassVar[Obligation] = Obligation.CONFIRMED
+    call: Callback
+    event: object
+
+
+class Name(Question, frozen=True):
+    """Which business object is it, once only?"""
+
+    obligation: ClassVar[Obligation] = Obligation.UNIQUE
+    call: Callback
+    subject: object
+
+
+class Begin(Question, frozen=True):
+    """Open the effect's transaction."""
+
+    obligation: ClassVar[Obligation] = Obligation.UNIQUE
+
+
+class FirstUse(Question, frozen=True):
+    """Is it the first time for all of these keys? Answer: None, or the first that was used before."""
+
+    obligation: ClassVar[Obligation] = Obligation.UNIQUE
+    keys: tuple[bytes, ...]
+
+
+class Lookup(Question, frozen=True):
+    """Which row of ours does it belong to? Locked until the transaction ends."""
+
+    obligation: ClassVar[Obligation] = Obligation.LINKED
+    call: Callback
+    subject: object
+
+
+class Decide(Question, frozen=True):
+    """Is it legal from the state that the row is in now?"""
+
+    obligation: ClassVar[Obligation] = Obligation.ALLOWED
+    call: Callback
+    subject: object
+    linked: object
+
+
+class Act(Question, frozen=True):
+    """Do it. No proof is asked for after this."""
+
+    obligation: ClassVar[Obligation] = Obligation.VALID
+    call: Callback
+    admitted: object
+
+
+class Commit(Question, frozen=True):
+    """Write the event and commit: effect, single use and event together."""
+
+    obligation: ClassVar[Obligation] = Obligation.UNIQUE
+
+
+class Hold(Question, frozen=True):
+    """Take the key for a lease. Answer: Held, Settled, Busy or Conflict."""
+
+    obligation: ClassVar[Obligation] = Obligation.UNIQUE
+    key: bytes
+    fingerprint: bytes = b""
+
+
+class Settle(Question, frozen=True):
+    """Make the hold final. Answer: whether its token was still in force."""
+
+    obligation: ClassVar[Obligation] = Obligation.UNIQUE
+    key: bytes
+    token: int
+    result: bytes = b""
+    is_last: bool = True
+    """Write the crossing's record with this one."""
+
+
+BEGIN: Final = Begin()
+COMMIT: Final = Commit()

@@ -1,0 +1,115 @@
+"""Where the record of each crossing goes: counted always, kept in the sinks, sampled before `authentic`."""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from .event import Outcome, Record, Sink
+from .refusal import Answer, Refused
+
+SAMPLES_A_MINUTE: Final = 10
+"""Anybody can send a refusal before `authentic`: so many a minute and boundary reach the sinks, the rest is counted."""
+RECENT: Final = 256
+"""Records that `why` can tell without a sink."""
+
+_log: Final = logging.getLogger("pratique")
+Label = tuple[str, str, str, str, str]
+"""boundary, kind, outcome, obligation, code: the labels of `pratique_crossings_total`."""
+
+
+class LoggerSink:
+    """The default sink: one line a crossing on the logger "pratique", refusals as warnings."""
+
+    def emit(self, record: Record) -> None:
+        """Log one record."""
+        calm = record.outcome in (Outcome.PROVEN, Outcome.DUPLICATE, Outcome.IGNORED)
+        level = logging.INFO if calm else logging.WARNING
+        if _log.isEnabledFor(level):
+            _log.log(
+                level,
+                "%s %s %s %s %s %s %s",
+                record.crossing_id,
+                record.boundary,
+                record.declaration or "-",
+                record.outcome,
+                record.obligation or "-",
+                record.code or "-",
+                record.detail,
+            )
+
+    def find(self, crossing_id: str) -> None:
+        """Tell nothing: what was logged can't be read back."""
+
+    def close(self) -> None:
+        """Keep nothing open."""
+
+
+class Recorder:
+    """Counts every crossing and hands its record to the sinks. It never raises: a sink that fails is counted as dropped.
+
+    Args:
+        sinks: Where records go.
+        count: Adds one to a counter, safely between threads.
+    """
+
+    def __init__(self, sinks: Sequence[Sink], *, count: Callable[[Label], None]) -> None:
+        self._sinks = tuple(sinks)
+        self._count = count
+        self._recent: deque[Record] = deque(maxlen=RECENT)
+        self._sampled: dict[str, tuple[int, int]] = {}
+        self.dropped: dict[str, int] = {}
+
+    def emit(self, record: Record, *, sample: bool) -> None:
+        """Count one record and keep it, or with *sample* only so many a minute."""
+        self._count((record.boundary, record.kind, record.outcome, record.obligation, record.code))
+        if sample and not self._is_sampled(record):
+            return
+        self._recent.append(record)
+        for sink in self._sinks:
+            try:
+                sink.emit(record)
+            except Exception as error:  # noqa: BLE001  a full disk must not turn a proven claim into an error
+                name = type(sink).__name__
+                self.dropped[name] = self.dropped.get(name, 0) + 1
+                _log.error("sink %s dropped %s: %s", name, record.crossing_id, type(error).__name__)
+
+    def find(self, crossing_id: str) -> Record | None:
+        """Return the record of that crossing, from the sinks or from the last ones in memory."""
+        for record in reversed(self._recent):
+            if record.crossing_id == crossing_id:
+                return record
+        return next((found for sink in self._sinks if (found := sink.find(crossing_id)) is not None), None)
+
+    def close(self) -> None:
+        """Close every sink."""
+        for sink in self._sinks:
+            sink.close()
+
+    def _is_sampled(self, record: Record) -> bool:
+        minute = int(record.at.timestamp() // 60)
+        seen_in, seen = self._sampled.get(record.boundary, (minute, 0))
+        seen = seen + 1 if seen_in == minute else 1
+        self._sampled[record.boundary] = (minute, seen)
+        return seen <= SAMPLES_A_MINUTE
+
+
+def outcome_of(refused: Refused, *, observing: bool) -> Outcome:
+    """Return the outcome that a refusal is counted as."""
+    if observing:
+        return Outcome.WOULD_ADMIT if refused.code == "observed" else Outcome.WOULD_REFUSE
+    special = _OUTCOMES.get(refused.code)
+    if special is not None:
+        return special
+    return Outcome.MISMATCH if refused.answer is Answer.ACKNOWLEDGE else Outcome.REFUSED
+
+
+_OUTCOMES: Final[dict[str, Outcome]] = {
+    "replayed": Outcome.DUPLICATE,
+    "already_applied": Outcome.DUPLICATE,
+    "ignored": Outcome.IGNORED,
+    "later": Outcome.LATER,
+    "unknown": Outcome.UNKNOWN,
+}
+DURABLE: Final = frozenset({Outcome.REFUSED, Outcome.MISMATCH, Outcome.UNKNOWN, Outcome.EFFECT_FAILED})
+"""What is also written to the store once the sender is known."""

@@ -1,0 +1,214 @@
+"""The webhook boundary: provider → handler. It owes all seven obligations."""
+
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from typing import Any, ClassVar, Final
+
+import msgspec
+
+from ..core.boundary import Boundary, Declaration
+from ..core.callback import Callback
+from ..core.crossing import Crossing, Rule, settle, settle_held
+from ..core.obligation import AUTHENTIC, BIT, CONFIRMED, FRESH, VALID, Obligation
+from ..core.proven import Admitted
+from ..core.question import Flow
+from ..core.refusal import Answer, BoundaryError, Refused
+from ..core.secret import LiveSecret
+from ..core.store import Store
+from ..core.waiver import Observe, Waiver
+from .event import Event
+from .on import On
+from .rules import Context, Registration
+from .scheme import Sender
+
+MAX_CONTENT_BYTES: Final = 1 << 20
+"""Stripe and Slack stay under 256 KiB, Shopify at 5 MiB and GitHub at 25 MiB say so themselves: raise it there."""
+_PROVEN_BY_OPEN: Final = BIT[AUTHENTIC] | BIT[FRESH]
+_MENDS: Final[dict[Obligation, str]] = {
+    Obligation.AUTHENTIC: "The sender's grade is below weak: it doesn't sign.",
+    Obligation.FRESH: "The sender signs no time: pass confirm=, so that the state is read at its source now.",
+    Obligation.UNIQUE: "Pass once=, the business key, and Perimeter(store=stores.…).",
+    Obligation.CONFIRMED: "Pass confirm=, which re-reads the object at the sender.",
+    Obligation.LINKED: "Pass link=, which finds our own row.",
+    Obligation.ALLOWED: "Pass allow=, which judges the transition from the row's present state.",
+    Obligation.VALID: "The event type isn't signed: pass content=, the type that its content must have.",
+}
+
+
+class Webhook(On, Boundary):
+    """A provider's deliveries to one endpoint.
+
+    Args:
+        name: In events, metrics and reports.
+        sender: `providers.stripe(secrets=…)`.
+        scope: Part of every single-use key. Set it where two boundaries of one scheme share a store; once in use, keep it:
+            a new scope forgets what was handled.
+        max_content_bytes: Larger deliveries get 413 before they are read.
+        waivers: For every event type; see `pratique.unsafe.waive`.
+        observe: See `pratique.unsafe.observe`.
+        independent_roots: How many controllers must fall before somebody can invent a claim.
+    """
+
+    kind: ClassVar[str] = "webhook"
+    owes: ClassVar[frozenset[Obligation]] = frozenset(Obligation)
+
+    def __init__(
+        self,
+        name: str,
+        sender: Sender,
+        *,
+        scope: str = "",
+        max_content_bytes: int = MAX_CONTENT_BYTES,
+        waivers: Sequence[Waiver] = (),
+        observe: Observe | None = None,
+        independent_roots: int = 1,
+    ) -> None:
+        super().__init__(
+            name, origin=f"{sender.scheme.party}, by webhook", observe=observe, independent_roots=independent_roots
+        )
+        self.sender = sender
+        self.scope = scope
+        self.max_content_bytes = max_content_bytes
+        self.waivers = tuple(waivers)
+        self._registered: list[Registration] = []
+        self._live: tuple[LiveSecret, ...] = ()
+        self._store: Store | None = None
+        self._rules: dict[str, tuple[Rule, msgspec.json.Decoder[Any] | None]] = {}
+        self._open: Any = None
+        self._is_transactional = True
+
+    def register(self, registration: Registration) -> None:
+        """Add what one `on(…)` declares."""
+        if self._open is not None:
+            message = f'Boundary "{self.name}": on({registration.types[0]!r}) comes after the start.'
+            raise BoundaryError(message)
+        taken = {name for other in self._registered for name in other.types} & set(registration.types)
+        if taken:
+            message = f'Boundary "{self.name}": {", ".join(sorted(taken))} has two handlers.'
+            raise BoundaryError(message)
+        self._registered.append(registration)
+
+    def declarations(self) -> Sequence[Declaration]:
+        """Return one declaration for each `on(…)`."""
+        context = self._context()
+        return tuple(registration.declaration(context) for registration in self._registered)
+
+    def exclusive(self) -> dict[str, str]:
+        """Return the key space and each live secret: a delivery of one boundary must not open at another."""
+        pins = repr(sorted(self.sender.pins.items()))
+        taken = {f"keys {self.sender.scheme.name} {self.scope}": "they would use up each other's keys. Give each its own scope=."}
+        for secret in self._live:
+            mark = sha256(f"{secret.value}\0{pins}".encode()).hexdigest()
+            taken[f"secret {mark}"] = (
+                "they share a secret, so that a delivery to one opens at the other. Give each its own, or pin what the sender "
+                "signs (livemode=, account=)."
+            )
+        return taken
+
+    def mend(self, obligation: Obligation) -> str:
+        """Say what to pass so that the obligation is discharged."""
+        return _MENDS[obligation]
+
+    def prepare(self, store: Store | None) -> list[str]:
+        """Read the secrets and compile the scheme and every rule."""
+        self._store = store
+        place = f'Boundary "{self.name}"'
+        found = [f"{place}: {debt}" for debt in self._shape_debts(store)]
+        try:
+            self._live = tuple(self.sender.live())
+            self.is_disabled = not self._live
+            opener = self.sender.opener(self.scope) if self._live else None
+        except BoundaryError as error:
+            return [*found, *(f"{place}: {debt}" for debt in error.debts)]
+        context = self._context()
+        for registration in self._registered:
+            entry = (registration.rule(context), registration.decoder())
+            self._rules.update(dict.fromkeys(registration.types, entry))
+            debt = registration.counterexample_debt()
+            if debt is not None:
+                found.append(f"{place} {debt}")
+        if store is not None:
+            self._is_transactional = store.transactional
+        if not found:
+            self._open = opener
+        return found
+
+    def flow(self, crossing: Crossing) -> Flow[Admitted[Any, Any, Any]]:
+        """Prove one delivery, all seven obligations in order, and do its effect."""
+        claim = crossing.claim
+        if len(claim.content) > self.max_content_bytes:
+            raise too_large(self.max_content_bytes)
+        try:
+            opened = self._open(claim)
+        except Refused as refused:
+            if refused.obligation is not AUTHENTIC and refused.obligation is not VALID:
+                crossing.done |= BIT[AUTHENTIC]  # the order is authentic first: whoever is stale did sign
+            raise
+        crossing.done |= _PROVEN_BY_OPEN if self.sender.scheme.signed_time else BIT[AUTHENTIC]
+        crossing.key = opened.key
+        crossing.secret_name = opened.secret_name
+        envelope = opened.envelope
+        if envelope is None:
+            raise Refused(VALID, "the content hasn't the sender's envelope: JSON with an id and a type", code="bad_envelope")
+        found = self._rules.get(envelope.type)
+        if found is None:
+            raise Refused(VALID, "no handler is declared for its type", code="ignored", answer=Answer.ACKNOWLEDGE)
+        rule, decoder = found
+        crossing.declaration = rule.declaration
+        if self.sender.scheme.signed_key and not envelope.id:
+            raise Refused(VALID, "the sender signs an id, and this one has none", code="no_event_id")
+        content = claim.content if decoder is None else _decoded(decoder, claim.content)
+        crossing.done |= BIT[VALID]
+        event: Event[Any] = Event(
+            envelope.id, envelope.type, envelope.account, envelope.object_id, opened.sent_at, content
+        )
+        carry = settle if self._is_transactional else settle_held
+        return (yield from carry(crossing, rule, event, opened.key))
+
+    def _context(self) -> Context:
+        return Context(self.name, self.sender.scheme, self.scope, self._live, self._store)
+
+    def _shape_debts(self, store: Store | None) -> Iterable[str]:
+        scheme = self.sender.scheme
+        if self.max_content_bytes <= 0:
+            yield f"max_content_bytes={self.max_content_bytes} admits nothing."
+        for registration in self._registered:
+            waived = {waiver.obligation for waiver in registration.waivers}
+            if AUTHENTIC in waived:
+                yield f"{registration.types[0]}: AUTHENTIC can't be waived."
+            if scheme.grade != "signed" and CONFIRMED in waived:
+                yield f"{registration.types[0]}: {scheme.name} is {scheme.grade}, so CONFIRMED can't be waived."
+            if store is not None:
+                yield from _callable_debts(registration, store)
+
+
+def too_large(limit: int) -> Refused:
+    """Return the refusal of a delivery over the size limit."""
+    return Refused(VALID, f"the content has more than {limit} bytes", code="too_large", status=413)
+
+
+def _decoded(decoder: msgspec.json.Decoder[Any], content: bytes) -> Any:
+    try:
+        return decoder.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise Refused(
+            VALID,
+            "the content hasn't the declared type",
+            code="bad_content",
+            hint="compare the type of on(content=…) with the sender's API version",
+        ) from None
+
+
+def _callable_debts(registration: Registration, store: Store) -> Iterable[str]:
+    roles: dict[str, Callback | None] = {"link": registration.link, "allow": registration.allow, "handler": registration.act}
+    for role, callback in roles.items():
+        if callback is not None and callback.wants_session and not store.has_session:
+            yield (
+                f"{registration.types[0]}: {role} ({callback.where}) wants a session, and the store {store.name} has none. "
+                "Use stores.sqlalchemy(Session) or stores.sqlite3(connect)."
+            )
+        if callback is not None and callback.is_async and store.transactional and store.asynchronous is None:
+            yield (
+                f"{registration.types[0]}: {role} ({callback.where}) is async, and the store's session is sync. "
+                "Make it a plain def: it runs on a thread of the pool."
+            )

@@ -1,0 +1,285 @@
+"""`on(…)`: how a handler is declared for an event type, typed so that a swapped proof is an error."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol, TypeVar, TypeVarTuple, Unpack, overload
+
+from ..core.callback import Callback
+from ..core.proven import Admitted
+from ..core.question import Ignore, Later
+from ..core.refusal import BoundaryError
+from ..core.roots import Root
+from ..core.waiver import Waiver
+from .event import Event
+from .rules import Registration
+
+T = TypeVar("T")
+C = TypeVar("C")
+L = TypeVar("L")
+R = TypeVar("R")
+D = TypeVarTuple("D")
+"""What the store hands to `link` and the handler after their own arguments: the session, or nothing."""
+
+BusinessKey = str | bytes | int | tuple[str | bytes | int, ...]
+Types = str | Sequence[str]
+Verdict = bool | Later | Ignore
+Handler = Callable[[Admitted[T, C, L], Unpack[D]], R]
+
+
+class Decorator(Protocol[T, C, L, Unpack[D]]):
+    """Takes the handler of an event type and gives it back as it is."""
+
+    def __call__(self, handler: Callable[[Admitted[T, C, L], Unpack[D]], R], /) -> Callable[[Admitted[T, C, L], Unpack[D]], R]:
+        """Declare the handler."""
+        ...
+
+
+class On(ABC):
+    """Gives a boundary its `on`."""
+
+    name: str
+    waivers: tuple[Waiver, ...]
+
+    @abstractmethod
+    def register(self, registration: Registration) -> None:
+        """Add what one `on(…)` declares."""
+
+    @overload
+    def on(
+        self,
+        types: Types,
+        *,
+        content: type[T],
+        confirm: Callable[[Event[T]], Awaitable[C | Later | Ignore | None]],
+        once: Callable[[C], BusinessKey],
+        link: Callable[[C, Unpack[D]], Awaitable[L | Later | Ignore | None]],
+        allow: Callable[[C, L], Verdict],
+        effect: str = ...,
+        waivers: Sequence[Waiver] = ...,
+        source: Root | None = ...,
+        counterexample: Callable[[], tuple[C, L]] | None = ...,
+    ) -> Decorator[Event[T], C, L, Unpack[D]]: ...
+
+    @overload
+    def on(
+        self,
+        types: Types,
+        *,
+        content: type[T],
+        confirm: Callable[[Event[T]], Awaitable[C | Later | Ignore | None]],
+        once: Callable[[C], BusinessKey],
+        link: Callable[[C, Unpack[D]], L | Later | Ignore | None],
+        allow: Callable[[C, L], Verdict],
+        effect: str = ...,
+        waivers: Sequence[Waiver] = ...,
+        source: Root | None = ...,
+        counterexample: Callable[[], tuple[C, L]] | None = ...,
+    ) -> Decorator[Event[T], C, L, Unpack[D]]: ...
+
+    @overload
+    def on(
+        self,
+        types: Types,
+        *,
+        content: type[T],
+        confirm: Callable[[Event[T]], C | Later | Ignore | None],
+        once: Callable[[C], BusinessKey],
+        link: Callable[[C, Unpack[D]], Awaitable[L | Later | Ignore | None]],
+        allow: Callable[[C, L], Verdict],
+        effect: str = ...,
+        waivers: Sequence[Waiver] = ...,
+        source: Root | None = ...,
+        counterexample: Callable[[], tuple[C, L]] | None = ...,
+    ) -> Decorator[Event[T], C, L, Unpack[D]]: ...
+
+    @overload
+    def on(
+        self,
+        types: Types,
+        *,
+        content: type[T],
+        confirm: Callable[[Event[T]], C | Later | Ignore | None],
+        once: Callable[[C], BusinessKey],
+        link: Callable[[C, Unpack[D]], L | Later | Ignore | None],
+        allow: Callable[[C, L], Verdict],
+        effect: str = ...,
+        waivers: Sequence[Waiver] = ...,
+        source: Root | None = ...,
+        counterexample: Callable[[], tuple[C, L]] | None = ...,
+    ) -> Decorator[Event[T], C, L, Unpack[D]]: ...
+
+    @overload
+    def on(
+        self,
+        types: Types,
+        *,
+        confirm: Callable[[Event], Awaitable[C | Later | Ignore | None]],
+        once: Callable[[C], BusinessKey],
+        link: Callable[[C, Unpack[D]], Awaitable[L | Later | Ignore | None]],
+        allow: Callable[[C, L], Verdict],
+        effect: str = ...,
+        waivers: Sequence[Waiver] = ...,
+        source: Root | None = ...,
+        counterexample: Callable[[], tuple[C, L]] | None = ...,
+    ) -> Decorator[Event, C, L, Unpack[D]]: ...
+
+    @overload
+    def on(
+        self,
+        types: Types,
+        *,
+        confirm: Callable[[Event], Awaitable[C | Later | Ignore | None]],
+        once: Callable[[C], BusinessKey],
+        link: Callable[[C, Unpack[D]], L | Later | Ignore | None],
+        allow: Callable[[C, L], Verdict],
+        effect: str = ...,
+        waivers: Sequence[Waiver] = ...,
+        source: Root | None = ...,
+        counterexample: Callable[[], tuple[C, L]] | None = ...,
+    ) -> Decorator[Event, C, L, Unpack[D]]: ...
+
+    @overload
+    def on(
+        self,
+        types: Types,
+        *,
+        confirm: Callable[[Event], C | Later | Ignore | None],
+        once: Callable[[C], BusinessKey],
+        link: Callable[[C, Unpack[D]], Awaitable[L | Later | Ignore | None]],
+        allow: Callable[[C, L], Verdict],
+        effect: str = ...,
+        waivers: Sequence[Waiver] = ...,
+        source: Root | None = ...,
+        counterexample: Callable[[], tuple[C, L]] | None = ...,
+    ) -> Decorator[Event, C, L, Unpack[D]]: ...
+
+    @overload
+    def on(
+        self,
+        types: Types,
+        *,
+        confirm: Callable[[Event], C | Later | Ignore | None],
+        once: Callable[[C], BusinessKey],
+        link: Callable[[C, Unpack[D]], L | Later | Ignore | None],
+        allow: Callable[[C, L], Verdict],
+        effect: str = ...,
+        waivers: Sequence[Waiver] = ...,
+        source: Root | None = ...,
+        counterexample: Callable[[], tuple[C, L]] | None = ...,
+    ) -> Decorator[Event, C, L, Unpack[D]]: ...
+
+    @overload
+    def on(
+        self,
+        types: Types,
+        *,
+        content: type[T],
+        once: Callable[[Event[T]], BusinessKey],
+        link: Callable[[Event[T], Unpack[D]], Awaitable[L | Later | Ignore | None]],
+        allow: Callable[[Event[T], L], Verdict],
+        effect: str = ...,
+        waivers: Sequence[Waiver],
+        counterexample: Callable[[], tuple[Event[T], L]] | None = ...,
+    ) -> Decorator[Event[T], None, L, Unpack[D]]: ...
+
+    @overload
+    def on(
+        self,
+        types: Types,
+        *,
+        content: type[T],
+        once: Callable[[Event[T]], BusinessKey],
+        link: Callable[[Event[T], Unpack[D]], L | Later | Ignore | None],
+        allow: Callable[[Event[T], L], Verdict],
+        effect: str = ...,
+        waivers: Sequence[Waiver],
+        counterexample: Callable[[], tuple[Event[T], L]] | None = ...,
+    ) -> Decorator[Event[T], None, L, Unpack[D]]: ...
+
+    @overload
+    def on(
+        self,
+        types: Types,
+        *,
+        once: Callable[[Event], BusinessKey],
+        link: Callable[[Event, Unpack[D]], Awaitable[L | Later | Ignore | None]],
+        allow: Callable[[Event, L], Verdict],
+        effect: str = ...,
+        waivers: Sequence[Waiver],
+        counterexample: Callable[[], tuple[Event, L]] | None = ...,
+    ) -> Decorator[Event, None, L, Unpack[D]]: ...
+
+    @overload
+    def on(
+        self,
+        types: Types,
+        *,
+        once: Callable[[Event], BusinessKey],
+        link: Callable[[Event, Unpack[D]], L | Later | Ignore | None],
+        allow: Callable[[Event, L], Verdict],
+        effect: str = ...,
+        waivers: Sequence[Waiver],
+        counterexample: Callable[[], tuple[Event, L]] | None = ...,
+    ) -> Decorator[Event, None, L, Unpack[D]]: ...
+
+    def on(
+        self,
+        types: Types,
+        *,
+        content: type[Any] | None = None,
+        confirm: Callable[..., Any] | None = None,
+        once: Callable[..., Any] | None = None,
+        link: Callable[..., Any] | None = None,
+        allow: Callable[..., Any] | None = None,
+        effect: str = "",
+        waivers: Sequence[Waiver] = (),
+        source: Root | None = None,
+        counterexample: Callable[[], tuple[Any, Any]] | None = None,
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Declare the handler of one event type, or of several.
+
+        Args:
+            types: The event type, or several that do the same.
+            content: The type of the content; owed where the sender doesn't sign the event type.
+            confirm: (event) -> what the source of truth says, re-read now; None: it doesn't. Outside any transaction.
+            once: (confirmed) -> the business key: the object that this may be done to once, whichever event says so.
+            link: (confirmed[, session]) -> our own row; None: it has none. Inside the transaction, on a locked row.
+            allow: (confirmed, row) -> True where it is legal from the present state. Inside the transaction.
+            effect: The name under which business keys are kept; the first type by default. Keep it: a new one forgets.
+            waivers: What isn't proven for a time; see `pratique.unsafe.waive`.
+            source: Whom `confirm` asks, where that isn't the sender: a root with another controller counts as independent.
+            counterexample: () -> (confirmed, row) that `allow` must refuse; run at start.
+
+        `LATER` from confirm, link or allow asks the sender to retry; `IGNORE` acknowledges without effect or dead letter.
+
+        Raises:
+            BoundaryError: a callable takes another number of arguments, or `types` is empty.
+        """
+        names = (types,) if isinstance(types, str) else tuple(types)
+        if not names or not all(names):
+            message = f'Boundary "{self.name}": on() names no event type.'
+            raise BoundaryError(message)
+
+        def declare(handler: Callable[..., Any]) -> Callable[..., Any]:
+            self.register(
+                Registration(
+                    types=names,
+                    effect=effect or names[0],
+                    content=content,
+                    confirm=_callback(confirm, 1, f"{names[0]} confirm"),
+                    once=_callback(once, 1, f"{names[0]} once"),
+                    link=_callback(link, 1, f"{names[0]} link"),
+                    allow=_callback(allow, 2, f"{names[0]} allow"),
+                    act=Callback.of(handler, arguments=1, role=f"{names[0]} handler"),
+                    waivers=(*self.waivers, *waivers),
+                    source=source,
+                    counterexample=counterexample,
+                )
+            )
+            return handler
+
+        return declare
+
+
+def _callback(call: Callable[..., Any] | None, arguments: int, role: str) -> Callback | None:
+    return Callback.of(call, arguments=arguments, role=role) if call is not None else None

@@ -1,0 +1,45 @@
+"""What every test can rely on: vectors that are counted, servers that CI may not skip."""
+
+import os
+from collections.abc import Callable, Generator
+from typing import Any
+
+import pytest
+
+from tests import vector_files
+
+_handed_out: dict[str, int] = {}
+
+
+@pytest.fixture(scope="session")
+def vectors() -> Callable[[str], list[dict[str, Any]]]:
+    """Return a function that reads a file of vectors whole, or skips visibly where it is absent."""
+
+    def read(name: str) -> list[dict[str, Any]]:
+        path = vector_files.find(name)
+        if path is None:
+            pytest.skip(f"no vectors {name}: neither in PRATIQUE_VECTORS nor in tests/vectors")
+        entries = vector_files.read(path)
+        _handed_out[str(path)] = len(entries)
+        return entries
+
+    return read
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Under CI, turn the skip of a test that needs a server into a failure."""
+    report = yield
+    needs_server = item.get_closest_marker("server") is not None
+    if report.skipped and needs_server and os.environ.get("CI") == "true":
+        report.outcome = "failed"
+        report.longrepr = f"CI=true and its server is missing: {report.longrepr}"
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how many vectors of each file were handed to the tests."""
+    for path, count in sorted(_handed_out.items()):
+        terminalreporter.write_line(f"vectors: {count} entries of {path}")

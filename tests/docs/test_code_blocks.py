@@ -1,0 +1,42 @@
+"""Each Python block that a reader would copy runs, in order, as it stands on its page."""
+
+from pathlib import Path
+
+import pytest
+from sybil import Sybil
+from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
+
+from tests.docs.pages import ROOT, runnable_pages
+
+PARSERS = Sybil(parsers=[SkipParser(), PythonCodeBlockParser()])
+
+
+def run(page: Path) -> int:
+    """Run every Python block of a page in one namespace and return how many there were.
+
+    Above a block that can't run, `<!-- skip: next "why" -->` skips it and says why.
+    """
+    document = PARSERS.parse(page)
+    examples = list(document.examples())
+    for example in examples:
+        example.evaluate()
+    return len(examples)
+
+
+@pytest.mark.parametrize("page", runnable_pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_python_blocks_of_a_page_run(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What we tell a reader to type works, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    run(page)
+
+
+def test_a_block_that_fails_is_found(tmp_path: Path) -> None:
+    """The rule bites, blocks share their names, and the twin passes."""
+    page = tmp_path / "page.md"
+    page.write_text("```python\nx = 1\n```\n\n```python\nif x != 1:\n    raise ValueError\n```\n")
+    assert run(page) == 2
+    page.write_text("```python\nraise ValueError\n```\n")
+    with pytest.raises(ValueError, match=r"^$"):
+        run(page)
