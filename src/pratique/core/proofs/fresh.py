@@ -1,0 +1,41 @@
+"""Was it said now? Age and lead of a signed time, each bounded."""
+
+from datetime import datetime, timedelta
+
+from ..obligation import FRESH
+from ..refusal import Refused
+
+
+def require_fresh(sent_at: datetime, *, at: datetime, tolerance: timedelta) -> None:
+    """Refuse a claim sent more than *tolerance* before or after *at*.
+
+    Args:
+        sent_at: When the sender says that it spoke. UTC, and covered by the signature, else it proves nothing.
+        at: When the claim reached us. UTC.
+        tolerance: Longest age, also the longest lead of the sender's clock. Seconds to minutes; above zero.
+
+    Raises:
+        Refused: FRESH, code "stale" or "from_the_future".
+
+    Source: Standard Webhooks, "Verifying signatures"; RFC 9421 §7.2.2 "Signature Replay"; CWE-294.
+    """
+    require_fresh_seconds(sent_at.timestamp(), at=at.timestamp(), tolerance=tolerance.total_seconds())
+
+
+def require_fresh_seconds(sent: float, *, at: float, tolerance: float) -> None:
+    """Do the same in seconds since 1970, as most senders write their time. See `require_fresh`."""
+    age = at - sent
+    if age > tolerance:
+        raise Refused(
+            FRESH,
+            f"the signed time is {age:.0f} s old, at most {tolerance:.0f} s are allowed",
+            code="stale",
+            hint="compare this host's clock with the sender's; a sender that retries signs a new time",
+        )
+    if age < -tolerance:
+        raise Refused(
+            FRESH,
+            f"the signed time is {-age:.0f} s ahead, at most {tolerance:.0f} s are allowed",
+            code="from_the_future",
+            hint="compare this host's clock with the sender's",
+        )

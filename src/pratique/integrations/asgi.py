@@ -1,0 +1,207 @@
+"""What every ASGI door shares: reading under a cap, building the claim, answering; the guard around an application."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from datetime import timedelta
+from typing import Any, Final
+
+from ..core.boundary import Boundary
+from ..core.claim import Claim, Fields, Tls, Via
+from ..core.obligation import VALID
+from ..core.perimeter import Perimeter
+from ..core.refusal import Answer, BoundaryError, Refused
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+SCOPE_KEY: Final = "pratique.perimeter"
+CROSSING_FIELD: Final = "crossing-id"
+READ_SECONDS: Final = 10.0
+"""For the whole content of one delivery: a sender that drips is let go (CWE-400)."""
+DEFAULT_CAP: Final = 1 << 20
+
+
+class Reply:
+    """An answer as status, fields and content: what a framework's own response is made of."""
+
+    __slots__ = ("content", "fields", "status")
+
+    def __init__(self, status: int, fields: Mapping[str, str], content: bytes) -> None:
+        self.status = status
+        self.fields = dict(fields)
+        self.content = content
+
+
+def accepted(crossing_id: str) -> Reply:
+    """Return the answer to a delivery that crossed, or that changes nothing more: both look alike to the sender."""
+    return Reply(200, {"content-type": "application/json", CROSSING_FIELD: crossing_id}, b"{}")
+
+
+def refusal(refused: Refused, boundary: str) -> Reply:
+    """Return the answer to a refusal: an RFC 9457 problem, or 2xx where it is only acknowledged."""
+    if refused.answer is Answer.ACKNOWLEDGE:
+        return accepted(refused.crossing_id)
+    fields = {
+        "content-type": "application/problem+json",
+        "cache-control": "no-store",
+        CROSSING_FIELD: refused.crossing_id,
+    }
+    if refused.status == 401:  # noqa: PLR2004  RFC 9110 §15.5.2: a 401 names a challenge
+        fields["www-authenticate"] = f'Signature realm="{boundary}"'
+    if refused.retry_after is not None:
+        fields["retry-after"] = str(max(1, round(refused.retry_after / timedelta(seconds=1))))
+    return Reply(refused.status, fields, json.dumps(refused.problem()).encode())
+
+
+def claim_of(scope: Scope, content: bytes, perimeter: Perimeter) -> Claim:
+    """Build the claim from an ASGI scope and the raw content.
+
+    Raises:
+        Refused: VALID, an impossible field.
+    """
+    client = scope.get("client")
+    query = scope.get("query_string", b"").decode("latin-1")
+    raw_path = scope.get("raw_path")
+    path = raw_path.decode("latin-1") if raw_path else scope.get("path", "/")
+    tls = scope.get("extensions", {}).get("tls")
+    return Claim(
+        content,
+        Fields((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope.get("headers", ())),
+        perimeter.clock(),
+        Via(
+            peer=str(client[0]) if client else "",
+            scheme=str(scope.get("scheme", "http")),
+            method=str(scope.get("method", "")),
+            target=f"{path}?{query}" if query else path,
+            tls=_tls(tls),
+        ),
+    )
+
+
+async def read_content(scope: Scope, receive: Receive, cap: int) -> bytes:
+    """Read the content, at most *cap* bytes and `READ_SECONDS` long; never more than that is buffered.
+
+    Raises:
+        Refused: VALID, code "too_large" (413), "too_slow" (408), "cut_off" (400).
+    """
+    for name, value in scope.get("headers", ()):
+        if name == b"content-length" and (not value.isdigit() or len(value) > 15 or int(value) > cap):  # noqa: PLR2004
+            raise _too_large(cap)
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Refused(VALID, "the sender went away before the end", code="cut_off")
+                chunk: bytes = message.get("body", b"")
+                size += len(chunk)
+                if size > cap:
+                    raise _too_large(cap)
+                chunks.append(chunk)
+                if not message.get("more_body", False):
+                    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    except TimeoutError:
+        raise Refused(VALID, f"the content took more than {READ_SECONDS:.0f} s", code="too_slow", status=408) from None
+
+
+async def deliver(perimeter: Perimeter, boundary: Boundary, scope: Scope, receive: Receive) -> Reply:
+    """Let one request cross a boundary, from its first byte to the answer. The effect's own exceptions go on."""
+    if boundary.is_disabled:
+        return Reply(404, {"content-type": "application/problem+json"}, b'{"title": "Not found", "status": 404}')
+    try:
+        try:
+            content = await read_content(scope, receive, getattr(boundary, "max_content_bytes", DEFAULT_CAP))
+            claim = claim_of(scope, content, perimeter)
+        except Refused as refused:
+            raise perimeter.refuse(boundary, refused) from None
+        proven = await perimeter.aadmit(boundary, claim)
+    except Refused as refused:
+        return refusal(refused, boundary.name)
+    return accepted(proven.crossing_id)
+
+
+async def send_reply(reply: Reply, send: Send) -> None:
+    """Send an answer."""
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.fields.items()]
+    headers.append((b"content-length", str(len(reply.content)).encode()))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.content})
+
+
+class Guarded:
+    """The outermost ASGI layer: nothing reaches the application before the perimeter has started.
+
+    Lifespan doesn't run in every host (a test client without a context, httpx's ASGITransport, a mounted application),
+    so the first request starts the perimeter too; where that is refused, each request raises.
+    """
+
+    def __init__(self, app: App, perimeter: Perimeter, check: Callable[[], list[str]]) -> None:
+        self._app = app
+        self._perimeter = perimeter
+        self._check = check
+        self._is_checked = False
+        self._starting: asyncio.Lock | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Start the perimeter where it hasn't, then pass the call on."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(scope, receive, send)
+            return
+        if not (self._is_checked and self._perimeter.is_started):
+            await self._start()
+        scope[SCOPE_KEY] = self._perimeter
+        try:
+            await self._app(scope, receive, send)
+        except Refused as refused:
+            await send_reply(refusal(refused, ""), send)
+
+    async def _start(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._starting is None or self._loop is not loop:
+            self._starting, self._loop = asyncio.Lock(), loop
+        async with self._starting:
+            debts = self._check()
+            if debts:
+                raise BoundaryError(*debts)
+            await self._perimeter.astart()
+            self._is_checked = True
+
+    async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started: BaseException | None = None
+
+        async def watched_receive() -> Message:
+            nonlocal started
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                try:
+                    await self._start()
+                except Exception as error:
+                    started = error
+                    await send({"type": "lifespan.startup.failed", "message": str(error)})
+                    raise
+            return message
+
+        async def watched_send(message: Message) -> None:
+            if started is not None:
+                return  # the host was told already
+            if message["type"] == "lifespan.shutdown.complete":
+                await self._perimeter.aclose()
+            await send(message)
+
+        await self._app(scope, watched_receive, watched_send)
+
+
+def _too_large(cap: int) -> Refused:
+    return Refused(VALID, f"the content has more than {cap} bytes", code="too_large", status=413)
+
+
+def _tls(extension: Any) -> Tls | None:
+    chain = extension.get("client_cert_chain") if isinstance(extension, dict) else None
+    return Tls(tuple(pem.encode() for pem in chain)) if chain else None

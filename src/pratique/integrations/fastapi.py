@@ -1,0 +1,60 @@
+"""The door for FastAPI: Starlette's, and the refusals in the OpenAPI document."""
+
+from typing import Any, Final, TypeVar
+
+from fastapi import FastAPI
+
+from ..core.perimeter import Perimeter
+from .starlette import BOUNDARY, endpoint
+from .starlette import guard as _guard
+
+__all__ = ["endpoint", "guard"]
+
+A = TypeVar("A", bound=FastAPI)
+_REFUSALS: Final = {
+    "400": "Not fresh or not valid: stale, from the future, malformed.",
+    "401": "Not authentic. Every refusal of this kind is the same.",
+    "403": "Not linked or not allowed: another account, another mode.",
+    "408": "Not valid: the content came too slowly.",
+    "413": "Not valid: the content is too large.",
+    "503": "Not decided: retry after the seconds in Retry-After.",
+}
+_PROBLEM: Final[dict[str, Any]] = {
+    "type": "object",
+    "title": "Problem",
+    "description": "RFC 9457 problem details.",
+    "properties": {
+        "type": {"type": "string", "format": "uri"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "code": {"type": "string"},
+        "detail": {"type": "string"},
+    },
+    "required": ["type", "title", "status"],
+}
+
+
+def guard(app: A, perimeter: Perimeter) -> A:
+    """Put the perimeter around an application, and its refusals into the OpenAPI document. See the Starlette door."""
+    guarded = _guard(app, perimeter)
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = generate()
+        _document(document, app)
+        return document
+
+    setattr(app, "openapi", openapi)  # noqa: B010  FastAPI's own way to extend the document
+    return guarded
+
+
+def _document(document: dict[str, Any], app: FastAPI) -> None:
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for route in app.routes:
+        if getattr(getattr(route, "endpoint", None), BOUNDARY, None) is None:
+            continue
+        schemas["Problem"] = _PROBLEM
+        for operation in document["paths"].get(getattr(route, "path", ""), {}).values():
+            problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+            for status, description in _REFUSALS.items():
+                operation["responses"][status] = {"description": description, "content": problem}

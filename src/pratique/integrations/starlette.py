@@ -1,0 +1,87 @@
+"""The door for Starlette, and what FastAPI's door stands on: `guard(app, perimeter)`, `endpoint(boundary)`."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Final, TypeVar
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ..core.boundary import Boundary
+from ..core.perimeter import Perimeter
+from ..core.refusal import BoundaryError
+from .asgi import SCOPE_KEY, Guarded, Reply, deliver
+
+A = TypeVar("A", bound=Starlette)
+Endpoint = Callable[[Request], Awaitable[Response]]
+BOUNDARY: Final = "__pratique_boundary__"
+
+
+def endpoint(boundary: Boundary) -> Endpoint:
+    """Return the view of a boundary: reads the raw content under a cap, proves, answers.
+
+    Raises:
+        BoundaryError: at the request, where the application is not guarded by the perimeter that declares the boundary.
+    """
+
+    async def cross(request: Request) -> Response:
+        perimeter = request.scope.get(SCOPE_KEY)
+        if not isinstance(perimeter, Perimeter) or boundary not in perimeter.boundaries:
+            message = f'Boundary "{boundary.name}" stands in an application that isn\'t guarded: guard(app, perimeter).'
+            raise BoundaryError(message)
+        return _response(await deliver(perimeter, boundary, request.scope, request.receive))
+
+    cross.__name__ = cross.__qualname__ = f"cross_{boundary.name}"
+    cross.__doc__ = f'Deliveries to the {boundary.kind} boundary "{boundary.name}".'
+    setattr(cross, BOUNDARY, boundary)
+    return cross
+
+
+def guard(app: A, perimeter: Perimeter) -> A:
+    """Put the perimeter around an application, outermost whatever is added later, and return the same application.
+
+    Raises:
+        BoundaryError: the application has served already, or is guarded.
+    """
+    if app.middleware_stack is not None:
+        message = "guard(app, perimeter) comes after the first request. Call it where the application is made."
+        raise BoundaryError(message)
+    if getattr(app.state, "pratique", None) is not None:
+        message = "the application is guarded twice. One perimeter guards one application."
+        raise BoundaryError(message)
+    app.state.pratique = perimeter
+    build = app.build_middleware_stack
+
+    def build_guarded() -> Any:
+        return Guarded(build(), perimeter, lambda: list(route_debts(app.routes, perimeter)))
+
+    # An instance attribute: add_middleware, called before or after, always ends up inside.
+    setattr(app, "build_middleware_stack", build_guarded)  # noqa: B010  mypy refuses to assign to a method
+    return app
+
+
+def route_debts(routes: Iterable[Any], perimeter: Perimeter) -> Iterable[str]:
+    """Return what is wrong with the routes: a boundary of another perimeter, one without a route, a body read too early."""
+    mounted: set[str] = set()
+    for route in _every(routes):
+        boundary = getattr(getattr(route, "endpoint", None), BOUNDARY, None)
+        if boundary is None:
+            continue
+        mounted.add(boundary.name)
+        if boundary not in perimeter.boundaries:
+            yield f'Route {route.path}: boundary "{boundary.name}" is not declared in this perimeter: perimeter.declare(…).'
+        if getattr(route, "body_field", None) is not None:
+            yield f"Route {route.path}: a dependency reads the body before it is proven. Take it off this route."
+    for boundary in perimeter.boundaries:
+        if boundary.kind == "webhook" and boundary.name not in mounted:
+            yield f'Boundary "{boundary.name}" is declared and no route leads to it: app.post(path)(endpoint({boundary.name})).'
+
+
+def _every(routes: Iterable[Any]) -> Iterable[Any]:
+    for route in routes:
+        yield route
+        yield from _every(getattr(route, "routes", None) or ())
+
+
+def _response(reply: Reply) -> Response:
+    return Response(reply.content, reply.status, reply.fields)

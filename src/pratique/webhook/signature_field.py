@@ -1,0 +1,106 @@
+"""How the signature field of a sender is read: the signed time, the signed id, and the candidate signatures as text."""
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from ..core.claim import Fields
+from ..core.obligation import AUTHENTIC
+from ..core.refusal import Refused
+
+MAX_FIELD: Final = 4096
+"""Characters; a real one has under 400."""
+MAX_CANDIDATES: Final = 8
+"""Two secrets are live during a roll: more candidates are somebody's search."""
+
+Read = Callable[[Fields], tuple[str, str, list[str]]]
+"""fields -> (time, id, candidates), each "" where the scheme has none."""
+
+_TIME: Final = re.compile(r"[0-9]{1,11}")
+
+
+def field(fields: Fields, name: str) -> str:
+    """Return the only value of a field that is owed; Refused where it is missing, empty or too long."""
+    value = fields.one(name)
+    if not value or value.isspace():
+        raise Refused(AUTHENTIC, f"the {name} field is missing or empty", code="missing_signature")
+    if len(value) > MAX_FIELD:
+        raise malformed(name, f"it has {len(value)} characters, at most {MAX_FIELD} are read")
+    return value
+
+
+def time_field(fields: Fields, name: str) -> str:
+    """Return the text of a time field: ASCII digits, at most 11."""
+    value = field(fields, name)
+    if _TIME.fullmatch(value) is None:
+        raise malformed(name, "it isn't 1 to 11 ASCII digits")
+    return value
+
+
+def malformed(name: str, why: str) -> Refused:
+    """Return the refusal of a signature field that isn't in the sender's form."""
+    return Refused(AUTHENTIC, f"the {name} field is malformed: {why}", code="malformed_signature")
+
+
+def bounded(candidates: list[str], name: str) -> list[str]:
+    """Return the candidates; Refused where there are none or too many."""
+    if not candidates:
+        raise malformed(name, "no signature of a known version stands in it")
+    if len(candidates) > MAX_CANDIDATES:
+        raise Refused(
+            AUTHENTIC,
+            f"{len(candidates)} signatures came, at most {MAX_CANDIDATES} are tried",
+            code="too_many_signatures",
+        )
+    return candidates
+
+
+def pairs(name: str, *, time: str, signature: str) -> Read:
+    """Read "t=1,v1=…,v1=…": pairs with commas between, other versions skipped (Stripe's form)."""
+    usual = re.compile(rf"{time}=([0-9]{{1,11}}),{signature}=([0-9a-f]{{64}})").fullmatch
+
+    def read(fields: Fields) -> tuple[str, str, list[str]]:
+        value = field(fields, name)
+        match = usual(value)
+        if match is not None:
+            return match[1], "", [match[2]]
+        times: list[str] = []
+        candidates: list[str] = []
+        for pair in value.split(","):
+            label, _, text = pair.strip().partition("=")
+            if label == time:
+                times.append(text)
+            elif label == signature:
+                candidates.append(text)
+        if len(times) != 1 or _TIME.fullmatch(times[0]) is None:
+            raise malformed(name, f"{time}= isn't there once as 1 to 11 ASCII digits")
+        return times[0], "", bounded(candidates, name)
+
+    return read
+
+
+def single(name: str, *, time: str = "", event_id: str = "") -> Read:
+    """Read one signature in a field of its own; the time and the id in fields of their own where they are signed."""
+
+    def read(fields: Fields) -> tuple[str, str, list[str]]:
+        value = field(fields, name)
+        sent = time_field(fields, time) if time else ""
+        return sent, field(fields, event_id) if event_id else "", [value]
+
+    return read
+
+
+def listed(name: str, *, time: str, event_id: str, versions: tuple[str, ...]) -> Read:
+    """Read a list with spaces between, unknown versions skipped (the form of Standard Webhooks)."""
+
+    def read(fields: Fields) -> tuple[str, str, list[str]]:
+        value = field(fields, name)
+        sent = time_field(fields, time)
+        # The id stands before a "." in what is signed: one inside it would move the boundary.
+        identity = field(fields, event_id)
+        if "." in identity or not identity.isascii():
+            raise malformed(event_id, 'it holds "." or characters beyond ASCII')
+        candidates = [entry for entry in value.split(" ") if entry.startswith(versions)]
+        return sent, identity, bounded(candidates, name)
+
+    return read

@@ -1,0 +1,98 @@
+"""One live secret, ready to verify: HMAC in hexadecimal or base64, Ed25519."""
+
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+from ..core.proofs.authentic import hmac as mac
+from ..core.proofs.authentic.signature import Ed25519Key
+
+SHORTEST_KEY: Final = 16
+
+
+class Verifier(Protocol):
+    """One secret of one sender."""
+
+    is_short: bool
+    """Fewer than 16 bytes: `open` takes it (real senders have such ones), a boundary doesn't."""
+
+    def verify(self, pieces: tuple[bytes, ...], candidates: Sequence[str]) -> bool:
+        """Say whether one of the candidate signatures is this secret's over the pieces."""
+        ...
+
+    def seal(self, pieces: tuple[bytes, ...]) -> str:
+        """Sign the pieces: the text of one candidate."""
+        ...
+
+
+Keying = Callable[[str], Verifier]
+"""A secret as its sender hands it out -> a verifier; ValueError where it isn't in that form."""
+
+
+class HmacVerifier:
+    """HMAC, written as text after a prefix. The text is compared, so another spelling of the same bytes is none."""
+
+    __slots__ = ("_is_hex", "_key", "_prefix", "is_short")
+
+    def __init__(self, key: bytes, *, encoding: str, prefix: str = "", digest: str = "sha256") -> None:
+        self._key = mac.HmacKey(key, digest)
+        self._is_hex = encoding == "hex"
+        self._prefix = prefix
+        self.is_short = len(key) < SHORTEST_KEY
+
+    def seal(self, pieces: tuple[bytes, ...]) -> str:
+        """See `Verifier.seal`."""
+        digest = self._key.digest(*pieces)
+        return self._prefix + (digest.hex() if self._is_hex else b64encode(digest).decode())
+
+    def verify(self, pieces: tuple[bytes, ...], candidates: Sequence[str]) -> bool:
+        """See `Verifier.verify`. Constant time in the content of a candidate (CWE-208)."""
+        expected = self.seal(pieces)
+        matched = False
+        for candidate in candidates:
+            # compare_digest takes text of ASCII alone.
+            if candidate.isascii() and mac.compare_digest(expected, candidate):
+                matched = True
+        return matched
+
+
+class Ed25519Verifier:
+    """Ed25519 in strict base64 after a prefix."""
+
+    __slots__ = ("_key", "_prefix", "is_short")
+
+    def __init__(self, key: Ed25519Key, *, prefix: str) -> None:
+        self._key = key
+        self._prefix = prefix
+        self.is_short = False
+
+    def seal(self, pieces: tuple[bytes, ...]) -> str:
+        """See `Verifier.seal`."""
+        return self._prefix + b64encode(self._key.sign(b"".join(pieces))).decode()
+
+    def verify(self, pieces: tuple[bytes, ...], candidates: Sequence[str]) -> bool:
+        """See `Verifier.verify`."""
+        content = b"".join(pieces)
+        return any(
+            self._key.verify(raw, content)
+            for candidate in candidates
+            if candidate.startswith(self._prefix) and (raw := strict_base64(candidate[len(self._prefix) :])) is not None
+        )
+
+
+def strict_base64(text: str) -> bytes | None:
+    """Decode canonical base64; None for anything that decodes and isn't what encoding gives back."""
+    try:
+        raw = b64decode(text, validate=True)
+    except ValueError:
+        return None
+    return raw if b64encode(raw).decode() == text else None
+
+
+def hmac_of_text(*, encoding: str, prefix: str = "", digest: str = "sha256") -> Keying:
+    """Return the keying of senders whose secret is the key as it stands, UTF-8."""
+
+    def keying(secret: str) -> Verifier:
+        return HmacVerifier(secret.encode(), encoding=encoding, prefix=prefix, digest=digest)
+
+    return keying
