@@ -92,6 +92,7 @@ class _AsyncRun:
         else:
             self.transaction.forbid_commit()
             await self.call(question.call, question.admitted)
+            await self.transaction.flush()
 
     async def commit(self) -> None:
         record = self.crossing.record(Outcome.PROVEN)

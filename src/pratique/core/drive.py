@@ -191,6 +191,8 @@ class Run:
             self.transaction.forbid_commit()
         self.acted = True
         self.call(question.call, question.admitted)
+        if self.transaction is not None:
+            self.transaction.flush()
 
     def commit(self) -> None:
         """Write the event and commit."""

@@ -54,6 +54,9 @@ class Transaction(Protocol):
     def forbid_commit(self) -> None:
         """From here to `commit`, a commit by anybody else on this session raises BoundaryError."""
 
+    def flush(self) -> None:
+        """Send what the handler changed to the database. What goes wrong is the handler's own, and raised as it is."""
+
     def record(self, record: Record) -> None:
         """Write the record of the state change."""
 
@@ -118,6 +121,9 @@ class AsyncTransaction(Protocol):
 
     def forbid_commit(self) -> None:
         """See `Transaction.forbid_commit`."""
+
+    async def flush(self) -> None:
+        """See `Transaction.flush`."""
 
     async def record(self, record: Record) -> None:
         """See `Transaction.record`."""

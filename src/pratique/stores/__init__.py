@@ -1,0 +1,5 @@
+"""Where single use and events are kept: in the user's own database, in a file of ours, or nowhere."""
+
+from .opening import memory, sqlalchemy, sqlite, sqlite3
+
+__all__ = ["memory", "sqlalchemy", "sqlite", "sqlite3"]

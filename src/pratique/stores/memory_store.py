@@ -1,0 +1,230 @@
+"""A store that forgets: for tests and demonstrations, in one process."""
+
+import logging
+from collections import deque
+from collections.abc import Sequence
+from datetime import timedelta
+from threading import Lock
+from time import monotonic
+from typing import Final
+
+from ..core.event import Record
+from ..core.refusal import StoreBusy
+from ..core.roots import Root, RootKind
+from ..core.store import Busy, Conflict, Held, HoldAnswer, Settled
+
+_log: Final = logging.getLogger("pratique")
+KEPT_RECORDS: Final = 10_000
+
+
+class _Hold:
+    __slots__ = ("expires", "fingerprint", "token")
+
+    def __init__(self, token: int, expires: float, fingerprint: bytes) -> None:
+        self.token, self.expires, self.fingerprint = token, expires, fingerprint
+
+
+class MemoryStore:
+    """Single use and events in dictionaries. Also its own sync face; `asynchronous` is the same on the event loop."""
+
+    name: Final = "memory"
+    transactional: Final = True
+    has_session: Final = False
+
+    def __init__(self) -> None:
+        self.settled: dict[bytes, tuple[bytes, bytes]] = {}
+        self.open_keys: set[bytes] = set()
+        self.records: deque[Record] = deque(maxlen=KEPT_RECORDS)
+        self.dead_letters: dict[tuple[str, bytes, str], bytes] = {}
+        self._holds: dict[bytes, _Hold] = {}
+        self._lock = Lock()
+        self.sync = self
+        self.asynchronous = _OnLoop(self)
+        self.roots: tuple[Root, ...] = (Root(RootKind.STORE, "this process's memory"),)
+
+    def start(self) -> None:
+        """Say loudly what this store is."""
+        _log.warning("stores.memory() keeps nothing: a restart forgets which events were handled")
+
+    def close(self) -> None:
+        """Keep what there is: a test may look at it."""
+
+    def begin(self) -> "_MemoryTransaction":
+        """Open a transaction."""
+        return _MemoryTransaction(self)
+
+    def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
+        """See `SyncStore.first_use`."""
+        with self._lock:
+            for key in keys:
+                if key in self.settled:
+                    return key
+            self.settled.update((key, (b"", b"")) for key in keys)
+        return None
+
+    def hold(self, key: bytes, *, lease: timedelta, fingerprint: bytes = b"", crossing_id: str = "") -> HoldAnswer:
+        """See `SyncStore.hold`."""
+        now = monotonic()
+        with self._lock:
+            done = self.settled.get(key)
+            if done is not None:
+                return Settled(done[1]) if done[0] == fingerprint else Conflict()
+            held = self._holds.get(key)
+            if held is not None and held.expires > now:
+                same = held.fingerprint == fingerprint
+                return Busy(timedelta(seconds=held.expires - now)) if same else Conflict()
+            token = held.token + 1 if held is not None else 1
+            self._holds[key] = _Hold(token, now + lease.total_seconds(), fingerprint)
+            return Held(token)
+
+    def settle(self, key: bytes, token: int, result: bytes = b"", *, record: Record | None = None) -> bool:
+        """See `SyncStore.settle`."""
+        with self._lock:
+            held = self._holds.get(key)
+            if held is None or held.token != token:
+                return False
+            del self._holds[key]
+            self.settled[key] = (held.fingerprint, result)
+        if record is not None:
+            self.records.append(record)
+        return True
+
+    def release(self, key: bytes, token: int) -> bool:
+        """See `SyncStore.release`."""
+        with self._lock:
+            held = self._holds.get(key)
+            if held is None or held.token != token:
+                return False
+            held.expires = 0.0
+        return True
+
+    def record_refusal(self, record: Record, key: bytes, content: bytes | None) -> None:
+        """See `SyncStore.record_refusal`."""
+        self.records.append(record)
+        if content is not None and len(self.dead_letters) < KEPT_RECORDS:
+            self.dead_letters[record.boundary, key, record.code] = content
+
+    def find(self, crossing_id: str) -> Record | None:
+        """See `SyncStore.find`."""
+        return next((r for r in reversed(self.records) if r.crossing_id == crossing_id), None)
+
+    def take(self, keys: Sequence[bytes]) -> bytes | None:
+        """Open the keys for a transaction; StoreBusy where another one has them open."""
+        with self._lock:
+            for key in keys:
+                if key in self.settled:
+                    return key
+            if not self.open_keys.isdisjoint(keys):
+                message = "another delivery of it is being handled"
+                raise StoreBusy(message)
+            self.open_keys.update(keys)
+        return None
+
+    def give_back(self, keys: Sequence[bytes], *, record: Record | None) -> None:
+        """Close the keys: settled with their record, or free again without one."""
+        with self._lock:
+            self.open_keys.difference_update(keys)
+            if record is not None:
+                self.settled.update((key, (b"", b"")) for key in keys)
+                self.records.append(record)
+
+
+class _MemoryTransaction:
+    __slots__ = ("_keys", "_record", "_store", "session")
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self._keys: tuple[bytes, ...] = ()
+        self._record: Record | None = None
+        self.session = None
+
+    def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
+        used = self._store.take(keys)
+        if used is None:
+            self._keys = tuple(keys)
+        return used
+
+    def lock(self, linked: object) -> None:
+        """Lock nothing: there is no session."""
+
+    def forbid_commit(self) -> None:
+        """Forbid nothing: there is no session."""
+
+    def flush(self) -> None:
+        """Send nothing: there is no session."""
+
+    def record(self, record: Record) -> None:
+        self._record = record
+
+    def commit(self) -> None:
+        self._store.give_back(self._keys, record=self._record)
+
+    def rollback(self) -> None:
+        self._store.give_back(self._keys, record=None)
+
+
+class _OnLoop:
+    """The same store on the event loop; nothing in it waits."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+
+    async def start(self) -> None:
+        self._store.start()
+
+    async def close(self) -> None:
+        self._store.close()
+
+    async def begin(self) -> "_AsyncMemoryTransaction":
+        return _AsyncMemoryTransaction(self._store)
+
+    async def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
+        return self._store.first_use(keys, crossing_id)
+
+    async def hold(
+        self, key: bytes, *, lease: timedelta, fingerprint: bytes = b"", crossing_id: str = ""
+    ) -> HoldAnswer:
+        return self._store.hold(key, lease=lease, fingerprint=fingerprint, crossing_id=crossing_id)
+
+    async def settle(self, key: bytes, token: int, result: bytes = b"", *, record: Record | None = None) -> bool:
+        return self._store.settle(key, token, result, record=record)
+
+    async def release(self, key: bytes, token: int) -> bool:
+        return self._store.release(key, token)
+
+    async def record_refusal(self, record: Record, key: bytes, content: bytes | None) -> None:
+        self._store.record_refusal(record, key, content)
+
+    async def find(self, crossing_id: str) -> Record | None:
+        return self._store.find(crossing_id)
+
+
+class _AsyncMemoryTransaction:
+    __slots__ = ("_inner", "session")
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._inner = _MemoryTransaction(store)
+        self.session = None
+
+    async def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
+        return self._inner.first_use(keys, crossing_id)
+
+    async def lock(self, linked: object) -> None:
+        """Lock nothing: there is no session."""
+
+    def forbid_commit(self) -> None:
+        """Forbid nothing: there is no session."""
+
+    async def flush(self) -> None:
+        """Send nothing: there is no session."""
+
+    async def record(self, record: Record) -> None:
+        self._inner.record(record)
+
+    async def commit(self) -> None:
+        self._inner.commit()
+
+    async def rollback(self) -> None:
+        self._inner.rollback()
+
+

@@ -1,0 +1,55 @@
+"""The names under which stores are declared; each imports its own library when it is called."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .memory_store import MemoryStore
+    from .sqlalchemy_store import SqlAlchemyStore
+    from .sqlite3_store import Sqlite3Store
+    from .sqlite_store import SqliteStore
+
+
+def memory() -> "MemoryStore":
+    """Keep everything in this process: for tests and demonstrations. A restart forgets what was handled; it says so."""
+    from .memory_store import MemoryStore
+
+    return MemoryStore()
+
+
+def sqlite(path: str | Path, *, connect: Callable[[str], Any] | None = None) -> "SqliteStore":
+    """Keep keys and events in a file of ours: WAL, synchronous=FULL, a writer thread that groups commits.
+
+    The effect is outside its transactions: keys are held for a lease around it. For an effect and its single use in one
+    commit, use `sqlite3` or `sqlalchemy`.
+
+    Args:
+        path: Of the file, made where it is absent.
+        connect: Opens it, where that isn't `sqlite3.connect`.
+    """
+    from .sqlite_store import SqliteStore
+
+    return SqliteStore(str(path), connect)
+
+
+def sqlite3(connect: Callable[[], Any]) -> "Sqlite3Store":
+    """Keep keys and events in the user's own SQLite database, in the transaction of the effect.
+
+    Args:
+        connect: () -> sqlite3.Connection. Called once a thread; callables get the connection as their last argument.
+    """
+    from .sqlite3_store import Sqlite3Store
+
+    return Sqlite3Store(connect)
+
+
+def sqlalchemy(session: Callable[[], Any]) -> "SqlAlchemyStore":
+    """Keep keys and events in the user's own database, in the transaction of the effect.
+
+    Args:
+        session: The sessionmaker or async_sessionmaker. Callables get a session of it as their last argument.
+    """
+    from .sqlalchemy_store import SqlAlchemyStore
+
+    return SqlAlchemyStore(session)

@@ -1,0 +1,243 @@
+"""Keys and events in the user's own SQLite database, in the transaction of the effect, by the standard library."""
+
+import os
+import sqlite3
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from threading import local
+from typing import Any, Final, TypeVar
+from uuid import uuid4
+
+from ..core.event import Record
+from ..core.refusal import BoundaryError, StoreBusy, StoreError
+from ..core.roots import Root, RootKind
+from ..core.store import HoldAnswer
+from . import statements
+from .statements import PROBE, SQLITE, Steps
+
+T = TypeVar("T")
+FULL: Final = 2
+
+
+def run(connection: Any, steps: Steps[T]) -> T:
+    """Run steps on a connection of sqlite3 or of apsw; StoreError for whatever the database says."""
+    try:
+        cursor = connection.cursor()
+        if hasattr(cursor, "row_factory"):
+            cursor.row_factory = None  # the user's own row factory is the user's
+        statement = next(steps)
+        while True:
+            cursor.execute(*statement)
+            statement = steps.send(cursor.fetchall())
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]
+    except BoundaryError:
+        raise
+    except Exception as error:
+        raise store_error(error) from error
+
+
+def store_error(error: Exception) -> StoreError:
+    """Return a StoreError that names the kind of error, and no value of a statement."""
+    code = getattr(error, "sqlite_errorcode", None)
+    busy = code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    if busy or type(error).__name__ in ("BusyError", "LockedError"):
+        return StoreBusy("the database is locked by another writer")
+    name = getattr(error, "sqlite_errorname", None) or type(error).__name__
+    return StoreError(f"SQLite says {name}")
+
+
+class Sqlite3Store:
+    """See `pratique.stores.sqlite3`. Its own sync face; an async door runs the whole transaction on one thread."""
+
+    name: Final = "sqlite"
+    transactional: Final = True
+    has_session: Final = True
+    asynchronous: Final = None
+
+    def __init__(self, connect: Callable[[], Any]) -> None:
+        self._connect = connect
+        self._mine = local()
+        self._opened: list[tuple[int, Any]] = []
+        self.sync = self
+        self.roots: tuple[Root, ...] = (Root(RootKind.STORE, "our own database"),)
+
+    def start(self) -> None:
+        """See `SyncStore.start`."""
+        connection = self.connection()
+        self._in_transaction(statements.make_tables(SQLITE, uuid4().hex))
+        transaction = self.begin()
+        transaction.first_use((PROBE,), "probe")
+        transaction.rollback()
+        if run(connection, statements.is_there(PROBE)):
+            self._in_transaction(statements.forget(PROBE))
+            message = "the connection of stores.sqlite3(connect) commits each statement by itself: a rollback undid nothing."
+            raise BoundaryError(message)
+
+    def close(self) -> None:
+        """Close every connection that this process opened."""
+        for pid, connection in self._opened:
+            if pid == os.getpid():
+                try:
+                    connection.close()
+                except Exception:  # noqa: BLE001  a connection of another thread may refuse; it ends with its thread
+                    continue
+        self._opened.clear()
+        self._mine = local()
+
+    def connection(self) -> Any:
+        """Return this thread's connection; a forked child makes its own and leaves the parent's alone."""
+        mine = getattr(self._mine, "connection", None)
+        if mine is not None and self._mine.pid == os.getpid():
+            return mine
+        try:
+            connection = self._connect()
+            if getattr(connection, "autocommit", -1) is False:
+                message = (
+                    "the connection of stores.sqlite3(connect) has autocommit=False: it is always inside a transaction that "
+                    "isn't ours. Leave the argument out, or pass isolation_level=None."
+                )
+                raise BoundaryError(message)
+            self._make_durable(connection)
+        except BoundaryError:
+            raise
+        except Exception as error:
+            raise store_error(error) from error
+        self._opened.append((os.getpid(), connection))
+        self._mine.connection, self._mine.pid = connection, os.getpid()
+        return connection
+
+    @staticmethod
+    def _make_durable(connection: Any) -> None:
+        # WAL with synchronous=NORMAL forgets acknowledged commits when the power fails; FULL does not.
+        level = connection.execute("PRAGMA synchronous").fetchone()[0]
+        if int(level) < FULL:
+            connection.execute("PRAGMA synchronous = FULL")
+
+    def begin(self) -> "Sqlite3Transaction":
+        """See `SyncStore.begin`. BEGIN IMMEDIATE: deliveries wait for each other from the first statement."""
+        connection = self.connection()
+        begin_immediate(connection)
+        return Sqlite3Transaction(connection)
+
+    def _in_transaction(self, steps: Steps[T]) -> T:
+        connection = self.connection()
+        begin_immediate(connection)
+        try:
+            result = run(connection, steps)
+        except BaseException:
+            roll_back(connection)
+            raise
+        commit(connection)
+        return result
+
+    def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
+        """See `SyncStore.first_use`."""
+        transaction = self.begin()
+        used = transaction.first_use(keys, crossing_id)
+        if used is None:
+            transaction.commit()
+        else:
+            transaction.rollback()
+        return used
+
+    def hold(self, key: bytes, *, lease: timedelta, fingerprint: bytes = b"", crossing_id: str = "") -> HoldAnswer:
+        """See `SyncStore.hold`."""
+        steps = statements.hold(SQLITE, key, lease=lease, fingerprint=fingerprint, crossing_id=crossing_id)
+        return self._in_transaction(steps)
+
+    def settle(self, key: bytes, token: int, result: bytes = b"", *, record: Record | None = None) -> bool:
+        """See `SyncStore.settle`."""
+        return self._in_transaction(statements.settle(key, token, result, record))
+
+    def release(self, key: bytes, token: int) -> bool:
+        """See `SyncStore.release`."""
+        return self._in_transaction(statements.release(key, token))
+
+    def record_refusal(self, record: Record, key: bytes, content: bytes | None) -> None:
+        """See `SyncStore.record_refusal`."""
+        self._in_transaction(statements.one(statements.refusal(record, key, content)))
+
+    def find(self, crossing_id: str) -> Record | None:
+        """See `SyncStore.find`."""
+        return run(self.connection(), statements.find(crossing_id))
+
+
+class Sqlite3Transaction:
+    """One transaction on the user's connection, which callables get as `session`."""
+
+    __slots__ = ("session",)
+
+    def __init__(self, connection: Any) -> None:
+        self.session = connection
+
+    def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
+        """See `Transaction.first_use`."""
+        try:
+            return run(self.session, statements.first_use(SQLITE, keys, crossing_id))
+        except BaseException:
+            roll_back(self.session)
+            raise
+
+    def lock(self, linked: object) -> None:
+        """Lock nothing more: BEGIN IMMEDIATE holds the only write lock."""
+
+    def forbid_commit(self) -> None:
+        """Let the database itself refuse COMMIT, ROLLBACK and BEGIN until we commit; savepoints stay allowed."""
+        if hasattr(self.session, "set_authorizer"):
+            self.session.set_authorizer(_deny_transaction)
+
+    def flush(self) -> None:
+        """Send nothing: statements were sent as they came."""
+
+    def record(self, record: Record) -> None:
+        """See `Transaction.record`."""
+        self._allow()
+        run(self.session, statements.one(statements.event(record)))
+
+    def commit(self) -> None:
+        """See `Transaction.commit`."""
+        self._allow()
+        if not self.session.in_transaction:
+            message = "the handler ended the transaction that its effect and its single use share"
+            raise BoundaryError(message)
+        commit(self.session)
+
+    def rollback(self) -> None:
+        """See `Transaction.rollback`."""
+        self._allow()
+        roll_back(self.session)
+
+    def _allow(self) -> None:
+        if hasattr(self.session, "set_authorizer"):
+            self.session.set_authorizer(None)
+
+
+def _deny_transaction(action: int, *_: object) -> int:
+    return sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_TRANSACTION else sqlite3.SQLITE_OK
+
+
+def begin_immediate(connection: Any) -> None:
+    """Begin with the write lock; StoreBusy where another writer has it for longer than the busy timeout."""
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except Exception as error:
+        raise store_error(error) from error
+
+
+def commit(connection: Any) -> None:
+    """Commit, or roll back and raise StoreError."""
+    try:
+        connection.execute("COMMIT")
+    except Exception as error:
+        roll_back(connection)
+        raise store_error(error) from error
+
+
+def roll_back(connection: Any) -> None:
+    """Roll back what is open. Never raises: a connection that can't is of no more use, and SQLite undoes it at the next open."""
+    try:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+    except Exception:  # noqa: BLE001
+        connection.interrupt()

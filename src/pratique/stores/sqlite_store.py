@@ -1,0 +1,282 @@
+"""A file of ours: WAL, synchronous=FULL, and one writer thread that commits what several callers wait for at once."""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from queue import Empty, SimpleQueue
+from threading import Lock, Thread
+from typing import Any, Final, NoReturn
+from uuid import uuid4
+
+from ..core.event import Record
+from ..core.refusal import BoundaryError, StoreError
+from ..core.roots import Root, RootKind
+from ..core.store import HoldAnswer
+from . import statements
+from .sqlite3_store import begin_immediate, commit, roll_back, run, store_error
+from .statements import SQLITE, Steps
+
+MAX_WAITING: Final = 10_000
+"""Operations; more are refused at once, so that a stuck disk is noticed and memory stays bounded."""
+MAX_BATCH: Final = 512
+BUSY_MS: Final = 5_000
+
+
+class _Operation:
+    """One thing that a caller waits for: its steps, and its end."""
+
+    __slots__ = ("error", "result", "steps", "tell")
+
+    def __init__(self, steps: Callable[[], Steps[Any]], tell: Callable[[], object]) -> None:
+        self.steps = steps
+        self.tell = tell
+        self.result: Any = None
+        self.error: Exception | None = None
+
+    def answer(self) -> Any:
+        """Return what came of it, or raise."""
+        if self.error is not None:
+            raise self.error
+        return self.result
+
+
+class _Writer:
+    """The thread that owns the connection. Answers come after COMMIT: what was acknowledged survives a power cut."""
+
+    def __init__(self, connect: Callable[[], Any]) -> None:
+        self.pid = os.getpid()
+        self._connect = connect
+        self._waiting: SimpleQueue[_Operation | None] = SimpleQueue()
+        self._thread = Thread(target=self._work, name="pratique-writer", daemon=True)
+        self._thread.start()
+
+    def put(self, operation: _Operation) -> None:
+        if self._waiting.qsize() >= MAX_WAITING:
+            message = f"{MAX_WAITING} operations wait for the disk"
+            raise StoreError(message)
+        self._waiting.put(operation)
+
+    def stop(self) -> None:
+        self._waiting.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        connection: Any = None
+        while True:
+            first = self._waiting.get()
+            if first is None:
+                break
+            batch = [first, *self._more()]
+            try:
+                connection = connection if connection is not None else self._connect()
+                self._commit_together(connection, batch)
+            except Exception as error:  # noqa: BLE001  every caller is told, the thread goes on
+                failed = error if isinstance(error, (StoreError, BoundaryError)) else store_error(error)
+                for operation in batch:
+                    operation.error = failed
+            for operation in batch:
+                operation.tell()
+        if connection is not None:
+            connection.close()
+
+    def _more(self) -> list[_Operation]:
+        batch: list[_Operation] = []
+        try:
+            while len(batch) < MAX_BATCH:
+                operation = self._waiting.get_nowait()
+                if operation is None:
+                    self._waiting.put(None)
+                    break
+                batch.append(operation)
+        except Empty:
+            return batch
+        return batch
+
+    @staticmethod
+    def _commit_together(connection: Any, batch: Sequence[_Operation]) -> None:
+        begin_immediate(connection)
+        try:
+            for operation in batch:
+                try:
+                    operation.result = run(connection, operation.steps())
+                except (StoreError, BoundaryError) as error:
+                    operation.error = error
+                    if not connection.in_transaction:
+                        raise
+        except BaseException:
+            roll_back(connection)
+            raise
+        commit(connection)
+
+
+class SqliteStore:
+    """See `pratique.stores.sqlite`. Its own sync face."""
+
+    name: Final = "sqlite"
+    transactional: Final = False
+    has_session: Final = False
+
+    def __init__(self, path: str, connect: Callable[[str], Any] | None = None) -> None:
+        self._path = path
+        self._open = connect or _connect
+        self._lock = Lock()
+        self._writer: _Writer | None = None
+        self._is_closed = False
+        self.sync = self
+        self.asynchronous = _OnLoop(self)
+        self.roots: tuple[Root, ...] = (Root(RootKind.STORE, "our file of keys"),)
+
+    def start(self) -> None:
+        """See `SyncStore.start`."""
+        self._is_closed = False
+        self.do(lambda: statements.make_tables(SQLITE, uuid4().hex))
+
+    def close(self) -> None:
+        """Finish what waits, then close. A forked child never touches its parent's connection."""
+        with self._lock:
+            self._is_closed = True
+            writer, self._writer = self._writer, None
+        if writer is not None and writer.pid == os.getpid():
+            writer.stop()
+
+    def begin(self) -> NoReturn:
+        """Refuse: the user's effect can't join a transaction in this file."""
+        message = "stores.sqlite(path) has no transaction for an effect: use stores.sqlite3(connect) or stores.sqlalchemy."
+        raise BoundaryError(message)
+
+    def do(self, steps: Callable[[], Steps[Any]]) -> Any:
+        """Hand steps to the writer and wait until they are on the disk."""
+        done = Lock()
+        done.acquire()
+        operation = _Operation(steps, done.release)
+        self._running().put(operation)
+        done.acquire()
+        return operation.answer()
+
+    async def ado(self, steps: Callable[[], Steps[Any]]) -> Any:
+        """Do the same without blocking the event loop."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+
+        def finish() -> None:
+            if not future.done():
+                future.set_result(None)
+
+        def tell() -> None:
+            try:
+                loop.call_soon_threadsafe(finish)
+            except RuntimeError:
+                return  # the loop is gone, and with it whoever waited
+
+        operation = _Operation(steps, tell)
+        self._running().put(operation)
+        await future
+        return operation.answer()
+
+    def _running(self) -> _Writer:
+        writer = self._writer
+        if writer is None or writer.pid != os.getpid():
+            with self._lock_of_this_process():
+                if self._is_closed:
+                    message = "the store is closed"
+                    raise StoreError(message)
+                if self._writer is None or self._writer.pid != os.getpid():
+                    self._writer = _Writer(self._connection)
+                writer = self._writer
+        return writer
+
+    def _lock_of_this_process(self) -> Lock:
+        # A lock that another thread held at the moment of the fork stays locked in the child for ever.
+        if self._writer is not None and self._writer.pid != os.getpid():
+            self._lock = Lock()
+        return self._lock
+
+    def _connection(self) -> Any:
+        connection = self._open(self._path)
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        connection.execute("PRAGMA synchronous = FULL")
+        if str(mode).lower() not in ("wal", "memory"):
+            message = f"the file's journal mode is {mode}, and WAL can't be had there: is it on a network disk?"
+            raise BoundaryError(message)
+        return connection
+
+    def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
+        """See `SyncStore.first_use`."""
+        return self.do(lambda: _all_or_none(keys, crossing_id))  # type: ignore[no-any-return]
+
+    def hold(self, key: bytes, *, lease: timedelta, fingerprint: bytes = b"", crossing_id: str = "") -> HoldAnswer:
+        """See `SyncStore.hold`."""
+        return self.do(  # type: ignore[no-any-return]
+            lambda: statements.hold(SQLITE, key, lease=lease, fingerprint=fingerprint, crossing_id=crossing_id)
+        )
+
+    def settle(self, key: bytes, token: int, result: bytes = b"", *, record: Record | None = None) -> bool:
+        """See `SyncStore.settle`."""
+        return self.do(lambda: statements.settle(key, token, result, record))  # type: ignore[no-any-return]
+
+    def release(self, key: bytes, token: int) -> bool:
+        """See `SyncStore.release`."""
+        return self.do(lambda: statements.release(key, token))  # type: ignore[no-any-return]
+
+    def record_refusal(self, record: Record, key: bytes, content: bytes | None) -> None:
+        """See `SyncStore.record_refusal`."""
+        self.do(lambda: statements.one(statements.refusal(record, key, content)))
+
+    def find(self, crossing_id: str) -> Record | None:
+        """See `SyncStore.find`."""
+        return self.do(lambda: statements.find(crossing_id))  # type: ignore[no-any-return]
+
+
+class _OnLoop:
+    """The same store on the event loop."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+
+    async def start(self) -> None:
+        await asyncio.to_thread(self._store.start)
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._store.close)
+
+    async def begin(self) -> NoReturn:
+        self._store.begin()
+
+    async def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
+        return await self._store.ado(lambda: _all_or_none(keys, crossing_id))  # type: ignore[no-any-return]
+
+    async def hold(
+        self, key: bytes, *, lease: timedelta, fingerprint: bytes = b"", crossing_id: str = ""
+    ) -> HoldAnswer:
+        return await self._store.ado(  # type: ignore[no-any-return]
+            lambda: statements.hold(SQLITE, key, lease=lease, fingerprint=fingerprint, crossing_id=crossing_id)
+        )
+
+    async def settle(self, key: bytes, token: int, result: bytes = b"", *, record: Record | None = None) -> bool:
+        return await self._store.ado(lambda: statements.settle(key, token, result, record))  # type: ignore[no-any-return]
+
+    async def release(self, key: bytes, token: int) -> bool:
+        return await self._store.ado(lambda: statements.release(key, token))  # type: ignore[no-any-return]
+
+    async def record_refusal(self, record: Record, key: bytes, content: bytes | None) -> None:
+        await self._store.ado(lambda: statements.one(statements.refusal(record, key, content)))
+
+    async def find(self, crossing_id: str) -> Record | None:
+        return await self._store.ado(lambda: statements.find(crossing_id))  # type: ignore[no-any-return]
+
+
+def _all_or_none(keys: Sequence[bytes], crossing_id: str) -> Steps[bytes | None]:
+    # Several callers share one transaction, so nothing may be undone: look first, where there is more than one key.
+    # The writer alone writes, and BEGIN IMMEDIATE keeps other processes out.
+    if len(keys) > 1:
+        for key in keys:
+            if (yield from statements.is_there(key)):
+                return key
+    return (yield from statements.first_use(SQLITE, keys, crossing_id))
+
+
+def _connect(path: str) -> sqlite3.Connection:
+    return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
