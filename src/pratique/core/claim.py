@@ -49,7 +49,9 @@ class Fields:
         Raises:
             Refused: VALID, code "duplicate_field": two lines of one name are read differently by two programs (CWE-436).
         """
-        value = self._index.get(name.lower())
+        value = self._index.get(name)
+        if value is None:
+            value = self._index.get(name.lower())
         if value is None or isinstance(value, str):
             return value
         raise Refused(

@@ -6,6 +6,7 @@ from ..core.obligation import UNIQUE
 from ..core.refusal import Refused
 
 MAX_BUSINESS_BYTES: Final = 512
+_NO_ACCOUNT: Final = bytes(4)
 
 
 def event_prefix(scheme: str, scope: str) -> bytes:
@@ -15,6 +16,8 @@ def event_prefix(scheme: str, scope: str) -> bytes:
 
 def event_key(prefix: bytes, account: str, event_id: bytes) -> bytes:
     """Return the key of one event: length-prefixed, so that no two different tuples are one key; compared as bytes."""
+    if not account:
+        return prefix + _NO_ACCOUNT + len(event_id).to_bytes(4, "big") + event_id
     return prefix + _prefixed(account.encode("utf-8", "surrogatepass"), event_id)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import Final
 
 from ..core.claim import Claim, Fields
 from ..core.obligation import AUTHENTIC
@@ -18,7 +18,7 @@ from .verify import Keying, Verifier
 TOLERANCE: Final = timedelta(seconds=300)
 """Where the sender names no figure of its own: Standard Webhooks' and Stripe's."""
 _MEMO: Final = 64
-Secrets = str | LiveSecret | Sequence[str | LiveSecret]
+Secrets = str | Sequence[str | LiveSecret]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +74,12 @@ class Scheme:
     signed_time: bool
     signed_key: bool
     signed_type: bool = True
-    key_in_field: bool = False
-    """The signed id stands in a field, not in the content."""
     tolerance: timedelta = TOLERANCE
     pins: tuple[Pin, ...] = ()
     grade: Grade = Grade.SIGNED
     source: str = "literal"
     challenge: Callable[[Claim], str] | None = None
-    _memo: dict[Any, Opener] = field(default_factory=dict[Any, Opener], repr=False, compare=False)
+    _memo: dict[object, Opener] = field(default_factory=dict[object, Opener], repr=False, compare=False)
 
     def __call__(
         self,
@@ -121,10 +119,13 @@ class Scheme:
         Raises:
             Refused: AUTHENTIC, FRESH, LINKED for a pin, VALID for a field that came twice. Nothing else.
         """
-        listed = (secrets,) if isinstance(secrets, (str, LiveSecret)) else tuple(secrets)
-        memo = (listed, url, tuple(pins.items())) if pins else (listed, url)
+        if url is None and not pins and len(secrets) == 1 and not isinstance(secrets, str):
+            memo: object = secrets[0]
+        else:
+            memo = (secrets if isinstance(secrets, str) else tuple(secrets), url, tuple(pins.items()))
         opener = self._memo.get(memo)
         if opener is None:
+            listed = (secrets,) if isinstance(secrets, str) else tuple(secrets)
             opener = self._compiled(listed, url, pins)
             if len(self._memo) >= _MEMO:
                 self._memo.clear()

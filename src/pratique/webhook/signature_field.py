@@ -1,7 +1,7 @@
 """How the signature field of a sender is read: the signed time, the signed id, and the candidate signatures as text."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from ..core.claim import Fields
@@ -13,7 +13,7 @@ MAX_FIELD: Final = 4096
 MAX_CANDIDATES: Final = 8
 """Two secrets are live during a roll: more candidates are somebody's search."""
 
-Read = Callable[[Fields], tuple[str, str, list[str]]]
+Read = Callable[[Fields], tuple[str, str, Sequence[str]]]
 """fields -> (time, id, candidates), each "" where the scheme has none."""
 
 _TIME: Final = re.compile(r"[0-9]{1,11}")
@@ -57,13 +57,16 @@ def bounded(candidates: list[str], name: str) -> list[str]:
 
 def pairs(name: str, *, time: str, signature: str) -> Read:
     """Read "t=1,v1=…,v1=…": pairs with commas between, other versions skipped (Stripe's form)."""
+    lowered = name.lower()
     usual = re.compile(rf"{time}=([0-9]{{1,11}}),{signature}=([0-9a-f]{{64}})").fullmatch
 
-    def read(fields: Fields) -> tuple[str, str, list[str]]:
-        value = field(fields, name)
-        match = usual(value)
+    def read(fields: Fields) -> tuple[str, str, Sequence[str]]:
+        value = fields.one(lowered)
+        match = usual(value) if value is not None else None
         if match is not None:
-            return match[1], "", [match[2]]
+            sent, candidate = match.groups()
+            return sent, "", (candidate,)
+        value = field(fields, name)
         times: list[str] = []
         candidates: list[str] = []
         for pair in value.split(","):
@@ -82,7 +85,7 @@ def pairs(name: str, *, time: str, signature: str) -> Read:
 def single(name: str, *, time: str = "", event_id: str = "") -> Read:
     """Read one signature in a field of its own; the time and the id in fields of their own where they are signed."""
 
-    def read(fields: Fields) -> tuple[str, str, list[str]]:
+    def read(fields: Fields) -> tuple[str, str, Sequence[str]]:
         value = field(fields, name)
         sent = time_field(fields, time) if time else ""
         return sent, field(fields, event_id) if event_id else "", [value]
@@ -93,7 +96,7 @@ def single(name: str, *, time: str = "", event_id: str = "") -> Read:
 def listed(name: str, *, time: str, event_id: str, versions: tuple[str, ...]) -> Read:
     """Read a list with spaces between, unknown versions skipped (the form of Standard Webhooks)."""
 
-    def read(fields: Fields) -> tuple[str, str, list[str]]:
+    def read(fields: Fields) -> tuple[str, str, Sequence[str]]:
         value = field(fields, name)
         sent = time_field(fields, time)
         # The id stands before a "." in what is signed: one inside it would move the boundary.

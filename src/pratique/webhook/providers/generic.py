@@ -1,7 +1,7 @@
 """One's own senders: an HMAC over a template, declared where it is used."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from ...core.claim import Claim
 from ...core.refusal import BoundaryError
 from ..opened import Envelope, is_id
 from ..scheme import TOLERANCE, Scheme
-from ..signature_field import Read, single
+from ..signature_field import Read, malformed, single
 from ..verify import hmac_of_text
 
 _PLACEHOLDER: Final = re.compile(r"\{(\w*)\}")
@@ -82,7 +82,6 @@ def generic(
         seal_fields=seal_fields,
         signed_time="time" in parts,
         signed_key=True,
-        key_in_field=bool(id_field),
         tolerance=tolerance,
     )
 
@@ -110,11 +109,9 @@ def _reader(signature: str, time: str, event_id: str, signed: str) -> Read:
     read = single(signature, time=time, event_id=event_id)
     signs = set(_PLACEHOLDER.sub("", signed))
 
-    def read_strictly(fields: Any) -> tuple[str, str, list[str]]:
+    def read_strictly(fields: Any) -> tuple[str, str, Sequence[str]]:
         sent, identity, candidates = read(fields)
         if identity and (is_id(identity) is None or signs & set(identity)):
-            from ..signature_field import malformed
-
             raise malformed(event_id, "it holds a sign that stands between the signed parts")
         return sent, identity, candidates
 

@@ -67,5 +67,4 @@ SCHEME = Scheme(
     ],
     signed_time=True,
     signed_key=True,
-    key_in_field=True,
 )
