@@ -25,7 +25,6 @@ from .question import (
     Commit,
     Confirm,
     Decide,
-    FirstUse,
     Flow,
     Hold,
     Lookup,
@@ -71,9 +70,19 @@ class _AsyncRun:
         value = await asyncio.wrap_future(self.world.pool.submit(callback.call, *args))
         return await value if hasattr(type(value), "__await__") else value
 
-    async def begin(self) -> None:
-        self.transaction = await needed(self.store).begin()
-        self.session = self.transaction.session
+    async def confirm(self, question: Confirm) -> object:
+        return await self.call_outside(question.call, question.event)
+
+    async def name(self, question: Name) -> object:
+        return await self.call(question.call, question.subject)
+
+    async def decide(self, question: Decide) -> object:
+        return await self.call(question.call, question.subject, question.linked)
+
+    async def begin(self, question: Begin) -> bytes | None:
+        self.transaction = transaction = await needed(self.store).begin()
+        self.session = transaction.session
+        return await transaction.first_use(question.keys, self.crossing.id)
 
     async def lookup(self, question: Lookup) -> object:
         if self.transaction is None:
@@ -94,7 +103,7 @@ class _AsyncRun:
             await self.call(question.call, question.admitted)
             await self.transaction.flush()
 
-    async def commit(self) -> None:
+    async def commit(self, _: Commit) -> None:
         record = self.crossing.record(Outcome.PROVEN)
         transaction = needed(self.transaction)
         await transaction.record(record)
@@ -147,14 +156,13 @@ class _AsyncRun:
 
 _AnswerOf = Callable[[_AsyncRun, Any], Awaitable[Any]]
 _ANSWERS: Final[dict[type[Question], _AnswerOf]] = {
-    Confirm: lambda run, q: run.call_outside(q.call, q.event),
-    Name: lambda run, q: run.call(q.call, q.subject),
-    Begin: lambda run, _: run.begin(),
-    FirstUse: lambda run, q: needed(run.transaction).first_use(q.keys, run.crossing.id),
+    Confirm: _AsyncRun.confirm,
+    Name: _AsyncRun.name,
+    Begin: _AsyncRun.begin,
     Lookup: _AsyncRun.lookup,
-    Decide: lambda run, q: run.call(q.call, q.subject, q.linked),
+    Decide: _AsyncRun.decide,
     Act: _AsyncRun.act,
-    Commit: lambda run, _: run.commit(),
+    Commit: _AsyncRun.commit,
     Hold: _AsyncRun.hold,
     Settle: _AsyncRun.settle,
 }

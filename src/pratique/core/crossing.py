@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any, Final, TypeVar
 
 from .boundary import Boundary, Declaration
@@ -12,14 +13,13 @@ from .event import Outcome, Record, new_crossing_id
 from .obligation import ALLOWED, AUTHENTIC, BIT, CONFIRMED, LINKED, UNIQUE, Obligation, named
 from .proven import _SEAL, Admitted, Proven  # pyright: ignore[reportPrivateUsage]
 from .question import (
-    BEGIN,
     COMMIT,
     IGNORE,
     LATER,
     Act,
+    Begin,
     Confirm,
     Decide,
-    FirstUse,
     Flow,
     Hold,
     Lookup,
@@ -134,7 +134,7 @@ class Crossing:
             code=refused.code if refused is not None else "",
             detail=refused.detail if refused is not None else "",
             hint=refused.hint if refused is not None else "",
-            key=self.key.hex()[:KEY_DIGITS],
+            key=sha256(self.key).hexdigest()[:KEY_DIGITS] if self.key else "",
             secret=self.secret_name,
             proofs=_words(self.done),
             error=self.error,
@@ -152,8 +152,7 @@ def settle(crossing: Crossing, rule: Rule, event: object, key: bytes) -> Flow[Ad
     """
     subject = yield from _confirmed(crossing, rule, event)
     keys = yield from _keys(rule, subject, key)
-    yield BEGIN
-    used: bytes | None = yield FirstUse(keys)
+    used: bytes | None = yield Begin(keys)
     if used is not None:
         raise _used_before(is_same_delivery=used == key)
     if rule.once is not None:

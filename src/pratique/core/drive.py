@@ -22,7 +22,6 @@ from .question import (
     Commit,
     Confirm,
     Decide,
-    FirstUse,
     Flow,
     Hold,
     Lookup,
@@ -49,7 +48,7 @@ class Tally:
     def add(self, label: Label) -> None:
         """Add one."""
         with self._lock:
-            self.counts[label] += 1
+            self.counts[label] = self.counts.get(label, 0) + 1
 
 
 class Pool:
@@ -150,16 +149,6 @@ class Run:
         self.question: Question | None = None
         self.acted = False
 
-    def answer(self, question: Question) -> Any:
-        """Answer one question; whatever goes wrong is raised as it is."""
-        self.question = question
-        if self.gate is not None and self.gate.is_revoked:
-            raise too_late(question)
-        answer = _ANSWERS.get(type(question))
-        if answer is not None:
-            return answer(self, question)
-        return self.world.answers[type(question)](question)
-
     def call(self, callback: Callback, *args: object) -> Any:
         """Call one of our user's callables."""
         value = callback.call(*args, self.session) if callback.wants_session else callback.call(*args)
@@ -171,10 +160,23 @@ class Run:
             raise BoundaryError(message)
         return value
 
-    def begin(self) -> None:
-        """Open the effect's transaction."""
-        self.transaction = needed(self.store).begin()
-        self.session = self.transaction.session
+    def confirm(self, question: Confirm) -> object:
+        """Ask the source of truth."""
+        return self.call(question.call, question.event)
+
+    def name(self, question: Name) -> object:
+        """Ask for the business key."""
+        return self.call(question.call, question.subject)
+
+    def decide(self, question: Decide) -> object:
+        """Ask whether it is legal now."""
+        return self.call(question.call, question.subject, question.linked)
+
+    def begin(self, question: Begin) -> bytes | None:
+        """Open the effect's transaction with its keys."""
+        self.transaction = transaction = needed(self.store).begin()
+        self.session = transaction.session
+        return transaction.first_use(question.keys, self.crossing.id)
 
     def lookup(self, question: Lookup) -> object:
         """Find our own row, and lock it."""
@@ -194,7 +196,7 @@ class Run:
         if self.transaction is not None:
             self.transaction.flush()
 
-    def commit(self) -> None:
+    def commit(self, _: Commit) -> None:
         """Write the event and commit."""
         record = self.crossing.record(Outcome.PROVEN)
         transaction = needed(self.transaction)
@@ -240,14 +242,13 @@ class Run:
 
 
 _ANSWERS: Final[dict[type[Question], Callable[[Run, Any], Any]]] = {
-    Confirm: lambda run, q: run.call(q.call, q.event),
-    Name: lambda run, q: run.call(q.call, q.subject),
-    Begin: lambda run, _: run.begin(),
-    FirstUse: lambda run, q: needed(run.transaction).first_use(q.keys, run.crossing.id),
+    Confirm: Run.confirm,
+    Name: Run.name,
+    Begin: Run.begin,
     Lookup: Run.lookup,
-    Decide: lambda run, q: run.call(q.call, q.subject, q.linked),
+    Decide: Run.decide,
     Act: Run.act,
-    Commit: lambda run, _: run.commit(),
+    Commit: Run.commit,
     Hold: Run.hold,
     Settle: Run.settle,
 }
@@ -302,12 +303,17 @@ def finish(flow: Flow[T], run: Run, question: Question | None = None) -> T:
 
 
 def _loop(flow: Flow[T], run: Run, question: Question | None) -> T:
+    gate = run.gate
     try:
         if question is None:
             question = next(flow)
         while True:
+            run.question = question
             try:
-                answer = run.answer(question)
+                if gate is not None and gate.is_revoked:
+                    raise too_late(question)  # noqa: TRY301  the flow is told, like of any other failure
+                answer_of = _ANSWERS.get(type(question))
+                answer = answer_of(run, question) if answer_of is not None else run.world.answers[type(question)](question)
             except BaseException as error:  # noqa: BLE001  the flow decides what becomes of it
                 question = flow.throw(closed(error, question, run.crossing, acted=run.acted))
             else:

@@ -27,7 +27,7 @@ class Outcome(StrEnum):
     """An effect outside a transaction whose single use could not be written down."""
 
 
-class Record(msgspec.Struct, frozen=True, omit_defaults=True):
+class Record(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One crossing as a security event: names, codes and digests of ours, never a secret or an unproven value."""
 
     crossing_id: str

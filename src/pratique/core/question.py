@@ -32,13 +32,13 @@ IGNORE: Final = Ignore.IGNORE
 """A callable's answer "this is nothing for us": acknowledged, no effect, no dead letter."""
 
 
-class Question(msgspec.Struct, frozen=True):
+class Question(msgspec.Struct, frozen=True, gc=False):
     """Something that a flow can't know by itself. Rooms add their own; a driver is handed their answers."""
 
     obligation: ClassVar[Obligation] = Obligation.VALID
 
 
-class Confirm(Question, frozen=True):
+class Confirm(Question, frozen=True, gc=False):
     """Does the source of truth say so too? Remote, outside any transaction."""
 
     obligation: ClassVar[Obligation] = Obligation.CONFIRMED
@@ -46,7 +46,7 @@ class Confirm(Question, frozen=True):
     event: object
 
 
-class Name(Question, frozen=True):
+class Name(Question, frozen=True, gc=False):
     """Which business object is it, once only?"""
 
     obligation: ClassVar[Obligation] = Obligation.UNIQUE
@@ -54,20 +54,14 @@ class Name(Question, frozen=True):
     subject: object
 
 
-class Begin(Question, frozen=True):
-    """Open the effect's transaction."""
-
-    obligation: ClassVar[Obligation] = Obligation.UNIQUE
-
-
-class FirstUse(Question, frozen=True):
-    """Is it the first time for all of these keys? Answer: None, or the first that was used before."""
+class Begin(Question, frozen=True, gc=False):
+    """Open the effect's transaction: is it the first time for all of these keys? Answer: None, or the first used before."""
 
     obligation: ClassVar[Obligation] = Obligation.UNIQUE
     keys: tuple[bytes, ...]
 
 
-class Lookup(Question, frozen=True):
+class Lookup(Question, frozen=True, gc=False):
     """Which row of ours does it belong to? Locked until the transaction ends."""
 
     obligation: ClassVar[Obligation] = Obligation.LINKED
@@ -75,7 +69,7 @@ class Lookup(Question, frozen=True):
     subject: object
 
 
-class Decide(Question, frozen=True):
+class Decide(Question, frozen=True, gc=False):
     """Is it legal from the state that the row is in now?"""
 
     obligation: ClassVar[Obligation] = Obligation.ALLOWED
@@ -84,7 +78,7 @@ class Decide(Question, frozen=True):
     linked: object
 
 
-class Act(Question, frozen=True):
+class Act(Question, frozen=True, gc=False):
     """Do it. No proof is asked for after this."""
 
     obligation: ClassVar[Obligation] = Obligation.VALID
@@ -92,13 +86,13 @@ class Act(Question, frozen=True):
     admitted: object
 
 
-class Commit(Question, frozen=True):
+class Commit(Question, frozen=True, gc=False):
     """Write the event and commit: effect, single use and event together."""
 
     obligation: ClassVar[Obligation] = Obligation.UNIQUE
 
 
-class Hold(Question, frozen=True):
+class Hold(Question, frozen=True, gc=False):
     """Take the key for a lease. Answer: Held, Settled, Busy or Conflict."""
 
     obligation: ClassVar[Obligation] = Obligation.UNIQUE
@@ -106,7 +100,7 @@ class Hold(Question, frozen=True):
     fingerprint: bytes = b""
 
 
-class Settle(Question, frozen=True):
+class Settle(Question, frozen=True, gc=False):
     """Make the hold final. Answer: whether its token was still in force."""
 
     obligation: ClassVar[Obligation] = Obligation.UNIQUE
@@ -117,5 +111,4 @@ class Settle(Question, frozen=True):
     """Write the crossing's record with this one."""
 
 
-BEGIN: Final = Begin()
 COMMIT: Final = Commit()

@@ -15,6 +15,7 @@ from ..core.store import Busy, Conflict, Held, HoldAnswer, Settled
 
 _log: Final = logging.getLogger("pratique")
 KEPT_RECORDS: Final = 10_000
+_NOTHING: Final = (b"", b"")
 
 
 class _Hold:
@@ -114,9 +115,9 @@ class MemoryStore:
             for key in keys:
                 if key in self.settled:
                     return key
-            if not self.open_keys.isdisjoint(keys):
-                message = "another delivery of it is being handled"
-                raise StoreBusy(message)
+                if key in self.open_keys:
+                    message = "another delivery of it is being handled"
+                    raise StoreBusy(message)
             self.open_keys.update(keys)
         return None
 
@@ -125,7 +126,8 @@ class MemoryStore:
         with self._lock:
             self.open_keys.difference_update(keys)
             if record is not None:
-                self.settled.update((key, (b"", b"")) for key in keys)
+                for key in keys:
+                    self.settled[key] = _NOTHING
                 self.records.append(record)
 
 

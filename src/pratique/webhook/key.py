@@ -21,17 +21,21 @@ def event_key(prefix: bytes, account: str, event_id: bytes) -> bytes:
     return prefix + _prefixed(account.encode("utf-8", "surrogatepass"), event_id)
 
 
-def business_key(scheme: str, scope: str, effect: str, value: object) -> bytes:
-    """Return the key of one business object and one effect. Its own tag: it never equals an event's key.
+def business_prefix(scheme: str, scope: str, effect: str) -> bytes:
+    """Return the part of a business key that its declaration fixes. Its own tag: it never equals an event's key."""
+    return _prefixed(b"business", scheme.encode(), scope.encode(), effect.encode())
+
+
+def business_key(prefix: bytes, value: object) -> bytes:
+    """Return the key of one business object and one effect.
 
     Raises:
         Refused: UNIQUE, code "bad_business_key": empty, of another type, or over 512 bytes.
     """
-    parts = value if isinstance(value, tuple) else (value,)
-    raw = [_bytes_of(part) for part in parts]
-    if not raw or not any(raw) or sum(map(len, raw)) > MAX_BUSINESS_BYTES:
+    raw = [_bytes_of(part) for part in value] if isinstance(value, tuple) else [_bytes_of(value)]
+    if not any(raw) or sum(map(len, raw)) > MAX_BUSINESS_BYTES:
         raise _bad(f"it is empty or over {MAX_BUSINESS_BYTES} bytes")
-    return _prefixed(b"business", scheme.encode(), scope.encode(), effect.encode(), *raw)
+    return prefix + _prefixed(*raw)
 
 
 def _bytes_of(part: object) -> bytes:
@@ -50,4 +54,4 @@ def _bad(why: str) -> Refused:
 
 
 def _prefixed(*parts: bytes) -> bytes:
-    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    return b"".join([len(part).to_bytes(4, "big") + part for part in parts])

@@ -20,7 +20,7 @@ class Grade(StrEnum):
     UNSIGNED = "unsigned"
 
 
-class Envelope(msgspec.Struct, frozen=True):
+class Envelope(msgspec.Struct, frozen=True, gc=False):
     """What every sender's event has, in our words. Ids are fit for a path, else the envelope is None."""
 
     id: str = ""
@@ -30,7 +30,7 @@ class Envelope(msgspec.Struct, frozen=True):
     livemode: bool | None = None
 
 
-class Opened(msgspec.Struct, frozen=True):
+class Opened(msgspec.Struct, frozen=True, gc=False):
     """A delivery that is authentic and, where its scheme signs a time, fresh."""
 
     key: bytes

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -14,7 +15,7 @@ from ..core.roots import CLOCK, OWN_CODE, Root, RootKind, Way, ways
 from ..core.secret import LiveSecret
 from ..core.store import Store
 from ..core.waiver import Waiver
-from .key import business_key
+from .key import business_key, business_prefix
 from .scheme import Scheme
 
 OWN_ROWS: Final = Root(RootKind.STORE, "our own rows")
@@ -39,13 +40,8 @@ class Registration:
 
     def rule(self, context: "Context") -> Rule:
         """Return what the flow needs of it."""
-        scheme, effect = context.scheme, self.effect
+        scheme = context.scheme
         confirming = BIT[CONFIRMED] | (0 if scheme.signed_time else BIT[FRESH])
-        scope = context.scope
-
-        def business(value: Any) -> bytes:
-            return business_key(scheme.name, scope, effect, value)
-
         return Rule(
             declaration=self.declaration(context),
             confirm=self.confirm,
@@ -53,7 +49,7 @@ class Registration:
             link=self.link,
             allow=self.allow,
             act=self.act,
-            business=business,
+            business=partial(business_key, business_prefix(scheme.name, context.scope, self.effect)),
             confirming=confirming,
         )
 

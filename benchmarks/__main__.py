@@ -1,0 +1,7 @@
+"""Run every benchmark: `make bench`."""
+
+from importlib import import_module
+
+for name in ("opening", "crossing", "claims", "endpoint"):
+    print(f"\n== {name}")
+    import_module(f"benchmarks.{name}").main()
