@@ -150,8 +150,8 @@ class _AsyncRun:
             await _quietly(self.store.record_refusal(record, self.crossing.key, content))
         elif self.world.store is not None and self.world.store.sync is not None:
             write = self.world.store.sync.record_refusal
-            future = self.world.pool.submit(write, record, self.crossing.key, content)
-            await _quietly(asyncio.wrap_future(future))
+            written: asyncio.Future[None] = asyncio.wrap_future(self.world.pool.submit(write, record, self.crossing.key, content))
+            await _quietly(written)
 
 
 _AnswerOf = Callable[[_AsyncRun, Any], Awaitable[Any]]
@@ -248,7 +248,7 @@ async def _on_a_thread(flow: Flow[T], run: _AsyncRun, question: Question) -> T:
             waiting.add_done_callback(_forget)
             raise
         # The effect has begun: its outcome is the answer, however late.
-        return await waiting
+        return cast("T", await waiting)
 
 
 def _forget(future: "asyncio.Future[Any]") -> None:

@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from datetime import timedelta
 from threading import Lock
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from .callback import Callback
 from .crossing import Crossing
@@ -266,10 +266,10 @@ def drive(flow: Flow[T], crossing: Crossing, world: World) -> T:
     run = Run(crossing, world, gate)
     future = world.pool.submit(finish, flow, run)
     try:
-        return future.result(world.deadline)
+        return cast("T", future.result(world.deadline))
     except FutureTimeoutError:
         if future.done() or not gate.revoke():
-            return future.result()
+            return cast("T", future.result())
         future.cancel()
         refused = too_late(run.question)
         revoke(run, refused)
@@ -319,7 +319,7 @@ def _loop(flow: Flow[T], run: Run, question: Question | None) -> T:
             else:
                 question = flow.send(answer)
     except StopIteration as end:
-        return end.value  # type: ignore[no-any-return]
+        return cast("T", end.value)
 
 
 def closed(error: BaseException, question: Question | None, crossing: Crossing, *, acted: bool) -> BaseException:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, Final, TypeVar
 from uuid import uuid4
 
-from sqlalchemy import text
+from sqlalchemy import CursorResult, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session
@@ -33,7 +33,7 @@ def run(session: Session, steps: Steps[T]) -> T:
         statement, parameters = next(steps)
         while True:
             result = session.execute(_text(statement), parameters)
-            rows = [tuple(row) for row in result] if result.returns_rows else []
+            rows = [tuple(row) for row in result] if isinstance(result, CursorResult) and result.returns_rows else []
             statement, parameters = steps.send(rows)
     except StopIteration as end:
         return end.value  # type: ignore[no-any-return]

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol, TypeVar, TypeVarTuple, Unpack, overload
+from typing import Any, Generic, TypeVar, TypeVarTuple, Unpack, overload
 
 from ..core.callback import Callback
 from ..core.proven import Admitted
@@ -14,24 +14,42 @@ from .event import Event
 from .rules import Registration
 
 T = TypeVar("T")
+E = TypeVar("E")
 C = TypeVar("C")
 L = TypeVar("L")
 R = TypeVar("R")
+A_co = TypeVar("A_co", covariant=True)
+"""What `link` returns, a coroutine included: the decorator looks into it, so that `on` needs no overload for it."""
 D = TypeVarTuple("D")
 """What the store hands to `link` and the handler after their own arguments: the session, or nothing."""
 
 BusinessKey = str | bytes | int | tuple[str | bytes | int, ...]
 Types = str | Sequence[str]
-Verdict = bool | Later | Ignore
-Handler = Callable[[Admitted[T, C, L], Unpack[D]], R]
+Verdict = bool | Later | Ignore | Awaitable[bool | Later | Ignore]
 
 
-class Decorator(Protocol[T, C, L, Unpack[D]]):
-    """Takes the handler of an event type and gives it back as it is."""
+class Declaring(Generic[E, C, A_co, Unpack[D]]):
+    """Takes the handler of an event type, typed by what its proofs yield, and gives it back as it is."""
 
-    def __call__(self, handler: Callable[[Admitted[T, C, L], Unpack[D]], R], /) -> Callable[[Admitted[T, C, L], Unpack[D]], R]:
+    def __init__(self, declare: Callable[[Callable[..., Any]], None]) -> None:
+        self._declare = declare
+
+    @overload
+    def __call__(
+        self: "Declaring[E, C, Awaitable[L | Later | Ignore | None], Unpack[D]]",
+        handler: Callable[[Admitted[E, C, L], Unpack[D]], R],
+        /,
+    ) -> Callable[[Admitted[E, C, L], Unpack[D]], R]: ...
+    @overload
+    def __call__(
+        self: "Declaring[E, C, L | Later | Ignore | None, Unpack[D]]",
+        handler: Callable[[Admitted[E, C, L], Unpack[D]], R],
+        /,
+    ) -> Callable[[Admitted[E, C, L], Unpack[D]], R]: ...
+    def __call__(self, handler: Callable[..., Any], /) -> Callable[..., Any]:
         """Declare the handler."""
-        ...
+        self._declare(handler)
+        return handler
 
 
 class On(ABC):
@@ -52,30 +70,13 @@ class On(ABC):
         content: type[T],
         confirm: Callable[[Event[T]], Awaitable[C | Later | Ignore | None]],
         once: Callable[[C], BusinessKey],
-        link: Callable[[C, Unpack[D]], Awaitable[L | Later | Ignore | None]],
-        allow: Callable[[C, L], Verdict],
+        link: Callable[[C, Unpack[D]], A_co],
+        allow: Callable[[C, Any], Verdict],
         effect: str = ...,
         waivers: Sequence[Waiver] = ...,
         source: Root | None = ...,
-        counterexample: Callable[[], tuple[C, L]] | None = ...,
-    ) -> Decorator[Event[T], C, L, Unpack[D]]: ...
-
-    @overload
-    def on(
-        self,
-        types: Types,
-        *,
-        content: type[T],
-        confirm: Callable[[Event[T]], Awaitable[C | Later | Ignore | None]],
-        once: Callable[[C], BusinessKey],
-        link: Callable[[C, Unpack[D]], L | Later | Ignore | None],
-        allow: Callable[[C, L], Verdict],
-        effect: str = ...,
-        waivers: Sequence[Waiver] = ...,
-        source: Root | None = ...,
-        counterexample: Callable[[], tuple[C, L]] | None = ...,
-    ) -> Decorator[Event[T], C, L, Unpack[D]]: ...
-
+        counterexample: Callable[[], tuple[C, Any]] | None = ...,
+    ) -> Declaring[Event[T], C, A_co, Unpack[D]]: ...
     @overload
     def on(
         self,
@@ -84,30 +85,13 @@ class On(ABC):
         content: type[T],
         confirm: Callable[[Event[T]], C | Later | Ignore | None],
         once: Callable[[C], BusinessKey],
-        link: Callable[[C, Unpack[D]], Awaitable[L | Later | Ignore | None]],
-        allow: Callable[[C, L], Verdict],
+        link: Callable[[C, Unpack[D]], A_co],
+        allow: Callable[[C, Any], Verdict],
         effect: str = ...,
         waivers: Sequence[Waiver] = ...,
         source: Root | None = ...,
-        counterexample: Callable[[], tuple[C, L]] | None = ...,
-    ) -> Decorator[Event[T], C, L, Unpack[D]]: ...
-
-    @overload
-    def on(
-        self,
-        types: Types,
-        *,
-        content: type[T],
-        confirm: Callable[[Event[T]], C | Later | Ignore | None],
-        once: Callable[[C], BusinessKey],
-        link: Callable[[C, Unpack[D]], L | Later | Ignore | None],
-        allow: Callable[[C, L], Verdict],
-        effect: str = ...,
-        waivers: Sequence[Waiver] = ...,
-        source: Root | None = ...,
-        counterexample: Callable[[], tuple[C, L]] | None = ...,
-    ) -> Decorator[Event[T], C, L, Unpack[D]]: ...
-
+        counterexample: Callable[[], tuple[C, Any]] | None = ...,
+    ) -> Declaring[Event[T], C, A_co, Unpack[D]]: ...
     @overload
     def on(
         self,
@@ -115,29 +99,13 @@ class On(ABC):
         *,
         confirm: Callable[[Event], Awaitable[C | Later | Ignore | None]],
         once: Callable[[C], BusinessKey],
-        link: Callable[[C, Unpack[D]], Awaitable[L | Later | Ignore | None]],
-        allow: Callable[[C, L], Verdict],
+        link: Callable[[C, Unpack[D]], A_co],
+        allow: Callable[[C, Any], Verdict],
         effect: str = ...,
         waivers: Sequence[Waiver] = ...,
         source: Root | None = ...,
-        counterexample: Callable[[], tuple[C, L]] | None = ...,
-    ) -> Decorator[Event, C, L, Unpack[D]]: ...
-
-    @overload
-    def on(
-        self,
-        types: Types,
-        *,
-        confirm: Callable[[Event], Awaitable[C | Later | Ignore | None]],
-        once: Callable[[C], BusinessKey],
-        link: Callable[[C, Unpack[D]], L | Later | Ignore | None],
-        allow: Callable[[C, L], Verdict],
-        effect: str = ...,
-        waivers: Sequence[Waiver] = ...,
-        source: Root | None = ...,
-        counterexample: Callable[[], tuple[C, L]] | None = ...,
-    ) -> Decorator[Event, C, L, Unpack[D]]: ...
-
+        counterexample: Callable[[], tuple[C, Any]] | None = ...,
+    ) -> Declaring[Event, C, A_co, Unpack[D]]: ...
     @overload
     def on(
         self,
@@ -145,29 +113,13 @@ class On(ABC):
         *,
         confirm: Callable[[Event], C | Later | Ignore | None],
         once: Callable[[C], BusinessKey],
-        link: Callable[[C, Unpack[D]], Awaitable[L | Later | Ignore | None]],
-        allow: Callable[[C, L], Verdict],
+        link: Callable[[C, Unpack[D]], A_co],
+        allow: Callable[[C, Any], Verdict],
         effect: str = ...,
         waivers: Sequence[Waiver] = ...,
         source: Root | None = ...,
-        counterexample: Callable[[], tuple[C, L]] | None = ...,
-    ) -> Decorator[Event, C, L, Unpack[D]]: ...
-
-    @overload
-    def on(
-        self,
-        types: Types,
-        *,
-        confirm: Callable[[Event], C | Later | Ignore | None],
-        once: Callable[[C], BusinessKey],
-        link: Callable[[C, Unpack[D]], L | Later | Ignore | None],
-        allow: Callable[[C, L], Verdict],
-        effect: str = ...,
-        waivers: Sequence[Waiver] = ...,
-        source: Root | None = ...,
-        counterexample: Callable[[], tuple[C, L]] | None = ...,
-    ) -> Decorator[Event, C, L, Unpack[D]]: ...
-
+        counterexample: Callable[[], tuple[C, Any]] | None = ...,
+    ) -> Declaring[Event, C, A_co, Unpack[D]]: ...
     @overload
     def on(
         self,
@@ -175,53 +127,24 @@ class On(ABC):
         *,
         content: type[T],
         once: Callable[[Event[T]], BusinessKey],
-        link: Callable[[Event[T], Unpack[D]], Awaitable[L | Later | Ignore | None]],
-        allow: Callable[[Event[T], L], Verdict],
+        link: Callable[[Event[T], Unpack[D]], A_co],
+        allow: Callable[[Event[T], Any], Verdict],
         effect: str = ...,
         waivers: Sequence[Waiver],
-        counterexample: Callable[[], tuple[Event[T], L]] | None = ...,
-    ) -> Decorator[Event[T], None, L, Unpack[D]]: ...
-
-    @overload
-    def on(
-        self,
-        types: Types,
-        *,
-        content: type[T],
-        once: Callable[[Event[T]], BusinessKey],
-        link: Callable[[Event[T], Unpack[D]], L | Later | Ignore | None],
-        allow: Callable[[Event[T], L], Verdict],
-        effect: str = ...,
-        waivers: Sequence[Waiver],
-        counterexample: Callable[[], tuple[Event[T], L]] | None = ...,
-    ) -> Decorator[Event[T], None, L, Unpack[D]]: ...
-
+        counterexample: Callable[[], tuple[Event[T], Any]] | None = ...,
+    ) -> Declaring[Event[T], None, A_co, Unpack[D]]: ...
     @overload
     def on(
         self,
         types: Types,
         *,
         once: Callable[[Event], BusinessKey],
-        link: Callable[[Event, Unpack[D]], Awaitable[L | Later | Ignore | None]],
-        allow: Callable[[Event, L], Verdict],
+        link: Callable[[Event, Unpack[D]], A_co],
+        allow: Callable[[Event, Any], Verdict],
         effect: str = ...,
         waivers: Sequence[Waiver],
-        counterexample: Callable[[], tuple[Event, L]] | None = ...,
-    ) -> Decorator[Event, None, L, Unpack[D]]: ...
-
-    @overload
-    def on(
-        self,
-        types: Types,
-        *,
-        once: Callable[[Event], BusinessKey],
-        link: Callable[[Event, Unpack[D]], L | Later | Ignore | None],
-        allow: Callable[[Event, L], Verdict],
-        effect: str = ...,
-        waivers: Sequence[Waiver],
-        counterexample: Callable[[], tuple[Event, L]] | None = ...,
-    ) -> Decorator[Event, None, L, Unpack[D]]: ...
-
+        counterexample: Callable[[], tuple[Event, Any]] | None = ...,
+    ) -> Declaring[Event, None, A_co, Unpack[D]]: ...
     def on(
         self,
         types: Types,
@@ -235,7 +158,7 @@ class On(ABC):
         waivers: Sequence[Waiver] = (),
         source: Root | None = None,
         counterexample: Callable[[], tuple[Any, Any]] | None = None,
-    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    ) -> Declaring[Any, Any, Any, Unpack[tuple[Any, ...]]]:
         """Declare the handler of one event type, or of several.
 
         Args:
@@ -260,7 +183,7 @@ class On(ABC):
             message = f'Boundary "{self.name}": on() names no event type.'
             raise BoundaryError(message)
 
-        def declare(handler: Callable[..., Any]) -> Callable[..., Any]:
+        def declare(handler: Callable[..., Any]) -> None:
             self.register(
                 Registration(
                     types=names,
@@ -276,9 +199,8 @@ class On(ABC):
                     counterexample=counterexample,
                 )
             )
-            return handler
 
-        return declare
+        return Declaring(declare)
 
 
 def _callback(call: Callable[..., Any] | None, arguments: int, role: str) -> Callback | None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from difflib import get_close_matches
-from typing import Final
+from typing import Any, Final
 
 from ..core.claim import Claim, Fields
 from ..core.obligation import AUTHENTIC
@@ -87,7 +87,7 @@ class Scheme:
         secrets: Secret | str | Iterable[Secret | str],
         url: str | None = None,
         tolerance: timedelta | None = None,
-        **pins: object,
+        **pins: Any,
     ) -> "Sender":
         """Declare this sender for a boundary. Secrets are read when the perimeter starts.
 
@@ -107,7 +107,7 @@ class Scheme:
         kept = secrets if isinstance(secrets, (Secret, str)) else tuple(secrets)
         return Sender(self, kept, url, tolerance, dict(pins))
 
-    def open(self, claim: Claim, *, secrets: Secrets, url: str | None = None, **pins: object) -> Opened:
+    def open(self, claim: Claim, *, secrets: Secrets, url: str | None = None, **pins: Any) -> Opened:
         """Prove that the sender made these bytes, and made them now.
 
         Args:
@@ -147,7 +147,7 @@ class Scheme:
         signature = self.keying(secret).seal(pieces)
         return Fields(self.seal_fields(time, identity, signature))
 
-    def answer(self, claim: Claim, *, secrets: Secrets, **pins: object) -> bytes:
+    def answer(self, claim: Claim, *, secrets: Secrets, **pins: Any) -> bytes:
         """Return the body that answers a sender's handshake, after its signature is checked.
 
         Raises:
@@ -170,13 +170,13 @@ class Scheme:
         scope: str = "",
         url: str | None = None,
         tolerance: timedelta | None = None,
-        **pins: object,
+        **pins: Any,
     ) -> Opener:
         """Compile the scheme for live secrets. ValueError where a secret isn't in the sender's form."""
         verifiers = [(self.keying(secret.value), secret) for secret in secrets]
         return compile_opener(self, verifiers, scope, url, tolerance or self.tolerance, pins)
 
-    def _compiled(self, listed: tuple[str | LiveSecret, ...], url: str | None, pins: Mapping[str, object]) -> Opener:
+    def _compiled(self, listed: tuple[str | LiveSecret, ...], url: str | None, pins: Mapping[str, Any]) -> Opener:
         if not listed or not all(isinstance(s, LiveSecret) or s for s in listed):
             raise Refused(AUTHENTIC, "no secret is given, or an empty one", code="no_secret")
         self._check_pins(pins)
@@ -186,7 +186,7 @@ class Scheme:
         except ValueError:
             raise Refused(AUTHENTIC, "a secret isn't in the sender's form", code="bad_secret") from None
 
-    def _check_pins(self, pins: Mapping[str, object]) -> None:
+    def _check_pins(self, pins: Mapping[str, Any]) -> None:
         known = {pin.name: pin for pin in self.pins}
         for name, value in pins.items():
             if name not in known:
@@ -206,7 +206,7 @@ class Sender:
     secrets: Secret | str | tuple[Secret | str, ...] = field(repr=False)
     url: str | None
     tolerance: timedelta | None
-    pins: dict[str, object]
+    pins: dict[str, Any]
 
     def live(self) -> tuple[LiveSecret, ...]:
         """Read the secrets. Empty only where an optional one is unset. BoundaryError where one is bad."""
