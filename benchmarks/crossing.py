@@ -59,9 +59,16 @@ def perimeter(*, is_async: bool, deadline: timedelta | None) -> tuple[Perimeter,
 def deliveries(count: int) -> list[tuple[Claim, str]]:
     """Return that many different signed events of 1 KiB."""
     at = datetime.now(UTC)
-    contents = [content_of(1024).replace(b"evt_1NG8Du2eZvKYlo2C", b"evt_%016d" % n) for n in range(count)]
-    sealed = [(content, providers.stripe.seal(content, secret=SECRET, at=at)) for content in contents]
-    return [(Claim(content, fields, at), fields.one("Stripe-Signature") or "") for content, fields in sealed]
+    contents = [
+        content_of(1024).replace(b"evt_1NG8Du2eZvKYlo2C", b"evt_%016d" % n) for n in range(count)
+    ]
+    sealed = [
+        (content, providers.stripe.seal(content, secret=SECRET, at=at)) for content in contents
+    ]
+    return [
+        (Claim(content, fields, at), fields.one("Stripe-Signature") or "")
+        for content, fields in sealed
+    ]
 
 
 def main() -> None:
@@ -78,7 +85,12 @@ def main() -> None:
     print(" ".join(f"{name} {spent:.2f} µs" for name, spent in best.items()))
     drive, adrive = best["drive"] / best["floor"], best["adrive"] / best["floor"]
     row("whole crossing by drive, × of the floor", drive, "<= 3", ok=drive <= 3)
-    row("whole crossing by adrive with a deadline, × of the floor", adrive, "<= 4.5", ok=adrive <= 4.5)
+    row(
+        "whole crossing by adrive with a deadline, × of the floor",
+        adrive,
+        "<= 4.5",
+        ok=adrive <= 4.5,
+    )
 
 
 def _drive(made: list[tuple[Claim, str]]) -> float:

@@ -42,16 +42,31 @@ def floor(header: str, content: bytes, key: bytes) -> _Event:
 
 def content_of(size: int) -> bytes:
     """Return an event of about that many bytes, shaped like Stripe's."""
-    lines = [{"id": f"il_{n}", "amount": 2900, "currency": "eur", "description": "1 × Pro"} for n in range(size // 78)]
-    event = {"id": "evt_1NG8Du2eZvKYlo2C", "object": "event", "type": "invoice.paid", "livemode": True}
-    return json.dumps({**event, "data": {"object": {"id": "in_1", "object": "invoice", "lines": lines}}}).encode()
+    lines = [
+        {"id": f"il_{n}", "amount": 2900, "currency": "eur", "description": "1 × Pro"}
+        for n in range(size // 78)
+    ]
+    event = {
+        "id": "evt_1NG8Du2eZvKYlo2C",
+        "object": "event",
+        "type": "invoice.paid",
+        "livemode": True,
+    }
+    return json.dumps(
+        {**event, "data": {"object": {"id": "in_1", "object": "invoice", "lines": lines}}}
+    ).encode()
 
 
 def measure(size: int, loops: int) -> dict[str, float]:
     """Return microseconds a call of the floor, ours and the SDK."""
     content, at = content_of(size), datetime.now(UTC)
     fields = providers.stripe.seal(content, secret=SECRET, at=at)
-    claim, header, secrets, key = Claim(content, fields, at), fields.one("Stripe-Signature") or "", [SECRET], SECRET.encode()
+    claim, header, secrets, key = (
+        Claim(content, fields, at),
+        fields.one("Stripe-Signature") or "",
+        [SECRET],
+        SECRET.encode(),
+    )
     scheme = providers.stripe
     return least(
         {
@@ -66,10 +81,27 @@ def measure(size: int, loops: int) -> dict[str, float]:
 def main() -> None:
     """Print the table."""
     small, large = measure(1024, 4000), measure(1 << 20, 8)
-    print(f"floor {small['floor']:.2f} µs, ours {small['ours']:.2f} µs, SDK {small['sdk']:.0f} µs at 1 KiB")
-    row("open() at 1 KiB, × of the floor", small["ours"] / small["floor"], "<= 1.2", ok=small["ours"] <= 1.2 * small["floor"])
-    row("construct_event at 1 KiB, × of open()", small["sdk"] / small["ours"], ">= 25", ok=small["sdk"] >= 25 * small["ours"])
-    row("open() at 1 MiB, × of the floor", large["ours"] / large["floor"], "<= 1.1", ok=large["ours"] <= 1.1 * large["floor"])
+    print(
+        f"floor {small['floor']:.2f} µs, ours {small['ours']:.2f} µs, SDK {small['sdk']:.0f} µs at 1 KiB"
+    )
+    row(
+        "open() at 1 KiB, × of the floor",
+        small["ours"] / small["floor"],
+        "<= 1.2",
+        ok=small["ours"] <= 1.2 * small["floor"],
+    )
+    row(
+        "construct_event at 1 KiB, × of open()",
+        small["sdk"] / small["ours"],
+        ">= 25",
+        ok=small["sdk"] >= 25 * small["ours"],
+    )
+    row(
+        "open() at 1 MiB, × of the floor",
+        large["ours"] / large["floor"],
+        "<= 1.1",
+        ok=large["ours"] <= 1.1 * large["floor"],
+    )
 
 
 if __name__ == "__main__":

@@ -4,7 +4,9 @@ import time
 from collections.abc import Callable
 
 
-def least(calls: dict[str, Callable[[], object]], *, loops: dict[str, int], rounds: int = 10) -> dict[str, float]:
+def least(
+    calls: dict[str, Callable[[], object]], *, loops: dict[str, int], rounds: int = 10
+) -> dict[str, float]:
     """Return the least microseconds a call of each, the rounds of all interleaved."""
     best = dict.fromkeys(calls, float("inf"))
     for _ in range(rounds):

@@ -77,7 +77,13 @@ def delivery(
     **more: Any,
 ) -> tuple[bytes, list[tuple[str, str]]]:
     """Return one signed delivery: content and fields."""
-    body = {"id": event_id, "type": kind, "livemode": True, "data": {"object": {"id": invoice}}, **more}
+    body = {
+        "id": event_id,
+        "type": kind,
+        "livemode": True,
+        "data": {"object": {"id": invoice}},
+        **more,
+    }
     raw = content if content is not None else json.dumps(body).encode()
     return raw, list(providers.stripe.seal(raw, secret=secret, at=at))
 
@@ -90,7 +96,9 @@ def claim(*args: Any, at: datetime = NOW, **more: Any) -> Claim:
 
 def boundary(**more: Any) -> Webhook:
     """Return the payments boundary without a handler."""
-    return Webhook("payments", providers.stripe(secrets=Secret(SECRET, name="main"), livemode=True), **more)
+    return Webhook(
+        "payments", providers.stripe(secrets=Secret(SECRET, name="main"), livemode=True), **more
+    )
 
 
 def confirmation(provider: Provider, *, is_async: bool) -> Callable[[Event], Any]:
@@ -98,7 +106,13 @@ def confirmation(provider: Provider, *, is_async: bool) -> Callable[[Event], Any
 
     def confirm(event: Event) -> Invoice | Later | None:
         invoice = provider.invoice(event.object_id)
-        return LATER if invoice is not None and invoice.status == "open" else invoice if invoice and invoice.status == "paid" else None
+        return (
+            LATER
+            if invoice is not None and invoice.status == "open"
+            else invoice
+            if invoice and invoice.status == "paid"
+            else None
+        )
 
     async def aconfirm(event: Event) -> Invoice | Later | None:
         return confirm(event)
@@ -138,20 +152,37 @@ def sync_orm(url: str, **more: Any) -> Shop:
     Base.metadata.create_all(engine)
     maker = sessionmaker(engine)
     with maker.begin() as session:
-        session.add_all([Subscription(id=1, customer="cus_1"), Subscription(id=2, customer="cus_2")])
+        session.add_all(
+            [Subscription(id=1, customer="cus_1"), Subscription(id=2, customer="cus_2")]
+        )
     perimeter, clock = _perimeter(stores.sqlalchemy(maker), **more)
     payments, provider = perimeter.declare(boundary()), _provider()
 
     def link(invoice: Invoice, db: Session) -> Subscription | None:
-        return db.scalar(select(Subscription).where(Subscription.customer == invoice.customer).with_for_update())
+        return db.scalar(
+            select(Subscription).where(Subscription.customer == invoice.customer).with_for_update()
+        )
 
-    @payments.on("invoice.paid", confirm=confirmation(provider, is_async=False), once=lambda i: i.id, link=link, allow=may_activate)
+    @payments.on(
+        "invoice.paid",
+        confirm=confirmation(provider, is_async=False),
+        once=lambda i: i.id,
+        link=link,
+        allow=may_activate,
+    )
     def activate(paid: Admitted[Event, Invoice, Subscription], db: Session) -> None:
         paid.linked.state = "active"
         paid.linked.upgrades += 1
         paid.linked.amount = paid.confirmed.amount
 
-    return Shop(perimeter, payments, provider, lambda: _orm_rows(maker), lambda sql: _orm_execute(maker, sql), clock)
+    return Shop(
+        perimeter,
+        payments,
+        provider,
+        lambda: _orm_rows(maker),
+        lambda sql: _orm_execute(maker, sql),
+        clock,
+    )
 
 
 def async_orm(url: str, **more: Any) -> Shop:
@@ -160,20 +191,39 @@ def async_orm(url: str, **more: Any) -> Shop:
     maker = sessionmaker(create_engine(plain))
     Base.metadata.create_all(maker.kw["bind"])
     with maker.begin() as session:
-        session.add_all([Subscription(id=1, customer="cus_1"), Subscription(id=2, customer="cus_2")])
-    perimeter, clock = _perimeter(stores.sqlalchemy(async_sessionmaker(create_async_engine(url))), **more)
+        session.add_all(
+            [Subscription(id=1, customer="cus_1"), Subscription(id=2, customer="cus_2")]
+        )
+    perimeter, clock = _perimeter(
+        stores.sqlalchemy(async_sessionmaker(create_async_engine(url))), **more
+    )
     payments, provider = perimeter.declare(boundary()), _provider()
 
     async def link(invoice: Invoice, db: AsyncSession) -> Subscription | None:
-        return await db.scalar(select(Subscription).where(Subscription.customer == invoice.customer).with_for_update())
+        return await db.scalar(
+            select(Subscription).where(Subscription.customer == invoice.customer).with_for_update()
+        )
 
-    @payments.on("invoice.paid", confirm=confirmation(provider, is_async=True), once=lambda i: i.id, link=link, allow=may_activate)
+    @payments.on(
+        "invoice.paid",
+        confirm=confirmation(provider, is_async=True),
+        once=lambda i: i.id,
+        link=link,
+        allow=may_activate,
+    )
     async def activate(paid: Admitted[Event, Invoice, Subscription], db: AsyncSession) -> None:
         paid.linked.state = "active"
         paid.linked.upgrades += 1
         paid.linked.amount = paid.confirmed.amount
 
-    return Shop(perimeter, payments, provider, lambda: _orm_rows(maker), lambda sql: _orm_execute(maker, sql), clock)
+    return Shop(
+        perimeter,
+        payments,
+        provider,
+        lambda: _orm_rows(maker),
+        lambda sql: _orm_execute(maker, sql),
+        clock,
+    )
 
 
 def plain_sqlite3(path: Path, **more: Any) -> Shop:
@@ -186,16 +236,28 @@ def plain_sqlite3(path: Path, **more: Any) -> Shop:
 
     with connect() as db:
         db.execute("PRAGMA journal_mode = WAL")
-        db.execute("CREATE TABLE subscription (id INTEGER PRIMARY KEY, customer TEXT, state TEXT, upgrades INT, amount INT)")
-        db.executemany("INSERT INTO subscription VALUES (?, ?, 'pending', 0, 0)", [(1, "cus_1"), (2, "cus_2")])
+        db.execute(
+            "CREATE TABLE subscription (id INTEGER PRIMARY KEY, customer TEXT, state TEXT, upgrades INT, amount INT)"
+        )
+        db.executemany(
+            "INSERT INTO subscription VALUES (?, ?, 'pending', 0, 0)", [(1, "cus_1"), (2, "cus_2")]
+        )
     perimeter, clock = _perimeter(stores.sqlite3(connect), **more)
     payments, provider = perimeter.declare(boundary()), _provider()
 
     def link(invoice: Invoice, db: sqlite3.Connection) -> sqlite3.Row | None:
-        row: sqlite3.Row | None = db.execute("SELECT * FROM subscription WHERE customer = ?", (invoice.customer,)).fetchone()
+        row: sqlite3.Row | None = db.execute(
+            "SELECT * FROM subscription WHERE customer = ?", (invoice.customer,)
+        ).fetchone()
         return row
 
-    @payments.on("invoice.paid", confirm=confirmation(provider, is_async=False), once=lambda i: i.id, link=link, allow=may_activate)
+    @payments.on(
+        "invoice.paid",
+        confirm=confirmation(provider, is_async=False),
+        once=lambda i: i.id,
+        link=link,
+        allow=may_activate,
+    )
     def activate(paid: Admitted[Event, Invoice, sqlite3.Row], db: sqlite3.Connection) -> None:
         db.execute(
             "UPDATE subscription SET state = 'active', upgrades = upgrades + 1, amount = ? WHERE id = ?",
@@ -216,7 +278,14 @@ def plain_sqlite3(path: Path, **more: Any) -> Shop:
 def held(store: Any, *, is_async: bool = False, **more: Any) -> Shop:
     """Return a shop whose rows are in a dictionary, on a store without sessions."""
     rows: dict[str, dict[str, Any]] = {
-        f"cus_{n}": {"id": n, "customer": f"cus_{n}", "state": "pending", "upgrades": 0, "amount": 0} for n in (1, 2)
+        f"cus_{n}": {
+            "id": n,
+            "customer": f"cus_{n}",
+            "state": "pending",
+            "upgrades": 0,
+            "amount": 0,
+        }
+        for n in (1, 2)
     }
     perimeter, clock = _perimeter(store, **more)
     payments, provider = perimeter.declare(boundary()), _provider()
@@ -225,18 +294,40 @@ def held(store: Any, *, is_async: bool = False, **more: Any) -> Shop:
         return rows.get(invoice.customer)
 
     def activate(paid: Admitted[Event, Invoice, dict[str, Any]]) -> None:
-        paid.linked.update(state="active", upgrades=paid.linked["upgrades"] + 1, amount=paid.confirmed.amount)
+        paid.linked.update(
+            state="active", upgrades=paid.linked["upgrades"] + 1, amount=paid.confirmed.amount
+        )
 
     payments.on(
-        "invoice.paid", confirm=confirmation(provider, is_async=is_async), once=lambda i: i.id, link=link, allow=may_activate
+        "invoice.paid",
+        confirm=confirmation(provider, is_async=is_async),
+        once=lambda i: i.id,
+        link=link,
+        allow=may_activate,
     )(activate)
-    return Shop(perimeter, payments, provider, lambda: list(rows.values()), lambda _: rows["cus_1"].update(state="cancelled"), clock)
+    return Shop(
+        perimeter,
+        payments,
+        provider,
+        lambda: list(rows.values()),
+        lambda _: rows["cus_1"].update(state="cancelled"),
+        clock,
+    )
 
 
 def _orm_rows(maker: sessionmaker[Session]) -> list[dict[str, Any]]:
     with maker() as session:
         found = session.scalars(select(Subscription).order_by(Subscription.id))
-        return [{"id": s.id, "customer": s.customer, "state": s.state, "upgrades": s.upgrades, "amount": s.amount} for s in found]
+        return [
+            {
+                "id": s.id,
+                "customer": s.customer,
+                "state": s.state,
+                "upgrades": s.upgrades,
+                "amount": s.amount,
+            }
+            for s in found
+        ]
 
 
 def _orm_execute(maker: sessionmaker[Session], sql: str) -> None:

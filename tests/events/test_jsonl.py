@@ -10,7 +10,14 @@ from pratique.core.recorder import Recorder
 from pratique.core.refusal import BoundaryError
 from pratique.events import JsonLines
 
-RECORD = Record("c-1", datetime(2026, 11, 24, tzinfo=UTC), "payments", "webhook", Outcome.PROVEN, detail="a\r\nb\x1b[31m")
+RECORD = Record(
+    "c-1",
+    datetime(2026, 11, 24, tzinfo=UTC),
+    "payments",
+    "webhook",
+    Outcome.PROVEN,
+    detail="a\r\nb\x1b[31m",
+)
 
 
 def test_writes_one_line_a_record_whatever_it_holds(tmp_path: Path) -> None:

@@ -39,7 +39,9 @@ class InvoicePaid(msgspec.Struct):
     id: str
 
 
-payments = Perimeter().declare(Webhook("payments", providers.stripe(secrets=Secret.env("KEY"), livemode=True)))
+payments = Perimeter().declare(
+    Webhook("payments", providers.stripe(secrets=Secret.env("KEY"), livemode=True))
+)
 
 
 async def aconfirm(event: Event) -> Invoice | Later | None:
@@ -67,19 +69,29 @@ def link_alone(invoice: Invoice) -> Subscription | None:
     return Subscription(customer=invoice.customer)
 
 
-@payments.on("a", confirm=aconfirm, once=lambda i: i.id, link=alink, allow=lambda i, s: s.state == "new" and i.amount > 0)
+@payments.on(
+    "a",
+    confirm=aconfirm,
+    once=lambda i: i.id,
+    link=alink,
+    allow=lambda i, s: s.state == "new" and i.amount > 0,
+)
 async def activate(paid: Admitted[Event, Invoice, Subscription], db: AsyncSession) -> None:
     """Act, async, with the session."""
     paid.linked.state = str(paid.confirmed.amount)
 
 
-@payments.on("b", confirm=confirm, once=lambda i: i.id, link=link, allow=lambda i, s: s.state == "new")
+@payments.on(
+    "b", confirm=confirm, once=lambda i: i.id, link=link, allow=lambda i, s: s.state == "new"
+)
 def activate_sync(paid: Admitted[Event, Invoice, Subscription], db: Session) -> None:
     """Act, sync, with the session."""
     paid.linked.state = paid.value.id
 
 
-@payments.on("c", confirm=confirm, once=lambda i: (i.id, 1), link=link_alone, allow=lambda i, s: bool(s.id))
+@payments.on(
+    "c", confirm=confirm, once=lambda i: (i.id, 1), link=link_alone, allow=lambda i, s: bool(s.id)
+)
 def activate_alone(paid: Admitted[Event, Invoice, Subscription]) -> None:
     """Act, sync, without a session."""
 
@@ -89,8 +101,17 @@ async def confirm_content(event: Event[InvoicePaid]) -> Invoice | None:
     return Invoice(event.content.id, "cus", 1)
 
 
-@payments.on("d", content=InvoicePaid, confirm=confirm_content, once=lambda i: i.id, link=alink, allow=lambda i, s: True)
-async def activate_typed(paid: Admitted[Event[InvoicePaid], Invoice, Subscription], db: AsyncSession) -> None:
+@payments.on(
+    "d",
+    content=InvoicePaid,
+    confirm=confirm_content,
+    once=lambda i: i.id,
+    link=alink,
+    allow=lambda i, s: True,
+)
+async def activate_typed(
+    paid: Admitted[Event[InvoicePaid], Invoice, Subscription], db: AsyncSession
+) -> None:
     """Act on a typed content."""
     assert paid.value.content.id
 
@@ -100,7 +121,9 @@ def link_event(event: Event) -> Subscription | None:
     return Subscription(customer=event.account)
 
 
-WAIVER = unsafe.waive(Obligation.CONFIRMED, reason="no API", owner="ops", until=date(2027, 1, 1), bound="1 EUR")
+WAIVER = unsafe.waive(
+    Obligation.CONFIRMED, reason="no API", owner="ops", until=date(2027, 1, 1), bound="1 EUR"
+)
 
 
 @payments.on("e", once=lambda e: e.id, link=link_event, allow=lambda e, s: True, waivers=[WAIVER])

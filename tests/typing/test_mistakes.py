@@ -22,9 +22,15 @@ def test_mypy_admits_the_right_forms_and_sees_each_mistake() -> None:
     """The twin: tests/typing/payment_types.py has no error."""
     files = [str(HERE / "payment_types.py"), *map(str, MISTAKES)]
     ran = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", *files], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "mypy", "--strict", *files],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    wrong = {Path(line.split(":")[0]).stem for line in ran.stdout.splitlines() if ": error:" in line}
+    wrong = {
+        Path(line.split(":")[0]).stem for line in ran.stdout.splitlines() if ": error:" in line
+    }
     assert wrong == {path.stem for path in MISTAKES}
 
 
@@ -42,7 +48,16 @@ def test_pyright_admits_the_right_forms_and_sees_each_mistake(tmp_path: Path) ->
         )
     )
     ran = subprocess.run(
-        [sys.executable, "-m", "basedpyright", "--outputjson", "-p", str(config), "--pythonpath", sys.executable],
+        [
+            sys.executable,
+            "-m",
+            "basedpyright",
+            "--outputjson",
+            "-p",
+            str(config),
+            "--pythonpath",
+            sys.executable,
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -5,19 +5,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar, cast
 
 from .callback import Callback
+from .closing import closed, failed_effect, refusal_record, too_late
 from .crossing import Crossing
-from .drive import (
-    Gate,
-    Run,
-    World,
-    closed,
-    failed_effect,
-    finish,
-    needed,
-    refusal_record,
-    revoke,
-    too_late,
-)
+from .drive import Run, World, finish, is_awaitable, needed, revoke
 from .event import Outcome
 from .question import (
     Act,
@@ -34,6 +24,7 @@ from .question import (
 )
 from .refusal import Refused, StoreError
 from .store import AsyncStore, AsyncTransaction, Held
+from .threads import Gate
 
 T = TypeVar("T")
 TIDY_SECONDS: Final = 1.0
@@ -44,12 +35,25 @@ _NEEDS_STORE: Final = (Begin, Hold)
 class _AsyncRun:
     """The state of one crossing on the event loop."""
 
-    __slots__ = ("acted", "crossing", "holds", "limit", "question", "session", "store", "thread", "transaction", "world")
+    __slots__ = (
+        "acted",
+        "crossing",
+        "holds",
+        "limit",
+        "question",
+        "session",
+        "store",
+        "thread",
+        "transaction",
+        "world",
+    )
 
     def __init__(self, crossing: Crossing, world: World) -> None:
         self.crossing = crossing
         self.world = world
-        self.store: AsyncStore | None = world.store.asynchronous if world.store is not None else None
+        self.store: AsyncStore | None = (
+            world.store.asynchronous if world.store is not None else None
+        )
         self.transaction: AsyncTransaction | None = None
         self.session: object = None
         self.holds: dict[bytes, int] = {}
@@ -60,15 +64,17 @@ class _AsyncRun:
 
     async def call(self, callback: Callback, *args: object) -> Any:
         """Call one of our user's callables: inline in our transaction, where the session belongs to this loop."""
-        value = callback.call(*args, self.session) if callback.wants_session else callback.call(*args)
-        return await value if hasattr(type(value), "__await__") else value
+        value = (
+            callback.call(*args, self.session) if callback.wants_session else callback.call(*args)
+        )
+        return await value if is_awaitable(value) else value
 
     async def call_outside(self, callback: Callback, *args: object) -> Any:
         """Call one of our user's callables outside a transaction: a sync one on a thread of the pool."""
         if callback.is_async:
             return await callback.call(*args)
         value = await asyncio.wrap_future(self.world.pool.submit(callback.call, *args))
-        return await value if hasattr(type(value), "__await__") else value
+        return await value if is_awaitable(value) else value
 
     async def confirm(self, question: Confirm) -> object:
         return await self.call_outside(question.call, question.event)
@@ -94,7 +100,9 @@ class _AsyncRun:
 
     async def act(self, question: Act) -> None:
         if self.limit is not None:
-            self.limit.reschedule(None)  # the deadline bounds the proofs; an effect is never abandoned
+            self.limit.reschedule(
+                None
+            )  # the deadline bounds the proofs; an effect is never abandoned
         self.acted = True
         if self.transaction is None:
             await self.call_outside(question.call, question.admitted)
@@ -113,7 +121,10 @@ class _AsyncRun:
 
     async def hold(self, question: Hold) -> Any:
         held = await needed(self.store).hold(
-            question.key, lease=self.world.lease, fingerprint=question.fingerprint, crossing_id=self.crossing.id
+            question.key,
+            lease=self.world.lease,
+            fingerprint=question.fingerprint,
+            crossing_id=self.crossing.id,
         )
         if isinstance(held, Held):
             self.holds[question.key] = held.token
@@ -121,7 +132,9 @@ class _AsyncRun:
 
     async def settle(self, question: Settle) -> bool:
         record = self.crossing.record(Outcome.PROVEN) if question.is_last else None
-        done = await needed(self.store).settle(question.key, question.token, question.result, record=record)
+        done = await needed(self.store).settle(
+            question.key, question.token, question.result, record=record
+        )
         self.holds.pop(question.key, None)
         if done and record is not None:
             self.world.recorder.emit(record, sample=False)
@@ -150,7 +163,9 @@ class _AsyncRun:
             await _quietly(self.store.record_refusal(record, self.crossing.key, content))
         elif self.world.store is not None and self.world.store.sync is not None:
             write = self.world.store.sync.record_refusal
-            written: asyncio.Future[None] = asyncio.wrap_future(self.world.pool.submit(write, record, self.crossing.key, content))
+            written: asyncio.Future[None] = asyncio.wrap_future(
+                self.world.pool.submit(write, record, self.crossing.key, content)
+            )
             await _quietly(written)
 
 
@@ -222,7 +237,11 @@ async def _loop(flow: Flow[T], run: _AsyncRun) -> T:
                 return await _on_a_thread(flow, run, question)
             answer_of = _ANSWERS.get(kind)
             try:
-                answer = await (answer_of(run, question) if answer_of is not None else world.answers[kind](question))
+                answer = await (
+                    answer_of(run, question)
+                    if answer_of is not None
+                    else world.answers[kind](question)
+                )
             except BaseException as error:  # noqa: BLE001  the flow decides what becomes of it
                 question = flow.throw(closed(error, question, run.crossing, acted=run.acted))
             else:
@@ -264,5 +283,3 @@ async def _quietly(awaitable: Awaitable[object]) -> None:
             await awaitable
     except (StoreError, TimeoutError):
         return
-
-

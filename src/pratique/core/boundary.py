@@ -134,7 +134,9 @@ class Boundary(ABC):
 
     def _debts_of(self, declaration: Declaration, today: date) -> list[str]:
         place = f'Boundary "{self.name}" {declaration.name}'.rstrip()
-        found = [f"{place}: {debt}" for waiver in declaration.waivers for debt in waiver.debts(today)]
+        found = [
+            f"{place}: {debt}" for waiver in declaration.waivers for debt in waiver.debts(today)
+        ]
         unproven = self.owed_bits & ~declaration.proven()
         for obligation in Obligation:
             if unproven & BIT[obligation] and not declaration.is_waived(obligation):

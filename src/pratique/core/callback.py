@@ -63,7 +63,9 @@ def _bare(call: Callable[..., Any]) -> Callable[..., Any]:
 
 def _is_async(call: Callable[..., Any]) -> bool:
     bare = _bare(call)
-    return inspect.iscoroutinefunction(bare) or inspect.iscoroutinefunction(getattr(bare, "__call__", None))
+    return inspect.iscoroutinefunction(bare) or inspect.iscoroutinefunction(
+        getattr(bare, "__call__", None)
+    )
 
 
 def _arity(call: Callable[..., Any]) -> tuple[int, int]:

@@ -67,7 +67,9 @@ def blast_radius(boundary: Boundary) -> tuple[tuple[str, str], ...]:
     declared = boundary.declarations()
     found: list[tuple[str, str]] = []
     for root in every_root(declared):
-        goals = sorted({str(goal) for declaration in declared for goal in thief_can(declaration, root)})
+        goals = sorted(
+            {str(goal) for declaration in declared for goal in thief_can(declaration, root)}
+        )
         found.append((str(root), ", ".join(goals) or "nothing alone"))
     return tuple(found)
 
@@ -79,23 +81,36 @@ def _status(boundary: Boundary, text: str) -> Status:
 
 
 def _changes(declared: Sequence[Declaration]) -> str:
-    return "; ".join(f"{d.name or 'it'} changes state in {d.effect}" for d in declared if d.effect) or "no: it changes nothing"
+    return (
+        "; ".join(f"{d.name or 'it'} changes state in {d.effect}" for d in declared if d.effect)
+        or "no: it changes nothing"
+    )
 
 
 def _proofs(declared: Sequence[Declaration], *obligations: Obligation) -> str:
     lines: dict[str, list[str]] = {}
     for declaration in declared:
         for obligation in obligations:
-            methods = [_method(proof.method, proof.where) for proof in declaration.proofs if proof.obligation is obligation]
+            methods = [
+                _method(proof.method, proof.where)
+                for proof in declaration.proofs
+                if proof.obligation is obligation
+            ]
             if declaration.is_waived(obligation):
                 methods = ["WAIVED"]
             if methods:
-                lines.setdefault(f"{obligation}: {' and '.join(methods)}", []).append(declaration.name)
+                lines.setdefault(f"{obligation}: {' and '.join(methods)}", []).append(
+                    declaration.name
+                )
     return "; ".join(lines)
 
 
 def _method(method: str, where: str) -> str:
-    return f"{method} (own code {where}: we ran it, we don't judge that it is right)" if where else method
+    return (
+        f"{method} (own code {where}: we ran it, we don't judge that it is right)"
+        if where
+        else method
+    )
 
 
 def _fact(declared: Sequence[Declaration], name: str) -> str:
@@ -108,4 +123,7 @@ def _open(declared: Sequence[Declaration]) -> str:
         for declaration in declared
         for waiver in declaration.waivers
     ]
-    return "; ".join(waived) or f"nothing is waived; each of {', '.join(VALID.__class__)} that is owed has a proof"
+    return (
+        "; ".join(waived)
+        or f"nothing is waived; each of {', '.join(VALID.__class__)} that is owed has a proof"
+    )

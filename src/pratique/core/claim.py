@@ -32,7 +32,9 @@ class Fields:
         index: dict[str, str | tuple[str, ...]] = {}
         for name, value in self._lines:
             if _NAME.fullmatch(name) is None:
-                raise Refused(VALID, "a field name is not a token of RFC 9110", code="bad_field_name")
+                raise Refused(
+                    VALID, "a field name is not a token of RFC 9110", code="bad_field_name"
+                )
             if _IMPOSSIBLE.search(value) is not None:
                 raise Refused(VALID, "a field value holds CR, LF or NUL", code="bad_field_value")
             key = name.lower()

@@ -67,7 +67,17 @@ class Rule:
 class Crossing:
     """One claim on its way. It remembers what was discharged, and mints only when nothing owed is missing."""
 
-    __slots__ = ("boundary", "claim", "declaration", "done", "error", "id", "key", "observing", "secret_name")
+    __slots__ = (
+        "boundary",
+        "claim",
+        "declaration",
+        "done",
+        "error",
+        "id",
+        "key",
+        "observing",
+        "secret_name",
+    )
 
     def __init__(self, boundary: Boundary, claim: Claim) -> None:
         self.id = new_crossing_id()
@@ -113,12 +123,26 @@ class Crossing:
         if declaration is None:
             raise Refused(AUTHENTIC, "the crossing has no declaration", code="unproven")
         if self.observing:
-            raise Refused(ALLOWED, "the boundary only observes: it mints nothing", code="observed", answer=Answer.ACKNOWLEDGE)
-        owed = declaration.owed(self.boundary.owed_bits, self.claim.received_at) if declaration.waivers else self.boundary.owed_bits
+            raise Refused(
+                ALLOWED,
+                "the boundary only observes: it mints nothing",
+                code="observed",
+                answer=Answer.ACKNOWLEDGE,
+            )
+        owed = (
+            declaration.owed(self.boundary.owed_bits, self.claim.received_at)
+            if declaration.waivers
+            else self.boundary.owed_bits
+        )
         missing = owed & ~self.done
         if missing:
             first = next(named(missing))
-            raise Refused(first, f"{first} is owed and no proof of it has run", code="unproven", answer=Answer.RETRY)
+            raise Refused(
+                first,
+                f"{first} is owed and no proof of it has run",
+                code="unproven",
+                answer=Answer.RETRY,
+            )
         return declaration
 
     def record(self, outcome: Outcome, refused: Refused | None = None) -> Record:
@@ -141,7 +165,9 @@ class Crossing:
         )
 
 
-def settle(crossing: Crossing, rule: Rule, event: object, key: bytes) -> Flow[Admitted[Any, Any, Any]]:
+def settle(
+    crossing: Crossing, rule: Rule, event: object, key: bytes
+) -> Flow[Admitted[Any, Any, Any]]:
     """Carry a state change through: remote proofs first, then one transaction for the rest and the effect.
 
     Args:
@@ -164,7 +190,9 @@ def settle(crossing: Crossing, rule: Rule, event: object, key: bytes) -> Flow[Ad
     return admitted
 
 
-def settle_held(crossing: Crossing, rule: Rule, event: object, key: bytes) -> Flow[Admitted[Any, Any, Any]]:
+def settle_held(
+    crossing: Crossing, rule: Rule, event: object, key: bytes
+) -> Flow[Admitted[Any, Any, Any]]:
     """Carry a state change through whose effect is outside any transaction of ours.
 
     Keys are held for a lease around the effect and settled after it. Between the effect and `Settle` stands a window in
@@ -219,7 +247,12 @@ def _judged(crossing: Crossing, rule: Rule, subject: object) -> Flow[object]:
         if allowed is not True:
             _check(allowed, ALLOWED, "it isn't legal from the present state", code="not_allowed")
             # A truthy answer that isn't True is a forgotten await or a wrong return type: not a permission.
-            raise Refused(ALLOWED, f"allow returned {type(allowed).__name__}, not bool", code="internal", answer=Answer.RETRY)
+            raise Refused(
+                ALLOWED,
+                f"allow returned {type(allowed).__name__}, not bool",
+                code="internal",
+                answer=Answer.RETRY,
+            )
         crossing.done |= _ALLOWED
     return linked
 
@@ -251,9 +284,14 @@ def _held(answer: HoldAnswer, *, is_same_delivery: bool) -> int:
 
 def _used_before(*, is_same_delivery: bool) -> Refused:
     if is_same_delivery:
-        return Refused(UNIQUE, "this event was handled before", code="replayed", answer=Answer.ACKNOWLEDGE)
+        return Refused(
+            UNIQUE, "this event was handled before", code="replayed", answer=Answer.ACKNOWLEDGE
+        )
     return Refused(
-        UNIQUE, "another event did this to the same business object", code="already_applied", answer=Answer.ACKNOWLEDGE
+        UNIQUE,
+        "another event did this to the same business object",
+        code="already_applied",
+        answer=Answer.ACKNOWLEDGE,
     )
 
 

@@ -1,21 +1,17 @@
 """The sync driver: asks the store and our user's callables what a flow wants to know; bounds, rolls back, records.
 
-The only module of the core with threads and, through `adrive.py`, an event loop. `adrive.py` answers the same questions.
+`adrive.py` answers the same questions on an event loop.
 """
 
-import os
-from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Coroutine
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from datetime import timedelta
-from threading import Lock
 from typing import Any, Final, TypeVar, cast
 
 from .callback import Callback
+from .closing import closed, failed_effect, refusal_record, too_late
 from .crossing import Crossing
 from .event import Outcome
-from .obligation import AUTHENTIC, UNIQUE, VALID, Obligation
 from .question import (
     Act,
     Begin,
@@ -29,78 +25,13 @@ from .question import (
     Question,
     Settle,
 )
-from .recorder import DURABLE, Label, Recorder, outcome_of
-from .refusal import Answer, BoundaryError, Refused, StoreBusy, StoreError
+from .recorder import Recorder
+from .refusal import BoundaryError, Refused, StoreError
 from .store import Held, Store, SyncStore, Transaction
+from .threads import Gate, Pool
 
 T = TypeVar("T")
-POOL_THREADS: Final = 32
 LEASE: Final = timedelta(seconds=60)
-
-
-class Tally:
-    """Counters that several threads add to."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self.counts: Counter[Label] = Counter()
-
-    def add(self, label: Label) -> None:
-        """Add one."""
-        with self._lock:
-            self.counts[label] = self.counts.get(label, 0) + 1
-
-
-class Pool:
-    """A bounded pool of threads, made when first needed and made anew in a forked child."""
-
-    def __init__(self, threads: int = POOL_THREADS) -> None:
-        self._threads = threads
-        self._executor: ThreadPoolExecutor | None = None
-        self._pid = 0
-        self._lock = Lock()
-
-    def submit(self, call: Callable[..., T], /, *args: Any) -> "Future[T]":
-        """Run *call* on a thread of the pool; it waits for one where all are taken."""
-        if self._executor is None or self._pid != os.getpid():
-            with self._lock:
-                if self._executor is None or self._pid != os.getpid():
-                    self._executor = ThreadPoolExecutor(self._threads, thread_name_prefix="pratique")
-                    self._pid = os.getpid()
-        return self._executor.submit(call, *args)
-
-    def close(self) -> None:
-        """Let the threads end; one that hangs in a user's call is left to itself."""
-        if self._executor is not None and self._pid == os.getpid():
-            self._executor.shutdown(wait=False, cancel_futures=True)
-        self._executor = None
-
-
-class Gate:
-    """Decides a race once: either the effect has begun, or the crossing was revoked by its deadline."""
-
-    __slots__ = ("_lock", "_state")
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._state = ""
-
-    def enter(self) -> bool:
-        """Begin the effect. False where the crossing was revoked before."""
-        with self._lock:
-            self._state = self._state or "acting"
-            return self._state == "acting"
-
-    def revoke(self) -> bool:
-        """End the crossing before its effect. False where the effect has begun: its outcome must be waited for."""
-        with self._lock:
-            self._state = self._state or "revoked"
-            return self._state == "revoked"
-
-    @property
-    def is_revoked(self) -> bool:
-        """Say whether the deadline won."""
-        return self._state == "revoked"
 
 
 class World:
@@ -136,7 +67,17 @@ class World:
 class Run:
     """The state of one crossing on one thread: its transaction, its holds, the question that is open."""
 
-    __slots__ = ("acted", "crossing", "gate", "holds", "question", "session", "store", "transaction", "world")
+    __slots__ = (
+        "acted",
+        "crossing",
+        "gate",
+        "holds",
+        "question",
+        "session",
+        "store",
+        "transaction",
+        "world",
+    )
 
     def __init__(self, crossing: Crossing, world: World, gate: Gate | None = None) -> None:
         self.crossing = crossing
@@ -151,11 +92,13 @@ class Run:
 
     def call(self, callback: Callback, *args: object) -> Any:
         """Call one of our user's callables."""
-        value = callback.call(*args, self.session) if callback.wants_session else callback.call(*args)
-        if hasattr(type(value), "__await__"):
+        value = (
+            callback.call(*args, self.session) if callback.wants_session else callback.call(*args)
+        )
+        if is_awaitable(value):
             # A coroutine is truthy: never take it for an answer.
-            if hasattr(value, "close"):
-                value.close()
+            if isinstance(value, Coroutine):
+                value.close()  # never awaited, and nobody should be warned of that too
             message = f"{callback.where} returned an awaitable to a sync door"
             raise BoundaryError(message)
         return value
@@ -208,7 +151,10 @@ class Run:
     def hold(self, question: Hold) -> Any:
         """Take a key for a lease."""
         held = needed(self.store).hold(
-            question.key, lease=self.world.lease, fingerprint=question.fingerprint, crossing_id=self.crossing.id
+            question.key,
+            lease=self.world.lease,
+            fingerprint=question.fingerprint,
+            crossing_id=self.crossing.id,
         )
         if isinstance(held, Held):
             self.holds[question.key] = held.token
@@ -217,7 +163,9 @@ class Run:
     def settle(self, question: Settle) -> bool:
         """Make a hold final; the last one with the record of the crossing."""
         record = self.crossing.record(Outcome.PROVEN) if question.is_last else None
-        done = needed(self.store).settle(question.key, question.token, question.result, record=record)
+        done = needed(self.store).settle(
+            question.key, question.token, question.result, record=record
+        )
         self.holds.pop(question.key, None)
         if done and record is not None:
             self.world.recorder.emit(record, sample=False)
@@ -313,7 +261,11 @@ def _loop(flow: Flow[T], run: Run, question: Question | None) -> T:
                 if gate is not None and gate.is_revoked:
                     raise too_late(question)  # noqa: TRY301  the flow is told, like of any other failure
                 answer_of = _ANSWERS.get(type(question))
-                answer = answer_of(run, question) if answer_of is not None else run.world.answers[type(question)](question)
+                answer = (
+                    answer_of(run, question)
+                    if answer_of is not None
+                    else run.world.answers[type(question)](question)
+                )
             except BaseException as error:  # noqa: BLE001  the flow decides what becomes of it
                 question = flow.throw(closed(error, question, run.crossing, acted=run.acted))
             else:
@@ -322,79 +274,16 @@ def _loop(flow: Flow[T], run: Run, question: Question | None) -> T:
         return cast("T", end.value)
 
 
-def closed(error: BaseException, question: Question | None, crossing: Crossing, *, acted: bool) -> BaseException:
-    """Fail closed: turn whatever went wrong in a proof into a refusal. The effect's own exceptions stay what they are."""
-    if isinstance(error, Refused):
-        error.crossing_id = crossing.id
-        return error
-    if isinstance(error, StoreError):
-        refused = _store_refusal(error)
-    elif not isinstance(error, Exception) or (acted and isinstance(question, Act)):
-        return error
-    elif acted and isinstance(error, BoundaryError):
-        return error
-    else:
-        obligation = question.obligation if question is not None else _first_missing(crossing)
-        call = getattr(question, "call", None)
-        where = call.where if isinstance(call, Callback) else "a proof"
-        crossing.error = f"{type(error).__name__} in {where}"
-        refused = Refused(
-            obligation,
-            f"{where} raised {type(error).__name__}",
-            code="internal",
-            hint="the proof could not be run, so nothing was believed",
-            answer=Answer.RETRY,
-        )
-        refused.__cause__ = error
-    refused.crossing_id = crossing.id
-    return refused
-
-
-def _first_missing(crossing: Crossing) -> Obligation:
-    return VALID if crossing.is_authentic else AUTHENTIC
-
-
-def _store_refusal(error: StoreError) -> Refused:
-    if isinstance(error, StoreBusy):
-        return Refused(UNIQUE, str(error), code="busy", answer=Answer.RETRY, retry_after=error.retry_after)
-    return Refused(
-        UNIQUE,
-        f"the store can't answer: {error}",
-        code="store_unavailable",
-        hint="nothing was written; the sender is asked to retry",
-        answer=Answer.RETRY,
-    )
-
-
-def too_late(question: Question | None) -> Refused:
-    """Return the refusal of a crossing whose proofs took longer than the perimeter's deadline."""
-    obligation = question.obligation if question is not None else UNIQUE
-    return Refused(
-        obligation,
-        "the proofs were not done within the perimeter's deadline",
-        code="deadline",
-        hint="look which question takes long",
-        answer=Answer.RETRY,
-    )
-
-
-def refusal_record(crossing: Crossing, refused: Refused) -> tuple[Any, bool]:
-    """Return the record of a refusal, and whether the store keeps it too."""
-    record = crossing.record(outcome_of(refused, observing=crossing.observing), refused)
-    return record, crossing.is_authentic and record.outcome in DURABLE
-
-
-def failed_effect(crossing: Crossing, error: BaseException) -> Any:
-    """Return the record of an effect that raised: rolled back, its exception goes on to the framework."""
-    crossing.error = f"{type(error).__name__} in the effect"
-    return crossing.record(Outcome.EFFECT_FAILED)
-
-
 def _record_failed_effect(run: Run, error: BaseException) -> None:
     record = failed_effect(run.crossing, error)
     if run.store is not None:
         quietly(run.store.record_refusal, record, run.crossing.key, None)
     run.world.recorder.emit(record, sample=False)
+
+
+def is_awaitable(value: object) -> bool:
+    """Say whether a callable gave back something to await; of the type, since an object may answer to any name."""
+    return hasattr(type(value), "__await__")
 
 
 def needed(thing: T | None) -> T:

@@ -77,7 +77,9 @@ class _Ids:
 
 
 _ids: Final = _Ids()
-os.register_at_fork(after_in_child=_ids.renew)  # two workers of one parent must not give one id twice
+os.register_at_fork(
+    after_in_child=_ids.renew
+)  # two workers of one parent must not give one id twice
 
 
 def new_crossing_id() -> str:

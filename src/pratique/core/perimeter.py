@@ -11,12 +11,13 @@ from .adrive import adrive
 from .boundary import Boundary
 from .claim import Claim, Fields
 from .crossing import Crossing
-from .drive import Tally, World, drive
+from .drive import World, drive
 from .event import Record, Sink
 from .question import Question
 from .recorder import LoggerSink, Recorder, outcome_of
 from .refusal import BoundaryError, Refused
 from .store import Store
+from .threads import Tally
 
 B = TypeVar("B", bound=Boundary)
 _NO_FIELDS: Final = Fields()
@@ -174,7 +175,9 @@ class Perimeter:
         """Record a refusal of the door itself: there was no claim yet (a size, a slow sender). Return it."""
         crossing = Crossing(boundary, Claim(b"", _NO_FIELDS, self.clock()))
         refused.crossing_id = crossing.id
-        self.recorder.emit(crossing.record(outcome_of(refused, observing=crossing.observing), refused), sample=True)
+        self.recorder.emit(
+            crossing.record(outcome_of(refused, observing=crossing.observing), refused), sample=True
+        )
         return refused
 
     def find(self, crossing_id: str) -> Record | None:
@@ -197,7 +200,10 @@ class Perimeter:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         """Close."""
         self.close()
@@ -208,7 +214,10 @@ class Perimeter:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         """Close on the event loop."""
         await self.aclose()
@@ -252,4 +261,3 @@ def _sinks(events: Sink | Sequence[Sink] | None) -> tuple[Sink, ...]:
         message = "Perimeter(events=[]) would log no crossing. Leave it out for the stdlib logger."
         raise BoundaryError(message)
     return sinks
-

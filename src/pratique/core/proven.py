@@ -23,7 +23,13 @@ class Proven(Generic[T_co]):
     __slots__ = ("_proofs", "_value", "crossing_id", "proven_at")
 
     def __init__(
-        self, value: T_co, proofs: "tuple[Proof, ...]", crossing_id: str, proven_at: datetime, *, seal: object
+        self,
+        value: T_co,
+        proofs: "tuple[Proof, ...]",
+        crossing_id: str,
+        proven_at: datetime,
+        *,
+        seal: object,
     ) -> None:
         if seal is not _SEAL:
             message = "Proven is made by a crossing. To vouch by hand, see pratique.unsafe.vouch()."

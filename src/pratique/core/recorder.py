@@ -79,7 +79,9 @@ class Recorder:
         for record in reversed(self._recent):
             if record.crossing_id == crossing_id:
                 return record
-        return next((found for sink in self._sinks if (found := sink.find(crossing_id)) is not None), None)
+        return next(
+            (found for sink in self._sinks if (found := sink.find(crossing_id)) is not None), None
+        )
 
     def close(self) -> None:
         """Close every sink."""
@@ -111,5 +113,7 @@ _OUTCOMES: Final[dict[str, Outcome]] = {
     "later": Outcome.LATER,
     "unknown": Outcome.UNKNOWN,
 }
-DURABLE: Final = frozenset({Outcome.REFUSED, Outcome.MISMATCH, Outcome.UNKNOWN, Outcome.EFFECT_FAILED})
+DURABLE: Final = frozenset(
+    {Outcome.REFUSED, Outcome.MISMATCH, Outcome.UNKNOWN, Outcome.EFFECT_FAILED}
+)
 """What is also written to the store once the sender is known."""

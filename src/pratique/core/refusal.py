@@ -143,4 +143,6 @@ def _status(obligation: Obligation, answer: Answer) -> int:
 
 
 def _listed(debts: Sequence[str]) -> str:
-    return f"{len(debts)} debts:\n" + "\n".join(f"  {number}. {debt}" for number, debt in enumerate(debts, 1))
+    return f"{len(debts)} debts:\n" + "\n".join(
+        f"  {number}. {debt}" for number, debt in enumerate(debts, 1)
+    )

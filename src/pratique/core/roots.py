@@ -88,11 +88,15 @@ def minimal_sets(declaration: "Declaration", goal: Goal) -> tuple[Way, ...]:
         return _minimal(way for proof in declaration.proofs for way in _closed(proof))
     needed: list[tuple[Way, ...]] = []
     for obligation in STANDS_AGAINST[goal]:
-        proofs = [p for p in declaration.proofs if p.obligation is obligation and not declaration.is_waived(obligation)]
+        proofs = [
+            p
+            for p in declaration.proofs
+            if p.obligation is obligation and not declaration.is_waived(obligation)
+        ]
         needed.extend(_minimal(_closed(proof)) for proof in proofs)
     if not needed:
         return (frozenset(),)
-    return _minimal(frozenset().union(*choice) for choice in product(*needed))
+    return _minimal(frozenset[Root]().union(*choice) for choice in product(*needed))
 
 
 def controllers(way: Way) -> frozenset[str]:
@@ -107,7 +111,11 @@ def independent(declaration: "Declaration", goal: Goal = Goal.INVENT) -> int:
 
 def thief_can(declaration: "Declaration", root: Root) -> tuple[Goal, ...]:
     """Return the goals that the owner of this one root reaches alone."""
-    return tuple(goal for goal in Goal if any(_owned_by(way, root) for way in minimal_sets(declaration, goal)))
+    return tuple(
+        goal
+        for goal in Goal
+        if any(_owned_by(way, root) for way in minimal_sets(declaration, goal))
+    )
 
 
 def every_root(declarations: Iterable["Declaration"]) -> tuple[Root, ...]:

@@ -44,10 +44,24 @@ class Secret:
     file, `Secret.optional("NAME")` for a boundary that is off while the variable is unset.
     """
 
-    __slots__ = ("_account", "_name", "_not_after", "_previous", "_previous_until", "_source", "_value", "is_optional")
+    __slots__ = (
+        "_account",
+        "_name",
+        "_not_after",
+        "_previous",
+        "_previous_until",
+        "_source",
+        "_value",
+        "is_optional",
+    )
 
     def __init__(
-        self, value: str = "", *, name: str = "literal", not_after: datetime | None = None, account: str = ""
+        self,
+        value: str = "",
+        *,
+        name: str = "literal",
+        not_after: datetime | None = None,
+        account: str = "",
     ) -> None:
         self._source = "literal"
         self._value = value
@@ -88,7 +102,9 @@ class Secret:
         return secret
 
     @classmethod
-    def file(cls, path: str | Path, *, name: str | None = None, not_after: datetime | None = None) -> Self:
+    def file(
+        cls, path: str | Path, *, name: str | None = None, not_after: datetime | None = None
+    ) -> Self:
         """Read the secret from a file at start, one trailing line break dropped."""
         secret = cls(str(path), name=name or Path(path).name, not_after=not_after)
         secret._source = "file"
@@ -115,12 +131,18 @@ class Secret:
         live = [self._checked(LiveSecret(self._name, value, self._not_after, self._account))]
         before = os.environ.get(self._previous) if self._previous else None
         if self._previous and before is not None:
-            live.append(self._checked(LiveSecret(self._previous, before, self._previous_until, self._account)))
+            live.append(
+                self._checked(
+                    LiveSecret(self._previous, before, self._previous_until, self._account)
+                )
+            )
         return tuple(live)
 
     def _read_file(self) -> str:
         try:
-            return Path(self._value).read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
+            return (
+                Path(self._value).read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
+            )
         except (OSError, UnicodeDecodeError) as error:
             message = f"Secret {self._name} can't be read from its file: {type(error).__name__}."
             raise BoundaryError(message) from None
@@ -129,7 +151,9 @@ class Secret:
     def _checked(secret: LiveSecret) -> LiveSecret:
         reason = weakness(secret.value)
         if reason is not None:
-            message = f"Secret {secret.name} {reason}. Take the one that the sender's dashboard shows."
+            message = (
+                f"Secret {secret.name} {reason}. Take the one that the sender's dashboard shows."
+            )
             raise BoundaryError(message)
         return secret
 

@@ -41,30 +41,38 @@ class Transaction(Protocol):
     @property
     def session(self) -> object:
         """What the user's callables get as their last argument."""
+        ...
 
     def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
         """Write the keys as settled. Return None where all are new, else the first that was used before.
 
         The first statement of the transaction: the unique constraint makes concurrent deliveries wait for each other.
         """
+        ...
 
     def lock(self, linked: object) -> None:
         """Make sure that no other transaction changes the row *linked* before this one ends."""
+        ...
 
     def forbid_commit(self) -> None:
         """From here to `commit`, a commit by anybody else on this session raises BoundaryError."""
+        ...
 
     def flush(self) -> None:
         """Send what the handler changed to the database. What goes wrong is the handler's own, and raised as it is."""
+        ...
 
     def record(self, record: Record) -> None:
         """Write the record of the state change."""
+        ...
 
     def commit(self) -> None:
         """Commit all of it, durably; BoundaryError where somebody else ended the transaction."""
+        ...
 
     def rollback(self) -> None:
         """Undo all of it and give the session back. Never raises; a session that can't roll back is thrown away."""
+        ...
 
 
 class SyncStore(Protocol):
@@ -77,33 +85,46 @@ class SyncStore(Protocol):
             BoundaryError: autocommit, two binds, a read replica, settings under which a commit can be lost, another identity.
             StoreError: it doesn't answer.
         """
+        ...
 
     def close(self) -> None:
         """Let go of every connection."""
+        ...
 
     def begin(self) -> Transaction:
         """Open a transaction. Only where `Store.sessions` is not "none"."""
+        ...
 
     def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
         """Settle the keys at once, all or none, durably. Return None where all are new, else the first used before."""
+        ...
 
-    def hold(self, key: bytes, *, lease: timedelta, fingerprint: bytes = b"", crossing_id: str = "") -> HoldAnswer:
+    def hold(
+        self, key: bytes, *, lease: timedelta, fingerprint: bytes = b"", crossing_id: str = ""
+    ) -> HoldAnswer:
         """Take the key for *lease* by the store's clock. An expired hold is taken over with a higher token."""
+        ...
 
-    def settle(self, key: bytes, token: int, result: bytes = b"", *, record: Record | None = None) -> bool:
+    def settle(
+        self, key: bytes, token: int, result: bytes = b"", *, record: Record | None = None
+    ) -> bool:
         """Make our hold final, and write its record with it. False where the token is no longer in force: somebody took over."""
+        ...
 
     def release(self, key: bytes, token: int) -> bool:
         """Give our hold back at once. False where the token is no longer in force."""
+        ...
 
     def record_refusal(self, record: Record, key: bytes, content: bytes | None) -> None:
         """Keep a refusal that came after `authentic`, with its content where it is a dead letter.
 
         One row for each (boundary, key, code), with a count: a replayed delivery can't fill the disk.
         """
+        ...
 
     def find(self, crossing_id: str) -> Record | None:
         """Return the record of that crossing, or None."""
+        ...
 
 
 class AsyncTransaction(Protocol):
@@ -112,27 +133,35 @@ class AsyncTransaction(Protocol):
     @property
     def session(self) -> object:
         """What the user's callables get as their last argument."""
+        ...
 
     async def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
         """See `Transaction.first_use`."""
+        ...
 
     async def lock(self, linked: object) -> None:
         """See `Transaction.lock`."""
+        ...
 
     def forbid_commit(self) -> None:
         """See `Transaction.forbid_commit`."""
+        ...
 
     async def flush(self) -> None:
         """See `Transaction.flush`."""
+        ...
 
     async def record(self, record: Record) -> None:
         """See `Transaction.record`."""
+        ...
 
     async def commit(self) -> None:
         """See `Transaction.commit`."""
+        ...
 
     async def rollback(self) -> None:
         """See `Transaction.rollback`; also survives a session whose call was cancelled."""
+        ...
 
 
 class AsyncStore(Protocol):
@@ -140,32 +169,43 @@ class AsyncStore(Protocol):
 
     async def start(self) -> None:
         """See `SyncStore.start`."""
+        ...
 
     async def close(self) -> None:
         """See `SyncStore.close`."""
+        ...
 
     async def begin(self) -> AsyncTransaction:
         """See `SyncStore.begin`."""
+        ...
 
     async def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
         """See `SyncStore.first_use`."""
+        ...
 
     async def hold(
         self, key: bytes, *, lease: timedelta, fingerprint: bytes = b"", crossing_id: str = ""
     ) -> HoldAnswer:
         """See `SyncStore.hold`."""
+        ...
 
-    async def settle(self, key: bytes, token: int, result: bytes = b"", *, record: Record | None = None) -> bool:
+    async def settle(
+        self, key: bytes, token: int, result: bytes = b"", *, record: Record | None = None
+    ) -> bool:
         """See `SyncStore.settle`."""
+        ...
 
     async def release(self, key: bytes, token: int) -> bool:
         """See `SyncStore.release`."""
+        ...
 
     async def record_refusal(self, record: Record, key: bytes, content: bytes | None) -> None:
         """See `SyncStore.record_refusal`."""
+        ...
 
     async def find(self, crossing_id: str) -> Record | None:
         """See `SyncStore.find`."""
+        ...
 
 
 class Store(Protocol):
@@ -174,23 +214,29 @@ class Store(Protocol):
     @property
     def name(self) -> str:
         """Name it for events and reports: "sqlite", "postgresql"."""
+        ...
 
     @property
     def roots(self) -> tuple[Root, ...]:
         """Say on whom single use rests."""
+        ...
 
     @property
     def transactional(self) -> bool:
         """Whether an effect and its single use are one commit (`begin`), or a hold with a lease around the effect (`hold`)."""
+        ...
 
     @property
     def has_session(self) -> bool:
         """Whether the user's callables get a session of the user's own database as their last argument."""
+        ...
 
     @property
     def sync(self) -> SyncStore | None:
         """The face for sync doors; None where there is none."""
+        ...
 
     @property
     def asynchronous(self) -> AsyncStore | None:
         """The face for asyncio doors; None where sync calls go to a pool."""
+        ...

@@ -29,7 +29,14 @@ class Waiver:
 
     def debts(self, today: date) -> list[str]:
         """Return what is wrong with this waiver itself."""
-        return _debts(f"waiver of {self.obligation}", self.until, today, reason=self.reason, owner=self.owner, bound=self.bound)
+        return _debts(
+            f"waiver of {self.obligation}",
+            self.until,
+            today,
+            reason=self.reason,
+            owner=self.owner,
+            bound=self.bound,
+        )
 
     def holds(self, at: datetime) -> bool:
         """Say whether the waiver is still in force at *at* (UTC)."""
@@ -51,7 +58,9 @@ class Observe:
         """Return what is wrong with this declaration itself."""
         found = _debts("observe", self.until, today, reason=self.reason, owner=self.owner)
         if self.until - today > MAX_OBSERVE:
-            found.append(f"observe(until={self.until}) is {(self.until - today).days} days away, at most {MAX_OBSERVE.days} are allowed.")
+            found.append(
+                f"observe(until={self.until}) is {(self.until - today).days} days away, at most {MAX_OBSERVE.days} are allowed."
+            )
         return found
 
     def holds(self, at: datetime) -> bool:

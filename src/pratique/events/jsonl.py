@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 from typing import Final
 
-from ..core.event import Record, decode_record, encode_record
-from ..core.refusal import BoundaryError
+from pratique.core.event import Record, decode_record, encode_record
+from pratique.core.refusal import BoundaryError
 
 MAX_SEARCH_BYTES: Final = 256 << 20
 """`find` reads so much of the end of the file."""
@@ -53,7 +53,9 @@ class JsonLines:
 
     def _descriptor(self) -> int:
         if self._file is None:
-            self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._file = os.open(
+                self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600
+            )
             self._pid = os.getpid()
         return self._file
 

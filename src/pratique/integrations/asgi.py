@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from datetime import timedelta
 from typing import Any, Final
 
-from ..core.boundary import Boundary
-from ..core.claim import Claim, Fields, Tls, Via
-from ..core.obligation import VALID
-from ..core.perimeter import Perimeter
-from ..core.refusal import Answer, BoundaryError, Refused
+from pratique.core.boundary import Boundary
+from pratique.core.claim import Claim, Fields, Tls, Via
+from pratique.core.obligation import VALID
+from pratique.core.perimeter import Perimeter
+from pratique.core.refusal import Answer, BoundaryError, Refused
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -67,17 +67,20 @@ def claim_of(scope: Scope, content: bytes, perimeter: Perimeter) -> Claim:
     query = scope.get("query_string", b"").decode("latin-1")
     raw_path = scope.get("raw_path")
     path = raw_path.decode("latin-1") if raw_path else scope.get("path", "/")
-    tls = scope.get("extensions", {}).get("tls")
+    extensions: dict[str, Any] = scope.get("extensions") or {}
     return Claim(
         content,
-        Fields((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope.get("headers", ())),
+        Fields(
+            (name.decode("latin-1"), value.decode("latin-1"))
+            for name, value in scope.get("headers", ())
+        ),
         perimeter.clock(),
         Via(
             peer=str(client[0]) if client else "",
             scheme=str(scope.get("scheme", "http")),
             method=str(scope.get("method", "")),
             target=f"{path}?{query}" if query else path,
-            tls=_tls(tls),
+            tls=_tls(extensions.get("tls")),
         ),
     )
 
@@ -89,7 +92,9 @@ async def read_content(scope: Scope, receive: Receive, cap: int) -> bytes:
         Refused: VALID, code "too_large" (413), "too_slow" (408), "cut_off" (400).
     """
     for name, value in scope.get("headers", ()):
-        if name == b"content-length" and (not value.isdigit() or len(value) > 15 or int(value) > cap):  # noqa: PLR2004
+        if name == b"content-length" and (
+            not value.isdigit() or len(value) > 15 or int(value) > cap
+        ):  # noqa: PLR2004
             raise _too_large(cap)
     chunks: list[bytes] = []
     size = 0
@@ -107,16 +112,26 @@ async def read_content(scope: Scope, receive: Receive, cap: int) -> bytes:
                 if not message.get("more_body", False):
                     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
     except TimeoutError:
-        raise Refused(VALID, f"the content took more than {READ_SECONDS:.0f} s", code="too_slow", status=408) from None
+        raise Refused(
+            VALID, f"the content took more than {READ_SECONDS:.0f} s", code="too_slow", status=408
+        ) from None
 
 
-async def deliver(perimeter: Perimeter, boundary: Boundary, scope: Scope, receive: Receive) -> Reply:
+async def deliver(
+    perimeter: Perimeter, boundary: Boundary, scope: Scope, receive: Receive
+) -> Reply:
     """Let one request cross a boundary, from its first byte to the answer. The effect's own exceptions go on."""
     if boundary.is_disabled:
-        return Reply(404, {"content-type": "application/problem+json"}, b'{"title": "Not found", "status": 404}')
+        return Reply(
+            404,
+            {"content-type": "application/problem+json"},
+            b'{"title": "Not found", "status": 404}',
+        )
     try:
         try:
-            content = await read_content(scope, receive, getattr(boundary, "max_content_bytes", DEFAULT_CAP))
+            content = await read_content(
+                scope, receive, getattr(boundary, "max_content_bytes", DEFAULT_CAP)
+            )
             claim = claim_of(scope, content, perimeter)
         except Refused as refused:
             raise perimeter.refuse(boundary, refused) from None
@@ -128,7 +143,9 @@ async def deliver(perimeter: Perimeter, boundary: Boundary, scope: Scope, receiv
 
 async def send_reply(reply: Reply, send: Send) -> None:
     """Send an answer."""
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.fields.items()]
+    headers = [
+        (name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.fields.items()
+    ]
     headers.append((b"content-length", str(len(reply.content)).encode()))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": reply.content})
@@ -202,6 +219,6 @@ def _too_large(cap: int) -> Refused:
     return Refused(VALID, f"the content has more than {cap} bytes", code="too_large", status=413)
 
 
-def _tls(extension: Any) -> Tls | None:
-    chain = extension.get("client_cert_chain") if isinstance(extension, dict) else None
+def _tls(extension: dict[str, Any] | None) -> Tls | None:
+    chain: list[str] = (extension or {}).get("client_cert_chain") or []
     return Tls(tuple(pem.encode() for pem in chain)) if chain else None

@@ -4,7 +4,8 @@ from typing import Any, Final, TypeVar
 
 from fastapi import FastAPI
 
-from ..core.perimeter import Perimeter
+from pratique.core.perimeter import Perimeter
+
 from .starlette import BOUNDARY, endpoint
 from .starlette import guard as _guard
 
@@ -55,6 +56,8 @@ def _document(document: dict[str, Any], app: FastAPI) -> None:
             continue
         schemas["Problem"] = _PROBLEM
         for operation in document["paths"].get(getattr(route, "path", ""), {}).values():
-            problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+            problem = {
+                "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
+            }
             for status, description in _REFUSALS.items():
                 operation["responses"][status] = {"description": description, "content": problem}

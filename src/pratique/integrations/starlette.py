@@ -7,9 +7,10 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..core.boundary import Boundary
-from ..core.perimeter import Perimeter
-from ..core.refusal import BoundaryError
+from pratique.core.boundary import Boundary
+from pratique.core.perimeter import Perimeter
+from pratique.core.refusal import BoundaryError
+
 from .asgi import SCOPE_KEY, Guarded, Reply, deliver
 
 A = TypeVar("A", bound=Starlette)

@@ -6,16 +6,17 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
-from ..core.boundary import Boundary, Declaration
-from ..core.callback import Callback
-from ..core.crossing import Crossing, Rule, settle, settle_held
-from ..core.obligation import AUTHENTIC, BIT, CONFIRMED, FRESH, VALID, Obligation
-from ..core.proven import Admitted
-from ..core.question import Flow
-from ..core.refusal import Answer, BoundaryError, Refused
-from ..core.secret import LiveSecret
-from ..core.store import Store
-from ..core.waiver import Observe, Waiver
+from pratique.core.boundary import Boundary, Declaration
+from pratique.core.callback import Callback
+from pratique.core.crossing import Crossing, Rule, settle, settle_held
+from pratique.core.obligation import AUTHENTIC, BIT, CONFIRMED, FRESH, VALID, Obligation
+from pratique.core.proven import Admitted
+from pratique.core.question import Flow
+from pratique.core.refusal import Answer, BoundaryError, Refused
+from pratique.core.secret import LiveSecret
+from pratique.core.store import Store
+from pratique.core.waiver import Observe, Waiver
+
 from .event import Event
 from .on import On
 from .rules import Context, Registration
@@ -64,7 +65,10 @@ class Webhook(On, Boundary):
         independent_roots: int = 1,
     ) -> None:
         super().__init__(
-            name, origin=f"{sender.scheme.party}, by webhook", observe=observe, independent_roots=independent_roots
+            name,
+            origin=f"{sender.scheme.party}, by webhook",
+            observe=observe,
+            independent_roots=independent_roots,
         )
         self.sender = sender
         self.scope = scope
@@ -80,9 +84,13 @@ class Webhook(On, Boundary):
     def register(self, registration: Registration) -> None:
         """Add what one `on(…)` declares."""
         if self._open is not None:
-            message = f'Boundary "{self.name}": on({registration.types[0]!r}) comes after the start.'
+            message = (
+                f'Boundary "{self.name}": on({registration.types[0]!r}) comes after the start.'
+            )
             raise BoundaryError(message)
-        taken = {name for other in self._registered for name in other.types} & set(registration.types)
+        taken = {name for other in self._registered for name in other.types} & set(
+            registration.types
+        )
         if taken:
             message = f'Boundary "{self.name}": {", ".join(sorted(taken))} has two handlers.'
             raise BoundaryError(message)
@@ -96,7 +104,9 @@ class Webhook(On, Boundary):
     def exclusive(self) -> dict[str, str]:
         """Return the key space and each live secret: a delivery of one boundary must not open at another."""
         pins = repr(sorted(self.sender.pins.items()))
-        taken = {f"keys {self.sender.scheme.name} {self.scope}": "they would use up each other's keys. Give each its own scope=."}
+        taken = {
+            f"keys {self.sender.scheme.name} {self.scope}": "they would use up each other's keys. Give each its own scope=."
+        }
         for secret in self._live:
             mark = sha256(f"{secret.value}\0{pins}".encode()).hexdigest()
             taken[f"secret {mark}"] = (
@@ -142,25 +152,43 @@ class Webhook(On, Boundary):
             opened = self._open(claim)
         except Refused as refused:
             if refused.obligation is not AUTHENTIC and refused.obligation is not VALID:
-                crossing.done |= BIT[AUTHENTIC]  # the order is authentic first: whoever is stale did sign
+                crossing.done |= BIT[
+                    AUTHENTIC
+                ]  # the order is authentic first: whoever is stale did sign
             raise
         crossing.done |= _PROVEN_BY_OPEN if self.sender.scheme.signed_time else BIT[AUTHENTIC]
         crossing.key = opened.key
         crossing.secret_name = opened.secret_name
         envelope = opened.envelope
         if envelope is None:
-            raise Refused(VALID, "the content hasn't the sender's envelope: JSON with an id and a type", code="bad_envelope")
+            raise Refused(
+                VALID,
+                "the content hasn't the sender's envelope: JSON with an id and a type",
+                code="bad_envelope",
+            )
         found = self._rules.get(envelope.type)
         if found is None:
-            raise Refused(VALID, "no handler is declared for its type", code="ignored", answer=Answer.ACKNOWLEDGE)
+            raise Refused(
+                VALID,
+                "no handler is declared for its type",
+                code="ignored",
+                answer=Answer.ACKNOWLEDGE,
+            )
         rule, decoder = found
         crossing.declaration = rule.declaration
         if self.sender.scheme.signed_key and not envelope.id:
-            raise Refused(VALID, "the sender signs an id, and this one has none", code="no_event_id")
+            raise Refused(
+                VALID, "the sender signs an id, and this one has none", code="no_event_id"
+            )
         content = claim.content if decoder is None else _decoded(decoder, claim.content)
         crossing.done |= BIT[VALID]
         event: Event[Any] = Event(
-            envelope.id, envelope.type, envelope.account, envelope.object_id, opened.sent_at, content
+            envelope.id,
+            envelope.type,
+            envelope.account,
+            envelope.object_id,
+            opened.sent_at,
+            content,
         )
         carry = settle if self._is_transactional else settle_held
         return (yield from carry(crossing, rule, event, opened.key))
@@ -200,14 +228,23 @@ def _decoded(decoder: msgspec.json.Decoder[Any], content: bytes) -> Any:
 
 
 def _callable_debts(registration: Registration, store: Store) -> Iterable[str]:
-    roles: dict[str, Callback | None] = {"link": registration.link, "allow": registration.allow, "handler": registration.act}
+    roles: dict[str, Callback | None] = {
+        "link": registration.link,
+        "allow": registration.allow,
+        "handler": registration.act,
+    }
     for role, callback in roles.items():
         if callback is not None and callback.wants_session and not store.has_session:
             yield (
                 f"{registration.types[0]}: {role} ({callback.where}) wants a session, and the store {store.name} has none. "
                 "Use stores.sqlalchemy(Session) or stores.sqlite3(connect)."
             )
-        if callback is not None and callback.is_async and store.transactional and store.asynchronous is None:
+        if (
+            callback is not None
+            and callback.is_async
+            and store.transactional
+            and store.asynchronous is None
+        ):
             yield (
                 f"{registration.types[0]}: {role} ({callback.where}) is async, and the store's session is sync. "
                 "Make it a plain def: it runs on a thread of the pool."

@@ -6,7 +6,8 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Final
 
-from ..core.refusal import BoundaryError
+from pratique.core.refusal import BoundaryError
+
 from .scheme import Scheme
 
 _schemes: Final[dict[str, Scheme]] = {}

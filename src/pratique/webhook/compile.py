@@ -6,11 +6,12 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from ..core.claim import Claim
-from ..core.obligation import AUTHENTIC, LINKED, VALID
-from ..core.proofs.fresh import require_fresh_seconds
-from ..core.refusal import Refused
-from ..core.secret import LiveSecret
+from pratique.core.claim import Claim
+from pratique.core.obligation import AUTHENTIC, LINKED, VALID
+from pratique.core.proofs.fresh import require_fresh_seconds
+from pratique.core.refusal import Refused
+from pratique.core.secret import LiveSecret
+
 from .key import event_key, event_prefix
 from .opened import Envelope, Opened
 from .verify import Verifier
@@ -31,10 +32,17 @@ def compile_opener(
 ) -> Opener:
     """Return the closure that opens one delivery. Order: authentic, fresh, then what is pinned."""
     read, pieces_of, envelope_of = scheme.read, scheme.pieces, scheme.envelope
-    prefix, seconds, grade = event_prefix(scheme.name, scope), tolerance.total_seconds(), scheme.grade
+    prefix, seconds, grade = (
+        event_prefix(scheme.name, scope),
+        tolerance.total_seconds(),
+        scheme.grade,
+    )
     has_time, has_key = scheme.signed_time, scheme.signed_key
     pinned = [(pin, pins[pin.name]) for pin in scheme.pins if pin.name in pins]
-    entries = [(v.compiled(), s, s.not_after.timestamp() if s.not_after is not None else math.inf) for v, s in verifiers]
+    entries = [
+        (v.compiled(), s, s.not_after.timestamp() if s.not_after is not None else math.inf)
+        for v, s in verifiers
+    ]
 
     def open_claim(claim: Claim) -> Opened:
         try:
@@ -61,11 +69,20 @@ def compile_opener(
                 account = envelope.account or account
                 identity = identity or envelope.id
             # Without a signed id: a digest of the content alone. Never of the time or the signature, which a resend changes.
-            signed = identity.encode() if has_key and identity else b"sha256:" + sha256(claim.content).digest()
-            return Opened(event_key(prefix, account, signed), sent, grade, account, secret.name, envelope)
+            signed = (
+                identity.encode()
+                if has_key and identity
+                else b"sha256:" + sha256(claim.content).digest()
+            )
+            return Opened(
+                event_key(prefix, account, signed), sent, grade, account, secret.name, envelope
+            )
         except (ValueError, TypeError, RecursionError, OverflowError, LookupError) as error:
             raise Refused(
-                VALID, f"reading it raised {type(error).__name__}", code="unreadable", hint="this is a defect of the scheme"
+                VALID,
+                f"reading it raised {type(error).__name__}",
+                code="unreadable",
+                hint="this is a defect of the scheme",
             ) from None
 
     return open_claim

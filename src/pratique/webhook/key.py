@@ -1,9 +1,10 @@
 """The keys that are used once: of an event, from inside its signed bytes; of a business object, from our confirmation."""
 
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, cast
 
-from ..core.obligation import UNIQUE
-from ..core.refusal import Refused
+from pratique.core.obligation import UNIQUE
+from pratique.core.refusal import Refused
 
 MAX_BUSINESS_BYTES: Final = 512
 _NO_ACCOUNT: Final = bytes(4)
@@ -32,7 +33,10 @@ def business_key(prefix: bytes, value: object) -> bytes:
     Raises:
         Refused: UNIQUE, code "bad_business_key": empty, of another type, or over 512 bytes.
     """
-    raw = [_bytes_of(part) for part in value] if isinstance(value, tuple) else [_bytes_of(value)]
+    parts: Iterable[object] = (
+        cast("tuple[object, ...]", value) if isinstance(value, tuple) else (value,)
+    )
+    raw = [_bytes_of(part) for part in parts]
     if not any(raw) or sum(map(len, raw)) > MAX_BUSINESS_BYTES:
         raise _bad(f"it is empty or over {MAX_BUSINESS_BYTES} bytes")
     return prefix + _prefixed(*raw)

@@ -4,12 +4,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar, TypeVarTuple, Unpack, overload
 
-from ..core.callback import Callback
-from ..core.proven import Admitted
-from ..core.question import Ignore, Later
-from ..core.refusal import BoundaryError
-from ..core.roots import Root
-from ..core.waiver import Waiver
+from pratique.core.callback import Callback
+from pratique.core.proven import Admitted
+from pratique.core.question import Ignore, Later
+from pratique.core.refusal import BoundaryError
+from pratique.core.roots import Root
+from pratique.core.waiver import Waiver
+
 from .event import Event
 from .rules import Registration
 
@@ -28,7 +29,7 @@ Types = str | Sequence[str]
 Verdict = bool | Later | Ignore | Awaitable[bool | Later | Ignore]
 
 
-class Declaring(Generic[E, C, A_co, Unpack[D]]):
+class Declaring(Generic[E, C, A_co, *D]):
     """Takes the handler of an event type, typed by what its proofs yield, and gives it back as it is."""
 
     def __init__(self, declare: Callable[[Callable[..., Any]], None]) -> None:
@@ -36,13 +37,13 @@ class Declaring(Generic[E, C, A_co, Unpack[D]]):
 
     @overload
     def __call__(
-        self: "Declaring[E, C, Awaitable[L | Later | Ignore | None], Unpack[D]]",
+        self: "Declaring[E, C, Awaitable[L | Later | Ignore | None], *D]",
         handler: Callable[[Admitted[E, C, L], Unpack[D]], R],
         /,
     ) -> Callable[[Admitted[E, C, L], Unpack[D]], R]: ...
     @overload
     def __call__(
-        self: "Declaring[E, C, L | Later | Ignore | None, Unpack[D]]",
+        self: "Declaring[E, C, L | Later | Ignore | None, *D]",
         handler: Callable[[Admitted[E, C, L], Unpack[D]], R],
         /,
     ) -> Callable[[Admitted[E, C, L], Unpack[D]], R]: ...
@@ -76,7 +77,7 @@ class On(ABC):
         waivers: Sequence[Waiver] = ...,
         source: Root | None = ...,
         counterexample: Callable[[], tuple[C, Any]] | None = ...,
-    ) -> Declaring[Event[T], C, A_co, Unpack[D]]: ...
+    ) -> Declaring[Event[T], C, A_co, *D]: ...
     @overload
     def on(
         self,
@@ -91,7 +92,7 @@ class On(ABC):
         waivers: Sequence[Waiver] = ...,
         source: Root | None = ...,
         counterexample: Callable[[], tuple[C, Any]] | None = ...,
-    ) -> Declaring[Event[T], C, A_co, Unpack[D]]: ...
+    ) -> Declaring[Event[T], C, A_co, *D]: ...
     @overload
     def on(
         self,
@@ -105,7 +106,7 @@ class On(ABC):
         waivers: Sequence[Waiver] = ...,
         source: Root | None = ...,
         counterexample: Callable[[], tuple[C, Any]] | None = ...,
-    ) -> Declaring[Event, C, A_co, Unpack[D]]: ...
+    ) -> Declaring[Event, C, A_co, *D]: ...
     @overload
     def on(
         self,
@@ -119,7 +120,7 @@ class On(ABC):
         waivers: Sequence[Waiver] = ...,
         source: Root | None = ...,
         counterexample: Callable[[], tuple[C, Any]] | None = ...,
-    ) -> Declaring[Event, C, A_co, Unpack[D]]: ...
+    ) -> Declaring[Event, C, A_co, *D]: ...
     @overload
     def on(
         self,
@@ -132,7 +133,7 @@ class On(ABC):
         effect: str = ...,
         waivers: Sequence[Waiver],
         counterexample: Callable[[], tuple[Event[T], Any]] | None = ...,
-    ) -> Declaring[Event[T], None, A_co, Unpack[D]]: ...
+    ) -> Declaring[Event[T], None, A_co, *D]: ...
     @overload
     def on(
         self,
@@ -144,7 +145,7 @@ class On(ABC):
         effect: str = ...,
         waivers: Sequence[Waiver],
         counterexample: Callable[[], tuple[Event, Any]] | None = ...,
-    ) -> Declaring[Event, None, A_co, Unpack[D]]: ...
+    ) -> Declaring[Event, None, A_co, *D]: ...
     def on(
         self,
         types: Types,
@@ -158,7 +159,7 @@ class On(ABC):
         waivers: Sequence[Waiver] = (),
         source: Root | None = None,
         counterexample: Callable[[], tuple[Any, Any]] | None = None,
-    ) -> Declaring[Any, Any, Any, Unpack[tuple[Any, ...]]]:
+    ) -> Declaring[Any, Any, Any, *tuple[Any, ...]]:
         """Declare the handler of one event type, or of several.
 
         Args:

@@ -7,19 +7,31 @@ from typing import Any, Final
 
 import msgspec
 
-from ..core.boundary import Declaration, Proof
-from ..core.callback import Callback, place_of
-from ..core.crossing import Rule
-from ..core.obligation import ALLOWED, AUTHENTIC, BIT, CONFIRMED, FRESH, LINKED, UNIQUE, VALID
-from ..core.roots import CLOCK, OWN_CODE, Root, RootKind, Way, ways
-from ..core.secret import LiveSecret
-from ..core.store import Store
-from ..core.waiver import Waiver
+from pratique.core.boundary import Declaration, Proof
+from pratique.core.callback import Callback, place_of
+from pratique.core.crossing import Rule
+from pratique.core.obligation import (
+    ALLOWED,
+    AUTHENTIC,
+    BIT,
+    CONFIRMED,
+    FRESH,
+    LINKED,
+    UNIQUE,
+    VALID,
+)
+from pratique.core.roots import CLOCK, OWN_CODE, Root, RootKind, Way, ways
+from pratique.core.secret import LiveSecret
+from pratique.core.store import Store
+from pratique.core.waiver import Waiver
+
 from .key import business_key, business_prefix
 from .scheme import Scheme
 
 OWN_ROWS: Final = Root(RootKind.STORE, "our own rows")
-WEB_CA: Final = Root(RootKind.CA, "web certificate authorities", controller="any web certificate authority")
+WEB_CA: Final = Root(
+    RootKind.CA, "web certificate authorities", controller="any web certificate authority"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +61,9 @@ class Registration:
             link=self.link,
             allow=self.allow,
             act=self.act,
-            business=partial(business_key, business_prefix(scheme.name, context.scope, self.effect)),
+            business=partial(
+                business_key, business_prefix(scheme.name, context.scope, self.effect)
+            ),
             confirming=confirming,
         )
 
@@ -59,8 +73,16 @@ class Registration:
 
     def declaration(self, context: "Context") -> Declaration:
         """Return what it proves, with the roots on which each proof rests."""
-        found = [context.authentic(), context.fresh(self), context.unique(self), context.confirmed(self)]
-        found += [_own(LINKED, "our own row", self.link), _own(ALLOWED, "legal from the present state", self.allow)]
+        found = [
+            context.authentic(),
+            context.fresh(self),
+            context.unique(self),
+            context.confirmed(self),
+        ]
+        found += [
+            _own(LINKED, "our own row", self.link),
+            _own(ALLOWED, "legal from the present state", self.allow),
+        ]
         found.append(context.valid(self))
         return Declaration(
             name=" | ".join(self.types),
@@ -68,9 +90,12 @@ class Registration:
             waivers=self.waivers,
             effect=self.act.where,
             facts={
-                "outbound": f"its object id ({_ID}) goes to {self.confirm.where}" if self.confirm else "nothing goes out",
-                "forwarded": "no header but the signature's is read" if context.scheme.signed_type else
-                "the event type comes from an unsigned field: it chooses the schema that is tried and proves nothing",
+                "outbound": f"its object id ({_ID}) goes to {self.confirm.where}"
+                if self.confirm
+                else "nothing goes out",
+                "forwarded": "no header but the signature's is read"
+                if context.scheme.signed_type
+                else "the event type comes from an unsigned field: it chooses the schema that is tried and proves nothing",
             },
         )
 
@@ -79,7 +104,9 @@ class Registration:
         if self.counterexample is None or self.allow is None or self.allow.is_async:
             return None
         pair = self.counterexample()
-        verdict = self.allow.call(*pair, None) if self.allow.wants_session else self.allow.call(*pair)
+        verdict = (
+            self.allow.call(*pair, None) if self.allow.wants_session else self.allow.call(*pair)
+        )
         if verdict is True:
             return f"{self.types[0]}: allow ({self.allow.where}) lets its own counterexample ({place_of(self.counterexample)}) through."
         return None
@@ -108,7 +135,12 @@ class Context:
         names = [secret.name for secret in self.live] or ["secret"]
         return ways(
             *(
-                Root(RootKind.SECRET, f"{self.boundary}/{name}", controller=self.scheme.party, known_to=(self.party,))
+                Root(
+                    RootKind.SECRET,
+                    f"{self.boundary}/{name}",
+                    controller=self.scheme.party,
+                    known_to=(self.party,),
+                )
                 for name in names
             )
         )
@@ -117,13 +149,21 @@ class Context:
         """Return the proof by signature; None below grade "weak"."""
         if self.scheme.grade not in ("signed", "weak"):
             return None
-        return Proof(AUTHENTIC, f"{self.scheme.name} signature over {', '.join(self.scheme.binds)}", self.secrets())
+        return Proof(
+            AUTHENTIC,
+            f"{self.scheme.name} signature over {', '.join(self.scheme.binds)}",
+            self.secrets(),
+        )
 
     def fresh(self, registration: Registration) -> Proof | None:
         """Return the proof by signed time, else by reading the state at its source now."""
         if self.scheme.signed_time:
             seconds = int(self.scheme.tolerance.total_seconds())
-            return Proof(FRESH, f"signed time, age and lead at most {seconds} s", (*self.secrets(), *ways(CLOCK)))
+            return Proof(
+                FRESH,
+                f"signed time, age and lead at most {seconds} s",
+                (*self.secrets(), *ways(CLOCK)),
+            )
         if registration.confirm is None:
             return None
         method = "no time is signed: the state is read at its source at the crossing, and the key is used once for good"
@@ -134,7 +174,11 @@ class Context:
         if registration.once is None or self.store is None:
             return None
         key = "signed id" if self.scheme.signed_key else "digest of the signed content"
-        kept = "in the effect's transaction" if self.store.transactional else "held for a lease around the effect"
+        kept = (
+            "in the effect's transaction"
+            if self.store.transactional
+            else "held for a lease around the effect"
+        )
         method = f"single use of the {key} and of the business key, {kept}, {self.store.name}"
         return Proof(UNIQUE, method, ways(*self.store.roots), registration.once.where)
 
@@ -143,12 +187,21 @@ class Context:
         if registration.confirm is None:
             return None
         source = registration.source or self.party
-        return Proof(CONFIRMED, f"re-read at {source.name}", self._source(registration), registration.confirm.where)
+        return Proof(
+            CONFIRMED,
+            f"re-read at {source.name}",
+            self._source(registration),
+            registration.confirm.where,
+        )
 
     def valid(self, registration: Registration) -> Proof | None:
         """Return the proof by schema; None where an unsigned type would choose a handler without one."""
         if registration.content is not None:
-            return Proof(VALID, f"{self.scheme.name} envelope and {registration.content.__name__}", ways(OWN_CODE))
+            return Proof(
+                VALID,
+                f"{self.scheme.name} envelope and {registration.content.__name__}",
+                ways(OWN_CODE),
+            )
         if not self.scheme.signed_type:
             return None
         return Proof(VALID, f"{self.scheme.name} envelope: id, type, object id", ways(OWN_CODE))
@@ -160,4 +213,8 @@ class Context:
 
 
 def _own(obligation: Any, method: str, callback: Callback | None) -> Proof | None:
-    return Proof(obligation, method, ways(OWN_ROWS, OWN_CODE), callback.where) if callback is not None else None
+    return (
+        Proof(obligation, method, ways(OWN_ROWS, OWN_CODE), callback.where)
+        if callback is not None
+        else None
+    )

@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import Any, Final
 
-from ..core.claim import Claim, Fields
-from ..core.obligation import AUTHENTIC
-from ..core.refusal import BoundaryError, Refused
-from ..core.secret import LiveSecret, Secret, read_all
+from pratique.core.claim import Claim, Fields
+from pratique.core.obligation import AUTHENTIC
+from pratique.core.refusal import BoundaryError, Refused
+from pratique.core.secret import LiveSecret, Secret, read_all
+
 from .compile import Opener, compile_opener
 from .opened import Envelope, Grade, Opened
 from .signature_field import Read
@@ -79,7 +80,9 @@ class Scheme:
     grade: Grade = Grade.SIGNED
     source: str = "literal"
     challenge: Callable[[Claim], str] | None = None
-    _memo: dict[object, Opener] = field(default_factory=dict[object, Opener], repr=False, compare=False)
+    _memo: dict[object, Opener] = field(
+        default_factory=dict[object, Opener], repr=False, compare=False
+    )
 
     def __call__(
         self,
@@ -107,7 +110,9 @@ class Scheme:
         kept = secrets if isinstance(secrets, (Secret, str)) else tuple(secrets)
         return Sender(self, kept, url, tolerance, dict(pins))
 
-    def open(self, claim: Claim, *, secrets: Secrets, url: str | None = None, **pins: Any) -> Opened:
+    def open(
+        self, claim: Claim, *, secrets: Secrets, url: str | None = None, **pins: Any
+    ) -> Opened:
         """Prove that the sender made these bytes, and made them now.
 
         Args:
@@ -122,7 +127,11 @@ class Scheme:
         if url is None and not pins and len(secrets) == 1 and not isinstance(secrets, str):
             memo: object = secrets[0]
         else:
-            memo = (secrets if isinstance(secrets, str) else tuple(secrets), url, tuple(pins.items()))
+            memo = (
+                secrets if isinstance(secrets, str) else tuple(secrets),
+                url,
+                tuple(pins.items()),
+            )
         opener = self._memo.get(memo)
         if opener is None:
             listed = (secrets,) if isinstance(secrets, str) else tuple(secrets)
@@ -160,7 +169,9 @@ class Scheme:
         self.open(claim, secrets=secrets, **pins)
         token = self.challenge(claim)
         if not token:
-            raise Refused(AUTHENTIC, "it is no handshake with an opaque token", code="bad_challenge")
+            raise Refused(
+                AUTHENTIC, "it is no handshake with an opaque token", code="bad_challenge"
+            )
         return token.encode()
 
     def opener(
@@ -176,15 +187,22 @@ class Scheme:
         verifiers = [(self.keying(secret.value), secret) for secret in secrets]
         return compile_opener(self, verifiers, scope, url, tolerance or self.tolerance, pins)
 
-    def _compiled(self, listed: tuple[str | LiveSecret, ...], url: str | None, pins: Mapping[str, Any]) -> Opener:
+    def _compiled(
+        self, listed: tuple[str | LiveSecret, ...], url: str | None, pins: Mapping[str, Any]
+    ) -> Opener:
         if not listed or not all(isinstance(s, LiveSecret) or s for s in listed):
             raise Refused(AUTHENTIC, "no secret is given, or an empty one", code="no_secret")
         self._check_pins(pins)
-        live = [s if isinstance(s, LiveSecret) else LiveSecret(f"secret {n}", s) for n, s in enumerate(listed, 1)]
+        live = [
+            s if isinstance(s, LiveSecret) else LiveSecret(f"secret {n}", s)
+            for n, s in enumerate(listed, 1)
+        ]
         try:
             return self.opener(live, url=url, **pins)
         except ValueError:
-            raise Refused(AUTHENTIC, "a secret isn't in the sender's form", code="bad_secret") from None
+            raise Refused(
+                AUTHENTIC, "a secret isn't in the sender's form", code="bad_secret"
+            ) from None
 
     def _check_pins(self, pins: Mapping[str, Any]) -> None:
         known = {pin.name: pin for pin in self.pins}
@@ -228,4 +246,6 @@ class Sender:
             if verifier.is_short:
                 message = f"Secret {secret.name} has fewer than 16 bytes once decoded. Let the sender make a new one."
                 raise BoundaryError(message)
-        return self.scheme.opener(live, scope=scope, url=self.url, tolerance=self.tolerance, **self.pins)
+        return self.scheme.opener(
+            live, scope=scope, url=self.url, tolerance=self.tolerance, **self.pins
+        )

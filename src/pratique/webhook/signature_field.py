@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from ..core.claim import Fields
-from ..core.obligation import AUTHENTIC
-from ..core.refusal import Refused
+from pratique.core.claim import Fields
+from pratique.core.obligation import AUTHENTIC
+from pratique.core.refusal import Refused
 
 MAX_FIELD: Final = 4096
 """Characters; a real one has under 400."""

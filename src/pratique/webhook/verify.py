@@ -4,8 +4,8 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from ..core.proofs.authentic import hmac as mac
-from ..core.proofs.authentic.signature import Ed25519Key
+from pratique.core.proofs.authentic import hmac as mac
+from pratique.core.proofs.authentic.signature import Ed25519Key
 
 SHORTEST_KEY: Final = 16
 
@@ -38,7 +38,9 @@ class HmacVerifier:
 
     __slots__ = ("_is_hex", "_key", "_prefix", "is_short")
 
-    def __init__(self, key: bytes, *, encoding: str, prefix: str = "", digest: str = "sha256") -> None:
+    def __init__(
+        self, key: bytes, *, encoding: str, prefix: str = "", digest: str = "sha256"
+    ) -> None:
         self._key = mac.HmacKey(key, digest)
         self._is_hex = encoding == "hex"
         self._prefix = prefix
@@ -51,7 +53,12 @@ class HmacVerifier:
 
     def compiled(self) -> Verify:
         """See `Verifier.compiled`. Constant time in the content of a candidate (CWE-208)."""
-        new_inner, new_outer, prefix, is_hex = self._key.inner.copy, self._key.outer.copy, self._prefix, self._is_hex
+        new_inner, new_outer, prefix, is_hex = (
+            self._key.inner.copy,
+            self._key.outer.copy,
+            self._prefix,
+            self._is_hex,
+        )
 
         def verify(pieces: tuple[bytes, ...], candidates: Sequence[str]) -> bool:
             inner = new_inner()
@@ -94,7 +101,8 @@ class Ed25519Verifier:
             return any(
                 key.verify(raw, content)
                 for candidate in candidates
-                if candidate.startswith(prefix) and (raw := strict_base64(candidate[len(prefix) :])) is not None
+                if candidate.startswith(prefix)
+                and (raw := strict_base64(candidate[len(prefix) :])) is not None
             )
 
         return verify

@@ -8,5 +8,7 @@ from tests.typing.payment_types import Subscription, aconfirm, alink, payments
 
 
 @payments.on("x", confirm=aconfirm, once=lambda i: i.id, link=alink, allow=lambda i, s: True)
-async def act(paid: Admitted[Event, Subscription, Subscription], db: AsyncSession) -> None:  # Invoice is confirmed
+async def act(
+    paid: Admitted[Event, Subscription, Subscription], db: AsyncSession
+) -> None:  # Invoice is confirmed
     """Act."""

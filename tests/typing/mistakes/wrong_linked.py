@@ -8,5 +8,7 @@ from tests.typing.payment_types import Invoice, aconfirm, alink, payments
 
 
 @payments.on("x", confirm=aconfirm, once=lambda i: i.id, link=alink, allow=lambda i, s: True)
-async def act(paid: Admitted[Event, Invoice, Invoice], db: AsyncSession) -> None:  # Subscription is linked
+async def act(
+    paid: Admitted[Event, Invoice, Invoice], db: AsyncSession
+) -> None:  # Subscription is linked
     """Act."""

@@ -2,8 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from ..obligation import FRESH
-from ..refusal import Refused
+from pratique.core.obligation import FRESH
+from pratique.core.refusal import Refused
 
 
 def require_fresh(sent_at: datetime, *, at: datetime, tolerance: timedelta) -> None:
@@ -19,7 +19,9 @@ def require_fresh(sent_at: datetime, *, at: datetime, tolerance: timedelta) -> N
 
     Source: Standard Webhooks, "Verifying signatures"; RFC 9421 §7.2.2 "Signature Replay"; CWE-294.
     """
-    require_fresh_seconds(sent_at.timestamp(), at=at.timestamp(), tolerance=tolerance.total_seconds())
+    require_fresh_seconds(
+        sent_at.timestamp(), at=at.timestamp(), tolerance=tolerance.total_seconds()
+    )
 
 
 def require_fresh_seconds(sent: float, *, at: float, tolerance: float) -> None:

@@ -2,11 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from ..catalogue import get, load, names
+from pratique.webhook.catalogue import get, load, names
+
 from .generic import generic
 
 if TYPE_CHECKING:
-    from ..scheme import Scheme
+    from pratique.webhook.scheme import Scheme
 
     def __getattr__(name: str) -> Scheme: ...
 

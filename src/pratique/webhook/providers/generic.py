@@ -3,16 +3,16 @@
 import re
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
-from ...core.claim import Claim
-from ...core.refusal import BoundaryError
-from ..opened import Envelope, is_id
-from ..scheme import TOLERANCE, Scheme
-from ..signature_field import Read, malformed, single
-from ..verify import hmac_of_text
+from pratique.core.claim import Claim
+from pratique.core.refusal import BoundaryError
+from pratique.webhook.opened import Envelope, is_id
+from pratique.webhook.scheme import TOLERANCE, Scheme
+from pratique.webhook.signature_field import Read, malformed, single
+from pratique.webhook.verify import hmac_of_text
 
 _PLACEHOLDER: Final = re.compile(r"\{(\w*)\}")
 _decode = msgspec.json.Decoder().decode
@@ -63,7 +63,11 @@ def generic(
 
     def pieces(time: str, event_id: str, claim: Claim, _url: str | None) -> tuple[bytes, ...]:
         head = before.replace("{time}", time).replace("{id}", event_id).encode()
-        return (head, claim.content, after.replace("{time}", time).replace("{id}", event_id).encode())
+        return (
+            head,
+            claim.content,
+            after.replace("{time}", time).replace("{id}", event_id).encode(),
+        )
 
     def seal_fields(time: str, event_id: str, signature: str) -> list[tuple[str, str]]:
         fields = [(signature_field, signature)]
@@ -87,15 +91,28 @@ def generic(
 
 
 def _check(
-    name: str, signed: str, parts: list[str], time_field: str, id_field: str, encoding: str, digest: str, signature: str
+    name: str,
+    signed: str,
+    parts: list[str],
+    time_field: str,
+    id_field: str,
+    encoding: str,
+    digest: str,
+    signature: str,
 ) -> None:
     wrong = ""
     if not name or not signature:
         wrong = "name and signature_field are owed"
-    elif parts.count("content") != 1 or not set(parts) <= {"time", "id", "content"} or len(set(parts)) != len(parts):
+    elif (
+        parts.count("content") != 1
+        or not set(parts) <= {"time", "id", "content"}
+        or len(set(parts)) != len(parts)
+    ):
         wrong = f"signed={signed!r} needs {{content}} once, and knows {{time}} and {{id}} besides"
     elif "}{" in signed:
-        wrong = f"signed={signed!r} joins two parts without a sign between: their border can be shifted"
+        wrong = (
+            f"signed={signed!r} joins two parts without a sign between: their border can be shifted"
+        )
     elif bool(time_field) != ("time" in parts) or bool(id_field) != ("id" in parts):
         wrong = "time_field and id_field are owed where {time} and {id} are signed, and only there"
     elif encoding not in ("hex", "base64") or digest not in ("sha256", "sha512"):
@@ -142,5 +159,5 @@ def _envelope_of(
 
 def _at(content: Any, path: str) -> str:
     for step in path.split(".") if path else ():
-        content = content.get(step) if isinstance(content, dict) else None
+        content = cast("dict[str, Any]", content).get(step) if isinstance(content, dict) else None
     return content if isinstance(content, str) else ""

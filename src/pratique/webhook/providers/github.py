@@ -1,10 +1,10 @@
 """GitHub: HMAC-SHA256 over the content alone. Neither the event's type nor its delivery id is signed."""
 
-from ...core.claim import Claim
-from ..opened import Envelope, is_id
-from ..scheme import Scheme
-from ..signature_field import single
-from ..verify import hmac_of_text
+from pratique.core.claim import Claim
+from pratique.webhook.opened import Envelope, is_id
+from pratique.webhook.scheme import Scheme
+from pratique.webhook.signature_field import single
+from pratique.webhook.verify import hmac_of_text
 
 
 def _envelope(claim: Claim) -> Envelope | None:

@@ -5,11 +5,11 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from ...core.claim import Claim
-from ..opened import Envelope, is_id
-from ..scheme import Scheme
-from ..signature_field import single
-from ..verify import hmac_of_text
+from pratique.core.claim import Claim
+from pratique.webhook.opened import Envelope, is_id
+from pratique.webhook.scheme import Scheme
+from pratique.webhook.signature_field import single
+from pratique.webhook.verify import hmac_of_text
 
 
 class _Inner(msgspec.Struct):

@@ -2,12 +2,12 @@
 
 import msgspec
 
-from ...core.claim import Claim
-from ...core.proofs.authentic.signature import Ed25519Key
-from ..opened import Envelope, is_id
-from ..scheme import Scheme
-from ..signature_field import listed
-from ..verify import Ed25519Verifier, HmacVerifier, Verifier, strict_base64
+from pratique.core.claim import Claim
+from pratique.core.proofs.authentic.signature import Ed25519Key
+from pratique.webhook.opened import Envelope, is_id
+from pratique.webhook.scheme import Scheme
+from pratique.webhook.signature_field import listed
+from pratique.webhook.verify import Ed25519Verifier, HmacVerifier, Verifier, strict_base64
 
 
 class _Data(msgspec.Struct):
@@ -56,7 +56,12 @@ SCHEME = Scheme(
     party="the sender",
     documentation="https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md",
     binds=("id", "time", "content"),
-    read=listed("webhook-signature", time="webhook-timestamp", event_id="webhook-id", versions=("v1,", "v1a,")),
+    read=listed(
+        "webhook-signature",
+        time="webhook-timestamp",
+        event_id="webhook-id",
+        versions=("v1,", "v1a,"),
+    ),
     pieces=_pieces,
     keying=_keying,
     envelope=_envelope,

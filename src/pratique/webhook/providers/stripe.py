@@ -2,11 +2,11 @@
 
 import msgspec
 
-from ...core.claim import Claim
-from ..opened import Envelope, is_id
-from ..scheme import Pin, Scheme
-from ..signature_field import pairs
-from ..verify import hmac_of_text
+from pratique.core.claim import Claim
+from pratique.webhook.opened import Envelope, is_id
+from pratique.webhook.scheme import Pin, Scheme
+from pratique.webhook.signature_field import pairs
+from pratique.webhook.verify import hmac_of_text
 
 
 class _Object(msgspec.Struct):
@@ -36,7 +36,11 @@ def _envelope(claim: Claim) -> Envelope | None:
     if is_id(event.id) is None:
         return None
     about = event.data.object if event.data is not None else None
-    object_id = about.id if about is not None and about.id is not None and is_id(about.id) is not None else ""
+    object_id = (
+        about.id
+        if about is not None and about.id is not None and is_id(about.id) is not None
+        else ""
+    )
     return Envelope(event.id, event.type, event.account or "", object_id, event.livemode)
 
 
@@ -49,7 +53,9 @@ SCHEME = Scheme(
     party="stripe",
     documentation="https://docs.stripe.com/webhooks#verify-manually",
     binds=("time", "content"),
-    read=pairs("Stripe-Signature", time="t", signature="v1"),  # v0 signs test events with a known key: skipped
+    read=pairs(
+        "Stripe-Signature", time="t", signature="v1"
+    ),  # v0 signs test events with a known key: skipped
     pieces=_pieces,
     keying=hmac_of_text(encoding="hex"),
     envelope=_envelope,

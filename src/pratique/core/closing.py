@@ -1,0 +1,83 @@
+"""How a crossing fails closed: whatever goes wrong in a proof becomes a refusal, with its record."""
+
+from .callback import Callback
+from .crossing import Crossing
+from .event import Outcome, Record
+from .obligation import AUTHENTIC, UNIQUE, VALID, Obligation
+from .question import Act, Question
+from .recorder import DURABLE, outcome_of
+from .refusal import Answer, BoundaryError, Refused, StoreBusy, StoreError
+
+
+def closed(
+    error: BaseException, question: Question | None, crossing: Crossing, *, acted: bool
+) -> BaseException:
+    """Fail closed: turn whatever went wrong in a proof into a refusal. The effect's own exceptions stay what they are."""
+    if isinstance(error, Refused):
+        error.crossing_id = crossing.id
+        return error
+    if isinstance(error, StoreError):
+        refused = _store_refusal(error)
+    elif (
+        not isinstance(error, Exception)
+        or (acted and isinstance(question, Act))
+        or (acted and isinstance(error, BoundaryError))
+    ):
+        return error
+    else:
+        obligation = question.obligation if question is not None else _first_missing(crossing)
+        call = getattr(question, "call", None)
+        where = call.where if isinstance(call, Callback) else "a proof"
+        crossing.error = f"{type(error).__name__} in {where}"
+        refused = Refused(
+            obligation,
+            f"{where} raised {type(error).__name__}",
+            code="internal",
+            hint="the proof could not be run, so nothing was believed",
+            answer=Answer.RETRY,
+        )
+        refused.__cause__ = error
+    refused.crossing_id = crossing.id
+    return refused
+
+
+def _first_missing(crossing: Crossing) -> Obligation:
+    return VALID if crossing.is_authentic else AUTHENTIC
+
+
+def _store_refusal(error: StoreError) -> Refused:
+    if isinstance(error, StoreBusy):
+        return Refused(
+            UNIQUE, str(error), code="busy", answer=Answer.RETRY, retry_after=error.retry_after
+        )
+    return Refused(
+        UNIQUE,
+        f"the store can't answer: {error}",
+        code="store_unavailable",
+        hint="nothing was written; the sender is asked to retry",
+        answer=Answer.RETRY,
+    )
+
+
+def too_late(question: Question | None) -> Refused:
+    """Return the refusal of a crossing whose proofs took longer than the perimeter's deadline."""
+    obligation = question.obligation if question is not None else UNIQUE
+    return Refused(
+        obligation,
+        "the proofs were not done within the perimeter's deadline",
+        code="deadline",
+        hint="look which question takes long",
+        answer=Answer.RETRY,
+    )
+
+
+def refusal_record(crossing: Crossing, refused: Refused) -> tuple[Record, bool]:
+    """Return the record of a refusal, and whether the store keeps it too."""
+    record = crossing.record(outcome_of(refused, observing=crossing.observing), refused)
+    return record, crossing.is_authentic and record.outcome in DURABLE
+
+
+def failed_effect(crossing: Crossing, error: BaseException) -> Record:
+    """Return the record of an effect that raised: rolled back, its exception goes on to the framework."""
+    crossing.error = f"{type(error).__name__} in the effect"
+    return crossing.record(Outcome.EFFECT_FAILED)

@@ -1,0 +1,79 @@
+"""What threads share: counters, a bounded pool, and the gate that decides between an effect and its deadline."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Lock
+from typing import Any, Final, TypeVar
+
+from .recorder import Label
+
+T = TypeVar("T")
+POOL_THREADS: Final = 32
+
+
+class Tally:
+    """Counters that several threads add to."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self.counts: dict[Label, int] = {}
+
+    def add(self, label: Label) -> None:
+        """Add one."""
+        with self._lock:
+            self.counts[label] = self.counts.get(label, 0) + 1
+
+
+class Pool:
+    """A bounded pool of threads, made when first needed and made anew in a forked child."""
+
+    def __init__(self, threads: int = POOL_THREADS) -> None:
+        self._threads = threads
+        self._executor: ThreadPoolExecutor | None = None
+        self._pid = 0
+        self._lock = Lock()
+
+    def submit(self, call: Callable[..., T], /, *args: Any) -> "Future[T]":
+        """Run *call* on a thread of the pool; it waits for one where all are taken."""
+        if self._executor is None or self._pid != os.getpid():
+            with self._lock:
+                if self._executor is None or self._pid != os.getpid():
+                    self._executor = ThreadPoolExecutor(
+                        self._threads, thread_name_prefix="pratique"
+                    )
+                    self._pid = os.getpid()
+        return self._executor.submit(call, *args)
+
+    def close(self) -> None:
+        """Let the threads end; one that hangs in a user's call is left to itself."""
+        if self._executor is not None and self._pid == os.getpid():
+            self._executor.shutdown(wait=False, cancel_futures=True)
+        self._executor = None
+
+
+class Gate:
+    """Decides a race once: either the effect has begun, or the crossing was revoked by its deadline."""
+
+    __slots__ = ("_lock", "_state")
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._state = ""
+
+    def enter(self) -> bool:
+        """Begin the effect. False where the crossing was revoked before."""
+        with self._lock:
+            self._state = self._state or "acting"
+            return self._state == "acting"
+
+    def revoke(self) -> bool:
+        """End the crossing before its effect. False where the effect has begun: its outcome must be waited for."""
+        with self._lock:
+            self._state = self._state or "revoked"
+            return self._state == "revoked"
+
+    @property
+    def is_revoked(self) -> bool:
+        """Say whether the deadline won."""
+        return self._state == "revoked"
