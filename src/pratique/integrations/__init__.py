@@ -1,3 +1,3 @@
-"""Floor 3, doors: where a crossing happens in a framework. Import the one of your framework."""
+"""Floor 3, doors: where a crossing happens. Import the one of your framework."""
 
-__all__: list[str] = []
+__all__ = ()

@@ -57,10 +57,18 @@ class MemoryStore:
     def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
         """See `SyncStore.first_use`."""
         with self._lock:
-            for key in keys:
-                if key in self.settled:
-                    return key
-            self.settled.update((key, (b"", b"")) for key in keys)
+            used = self._used(keys)
+            if used is None:
+                self.settled.update((key, _NOTHING) for key in keys)
+        return used
+
+    def _used(self, keys: Sequence[bytes]) -> bytes | None:
+        for key in keys:
+            if key in self.settled or key in self._holds:
+                return key
+            if key in self.open_keys:
+                message = "another delivery of it is being handled"
+                raise StoreBusy(message)
         return None
 
     def hold(self, key: bytes, *, lease: timedelta, fingerprint: bytes = b"", crossing_id: str = "") -> HoldAnswer:
@@ -70,6 +78,8 @@ class MemoryStore:
             done = self.settled.get(key)
             if done is not None:
                 return Settled(done[1]) if done[0] == fingerprint else Conflict()
+            if key in self.open_keys:
+                return Busy(timedelta(seconds=1))
             held = self._holds.get(key)
             if held is not None and held.expires > now:
                 same = held.fingerprint == fingerprint
@@ -112,14 +122,10 @@ class MemoryStore:
     def take(self, keys: Sequence[bytes]) -> bytes | None:
         """Open the keys for a transaction; StoreBusy where another one has them open."""
         with self._lock:
-            for key in keys:
-                if key in self.settled:
-                    return key
-                if key in self.open_keys:
-                    message = "another delivery of it is being handled"
-                    raise StoreBusy(message)
-            self.open_keys.update(keys)
-        return None
+            used = self._used(keys)
+            if used is None:
+                self.open_keys.update(keys)
+        return used
 
     def give_back(self, keys: Sequence[bytes], *, record: Record | None) -> None:
         """Close the keys: settled with their record, or free again without one."""
@@ -228,5 +234,3 @@ class _AsyncMemoryTransaction:
 
     async def rollback(self) -> None:
         self._inner.rollback()
-
-

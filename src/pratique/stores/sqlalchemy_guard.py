@@ -14,6 +14,7 @@ _ENDS_IT: Final = re.compile(
     r"(?:^|;)(?:\s|/\*.*?\*/|--[^\n]*\n)*(?:commit|end|abort|begin|start\s+transaction|prepare\s+transaction|rollback(?!\s+to|\s+\w+\s+to))\b",
     re.IGNORECASE | re.DOTALL,
 )
+_QUOTED: Final = re.compile(r"'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$", re.DOTALL)
 _FULL: Final = 2
 
 
@@ -69,7 +70,7 @@ def _on_statement(connection: Connection, _cursor: Any, statement: str, *_: Any)
     if guard is None:
         return
     if guard.is_armed:
-        if _ENDS_IT.search(statement) is not None:
+        if _ENDS_IT.search(_QUOTED.sub("''", statement)) is not None:
             guard.is_broken = True
             raise _forbidden()
     elif " FOR UPDATE" in statement or " FOR NO KEY UPDATE" in statement:

@@ -22,6 +22,7 @@ from .statements import DIALECTS, PROBE, Dialect, Steps
 
 T = TypeVar("T")
 ROLLBACK_SECONDS: Final = 1.0
+TROUBLE: Final = (SQLAlchemyError, OSError)  # asyncpg lets a refused or a cut connection through as it is
 _BUSY: Final = ("55P03", "40001", "40P01")  # lock_not_available, serialization_failure, deadlock_detected
 
 _text = lru_cache(maxsize=64)(text)
@@ -37,7 +38,7 @@ def run(session: Session, steps: Steps[T]) -> T:
             statement, parameters = steps.send(rows)
     except StopIteration as end:
         return end.value  # type: ignore[no-any-return]
-    except SQLAlchemyError as error:
+    except TROUBLE as error:
         raise store_error(error) from error
 
 
@@ -128,7 +129,7 @@ class _SyncFace(_Face):
             session = self._open()
             try:
                 step(session)
-            except SQLAlchemyError as error:
+            except TROUBLE as error:
                 raise store_error(error) from error
             finally:
                 session.close()
@@ -152,7 +153,7 @@ class _SyncFace(_Face):
             result = run(session, steps)
             if keep(result):
                 session.commit()
-        except SQLAlchemyError as error:
+        except TROUBLE as error:
             raise store_error(error) from error
         finally:
             session.close()
@@ -183,7 +184,7 @@ class _AsyncFace(_Face):
             session: AsyncSession = self.new_session()
             try:
                 await session.run_sync(step)
-            except SQLAlchemyError as error:
+            except TROUBLE as error:
                 raise store_error(error) from error
             finally:
                 await session.close()
@@ -206,7 +207,7 @@ class _AsyncFace(_Face):
             result: T = await session.run_sync(run, steps)
             if keep(result):
                 await session.commit()
-        except SQLAlchemyError as error:
+        except TROUBLE as error:
             raise store_error(error) from error
         finally:
             await session.close()
@@ -242,7 +243,7 @@ class SqlTransaction:
         try:
             self._root = session.begin()
             self._guard = Guard.on(session)
-        except (SQLAlchemyError, OSError) as error:
+        except TROUBLE as error:
             session.close()
             raise store_error(error) from error
 
@@ -256,7 +257,7 @@ class SqlTransaction:
             return
         try:
             self.session.refresh(linked, with_for_update=True)
-        except SQLAlchemyError as error:
+        except TROUBLE as error:
             raise store_error(error) from error
 
     def forbid_commit(self) -> None:
@@ -279,7 +280,7 @@ class SqlTransaction:
         self._guard.off()
         try:
             self.session.commit()
-        except SQLAlchemyError as error:
+        except TROUBLE as error:
             raise store_error(error) from error
         finally:
             self.session.close()

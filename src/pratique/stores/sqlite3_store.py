@@ -17,6 +17,7 @@ from .statements import PROBE, SQLITE, Steps
 
 T = TypeVar("T")
 FULL: Final = 2
+EXTRA: Final = 3
 
 
 def run(connection: Any, steps: Steps[T]) -> T:
@@ -75,14 +76,14 @@ class Sqlite3Store:
             raise BoundaryError(message)
 
     def close(self) -> None:
-        """Close every connection that this process opened."""
+        """Close every connection that this process opened. A parent's is kept: closing it here would touch its file."""
         for pid, connection in self._opened:
             if pid == os.getpid():
                 try:
                     connection.close()
                 except Exception:  # noqa: BLE001  a connection of another thread may refuse; it ends with its thread
                     continue
-        self._opened.clear()
+        self._opened = [(pid, connection) for pid, connection in self._opened if pid != os.getpid()]
         self._mine = local()
 
     def connection(self) -> Any:
@@ -109,10 +110,12 @@ class Sqlite3Store:
 
     @staticmethod
     def _make_durable(connection: Any) -> None:
-        # WAL with synchronous=NORMAL forgets acknowledged commits when the power fails; FULL does not.
-        level = connection.execute("PRAGMA synchronous").fetchone()[0]
-        if int(level) < FULL:
-            connection.execute("PRAGMA synchronous = FULL")
+        # WAL with synchronous=NORMAL forgets acknowledged commits when the power fails; FULL does not. A journal that is
+        # deleted comes back with the power unless its folder is synced too: EXTRA.
+        journal = str(connection.execute("PRAGMA journal_mode").fetchone()[0]).lower()
+        level = FULL if journal in ("wal", "memory", "off") else EXTRA
+        if int(connection.execute("PRAGMA synchronous").fetchone()[0]) < level:
+            connection.execute(f"PRAGMA synchronous = {level}")
 
     def begin(self) -> "Sqlite3Transaction":
         """See `SyncStore.begin`. BEGIN IMMEDIATE: deliveries wait for each other from the first statement."""

@@ -49,6 +49,7 @@ class _Writer:
         self.pid = os.getpid()
         self._connect = connect
         self._waiting: SimpleQueue[_Operation | None] = SimpleQueue()
+        self._is_ended = False
         self._thread = Thread(target=self._work, name="pratique-writer", daemon=True)
         self._thread.start()
 
@@ -57,6 +58,8 @@ class _Writer:
             message = f"{MAX_WAITING} operations wait for the disk"
             raise StoreError(message)
         self._waiting.put(operation)
+        if self._is_ended:
+            self._turn_away()
 
     def stop(self) -> None:
         self._waiting.put(None)
@@ -71,15 +74,22 @@ class _Writer:
             batch = [first, *self._more()]
             try:
                 connection = connection if connection is not None else self._connect()
-                self._commit_together(connection, batch)
+                _commit_together(connection, batch)
             except Exception as error:  # noqa: BLE001  every caller is told, the thread goes on
-                failed = error if isinstance(error, (StoreError, BoundaryError)) else store_error(error)
                 for operation in batch:
-                    operation.error = failed
+                    operation.error = _told(error)
             for operation in batch:
                 operation.tell()
+        self._is_ended = True
+        self._turn_away()
         if connection is not None:
             connection.close()
+
+    def _turn_away(self) -> None:
+        """Tell whoever came after the end; both this thread and the late caller look, so nobody waits for ever."""
+        for operation in self._more():
+            operation.error = StoreError("the store is closed")
+            operation.tell()
 
     def _more(self) -> list[_Operation]:
         batch: list[_Operation] = []
@@ -94,21 +104,32 @@ class _Writer:
             return batch
         return batch
 
-    @staticmethod
-    def _commit_together(connection: Any, batch: Sequence[_Operation]) -> None:
-        begin_immediate(connection)
-        try:
-            for operation in batch:
-                try:
-                    operation.result = run(connection, operation.steps())
-                except (StoreError, BoundaryError) as error:
-                    operation.error = error
-                    if not connection.in_transaction:
-                        raise
-        except BaseException:
-            roll_back(connection)
+
+def _commit_together(connection: Any, batch: Sequence[_Operation]) -> None:
+    """Do all in one transaction; where one of them fails, undo it and do each in its own, so that none leaves half."""
+    begin_immediate(connection)
+    try:
+        for operation in batch:
+            operation.result = run(connection, operation.steps())
+    except BaseException:
+        roll_back(connection)
+        if len(batch) == 1:
             raise
-        commit(connection)
+        for operation in batch:
+            _commit_alone(connection, operation)
+        return
+    commit(connection)
+
+
+def _commit_alone(connection: Any, operation: _Operation) -> None:
+    try:
+        _commit_together(connection, (operation,))
+    except Exception as error:  # noqa: BLE001  its caller is told
+        operation.error = _told(error)
+
+
+def _told(error: Exception) -> Exception:
+    return error if isinstance(error, (StoreError, BoundaryError)) else store_error(error)
 
 
 class SqliteStore:
@@ -195,13 +216,21 @@ class SqliteStore:
 
     def _connection(self) -> Any:
         connection = self._open(self._path)
+        try:
+            self._set_up(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    @staticmethod
+    def _set_up(connection: Any) -> None:
         connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
         mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         connection.execute("PRAGMA synchronous = FULL")
         if str(mode).lower() not in ("wal", "memory"):
             message = f"the file's journal mode is {mode}, and WAL can't be had there: is it on a network disk?"
             raise BoundaryError(message)
-        return connection
 
     def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
         """See `SyncStore.first_use`."""

@@ -25,11 +25,13 @@ class Dialect:
         name: "sqlite", "postgresql".
         now: The store's own clock in milliseconds since 1970: leases are judged by it, never by a worker's clock.
         blob: The type of bytes.
+        alone: The statements that let one process at a time make the tables, where the transaction doesn't see to it.
     """
 
     name: str
     now: str
     blob: str
+    alone: tuple[str, ...] = ()
 
     def tables(self) -> tuple[str, ...]:
         """Return the statements that make the tables where they are absent."""
@@ -38,7 +40,11 @@ class Dialect:
 
 SQLITE: Final = Dialect("sqlite", "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)", "BLOB")
 POSTGRESQL: Final = Dialect(
-    "postgresql", "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)", "BYTEA"
+    "postgresql",
+    "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)",
+    "BYTEA",
+    # CREATE TABLE IF NOT EXISTS fails with a unique violation where two run at once. The number is "pratique" in hex.
+    ("SELECT pg_advisory_xact_lock(8102093121126167909)",),
 )
 DIALECTS: Final = {dialect.name: dialect for dialect in (SQLITE, POSTGRESQL)}
 
@@ -59,7 +65,7 @@ _TABLES: Final = (
 
 def make_tables(dialect: Dialect, identity: str) -> Steps[None]:
     """Make what is absent; refuse tables of a later version."""
-    for statement in dialect.tables():
+    for statement in (*dialect.alone, *dialect.tables()):
         yield statement, {}
     found = yield "SELECT version FROM pratique_store", {}
     if not found:

@@ -50,3 +50,11 @@ def get(name: str) -> Scheme:
         message = f"no sender {name!r}; did you mean: {', '.join(near)}?"
         raise LookupError(message)
     return scheme
+
+
+def attribute(name: str) -> Scheme:
+    """Return `providers.NAME` as its scheme; AttributeError, with the near names, where there is none."""
+    try:
+        return get(name)
+    except LookupError as error:
+        raise AttributeError(str(error)) from None

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .scheme import Pin, Scheme
 
 Opener = Callable[[Claim], Opened]
+_DEFECTS = (ValueError, TypeError, RecursionError, OverflowError, LookupError)
 
 
 def compile_opener(
@@ -77,15 +78,19 @@ def compile_opener(
             return Opened(
                 event_key(prefix, account, signed), sent, grade, account, secret.name, envelope
             )
-        except (ValueError, TypeError, RecursionError, OverflowError, LookupError) as error:
-            raise Refused(
-                VALID,
-                f"reading it raised {type(error).__name__}",
-                code="unreadable",
-                hint="this is a defect of the scheme",
-            ) from None
+        except _DEFECTS as error:
+            raise _unreadable(error) from None
 
     return open_claim
+
+
+def _unreadable(error: Exception) -> Refused:
+    return Refused(
+        VALID,
+        f"reading it raised {type(error).__name__}",
+        code="unreadable",
+        hint="this is a defect of the scheme",
+    )
 
 
 def _expired() -> Refused:
