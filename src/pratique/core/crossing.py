@@ -166,95 +166,82 @@ class Crossing:
 
 
 def settle(
-    crossing: Crossing, rule: Rule, event: object, key: bytes
+    crossing: Crossing, rule: Rule, event: object, key: bytes, *, is_transactional: bool
 ) -> Flow[Admitted[Any, Any, Any]]:
     """Carry a state change through: remote proofs first, then one transaction for the rest and the effect.
+
+    Where the effect is outside any transaction of ours, the keys are held for a lease around it and
+    settled after it. Between the effect and `Settle` stands a window in which a crash leaves the
+    effect done and the key free: no claim of "once" is made.
 
     Args:
         crossing: With `authentic`, `fresh` and `valid` discharged as far as they are owed.
         rule: What is owed from here on.
         event: What the sender said, typed.
         key: The single-use key, from inside the signed bytes.
+        is_transactional: Single use and effect are one commit.
     """
-    subject = yield from _confirmed(crossing, rule, event)
-    keys = yield from _keys(rule, subject, key)
-    used: bytes | None = yield Begin(keys)
-    if used is not None:
-        raise _used_before(is_same_delivery=used == key)
+    holds: list[tuple[bytes, int]] = []
+    if not is_transactional:
+        holds.append((key, _held((yield Hold(key)), is_same_delivery=True)))
+    subject, keys = event, (key,)
+    if rule.confirm is not None:
+        subject = yield Confirm(rule.confirm, event)
+        _check(subject, CONFIRMED, "its source doesn't say so", code="not_confirmed")
+        crossing.done |= rule.confirming
+    if rule.once is not None:
+        value: object = yield Name(rule.once, subject)
+        _check(value, UNIQUE, "it names no business object", code="no_business_key")
+        keys = (key, rule.business(value))
+    if is_transactional:
+        used: bytes | None = yield Begin(keys)
+        if used is not None:
+            raise _used_before(is_same_delivery=used == key)
+    else:
+        for business in keys[1:]:
+            held = _held((yield Hold(business)), is_same_delivery=False)
+            holds.append((business, held))
     if rule.once is not None:
         crossing.done |= _UNIQUE
-    linked = yield from _judged(crossing, rule, subject)
-    admitted = crossing.admit(event, subject if rule.confirm is not None else None, linked)
-    yield Act(rule.act, admitted)
-    yield COMMIT
-    return admitted
-
-
-def settle_held(
-    crossing: Crossing, rule: Rule, event: object, key: bytes
-) -> Flow[Admitted[Any, Any, Any]]:
-    """Carry a state change through whose effect is outside any transaction of ours.
-
-    Keys are held for a lease around the effect and settled after it. Between the effect and `Settle` stands a window in
-    which a crash leaves the effect done and the key free: no claim of "once" is made.
-    """
-    holds = [(key, _held((yield Hold(key)), is_same_delivery=True))]
-    subject = yield from _confirmed(crossing, rule, event)
-    for business in (yield from _keys(rule, subject, key))[1:]:
-        holds.append((business, _held((yield Hold(business)), is_same_delivery=False)))
-    if rule.once is not None:
-        crossing.done |= _UNIQUE
-    linked = yield from _judged(crossing, rule, subject)
-    admitted = crossing.admit(event, subject if rule.confirm is not None else None, linked)
-    yield Act(rule.act, admitted)
-    for held, token in reversed(holds):
-        if not (yield Settle(held, token, is_last=held == key)):
-            raise Refused(
-                UNIQUE,
-                "the effect was done and its lease had ended: another delivery may have done it too",
-                code="unknown",
-                hint="lengthen the lease, or move the effect into a transaction",
-                answer=Answer.RETRY,
-            )
-    return admitted
-
-
-def _confirmed(crossing: Crossing, rule: Rule, event: object) -> Flow[object]:
-    if rule.confirm is None:
-        return event
-    confirmed: object = yield Confirm(rule.confirm, event)
-    _check(confirmed, CONFIRMED, "its source doesn't say so", code="not_confirmed")
-    crossing.done |= rule.confirming
-    return confirmed
-
-
-def _keys(rule: Rule, subject: object, key: bytes) -> Flow[tuple[bytes, ...]]:
-    if rule.once is None:
-        return (key,)
-    value: object = yield Name(rule.once, subject)
-    _check(value, UNIQUE, "it names no business object", code="no_business_key")
-    return (key, rule.business(value))
-
-
-def _judged(crossing: Crossing, rule: Rule, subject: object) -> Flow[object]:
     linked: object = None
     if rule.link is not None:
         linked = yield Lookup(rule.link, subject)
         _check(linked, LINKED, "no row of ours belongs to it", code="not_linked")
         crossing.done |= _LINKED
     if rule.allow is not None:
-        allowed: object = yield Decide(rule.allow, subject, linked)
-        if allowed is not True:
-            _check(allowed, ALLOWED, "it isn't legal from the present state", code="not_allowed")
-            # A truthy answer that isn't True is a forgotten await or a wrong return type: not a permission.
-            raise Refused(
-                ALLOWED,
-                f"allow returned {type(allowed).__name__}, not bool",
-                code="internal",
-                answer=Answer.RETRY,
-            )
+        _require_true((yield Decide(rule.allow, subject, linked)))
         crossing.done |= _ALLOWED
-    return linked
+    admitted = crossing.admit(event, subject if rule.confirm is not None else None, linked)
+    yield Act(rule.act, admitted)
+    if is_transactional:
+        yield COMMIT
+    for name, token in reversed(holds):
+        if not (yield Settle(name, token, is_last=name == key)):
+            raise _overtaken()
+    return admitted
+
+
+def _require_true(allowed: object) -> None:
+    if allowed is True:
+        return
+    _check(allowed, ALLOWED, "it isn't legal from the present state", code="not_allowed")
+    # A truthy answer that isn't True is a forgotten await or a wrong return type: not a permission.
+    raise Refused(
+        ALLOWED,
+        f"allow returned {type(allowed).__name__}, not bool",
+        code="internal",
+        answer=Answer.RETRY,
+    )
+
+
+def _overtaken() -> Refused:
+    return Refused(
+        UNIQUE,
+        "the effect was done and its lease had ended: another delivery may have done it too",
+        code="unknown",
+        hint="lengthen the lease, or move the effect into a transaction",
+        answer=Answer.RETRY,
+    )
 
 
 def _check(answer: object, obligation: Obligation, detail: str, *, code: str) -> None:

@@ -85,7 +85,7 @@ class Admitted(Proven[E_co], Generic[E_co, C_co, L_co]):
         linked: L_co,
         seal: object,
     ) -> None:
-        super().__init__(value, proofs, crossing_id, proven_at, seal=seal)
+        Proven.__init__(self, value, proofs, crossing_id, proven_at, seal=seal)
         self._confirmed = confirmed
         self._linked = linked
 

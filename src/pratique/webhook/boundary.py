@@ -8,7 +8,7 @@ import msgspec
 
 from pratique.core.boundary import Boundary, Declaration
 from pratique.core.callback import Callback
-from pratique.core.crossing import Crossing, Rule, settle, settle_held
+from pratique.core.crossing import Crossing, Rule, settle
 from pratique.core.obligation import AUTHENTIC, BIT, CONFIRMED, FRESH, VALID, Obligation
 from pratique.core.proven import Admitted
 from pratique.core.question import Flow
@@ -190,8 +190,11 @@ class Webhook(On, Boundary):
             opened.sent_at,
             content,
         )
-        carry = settle if self._is_transactional else settle_held
-        return (yield from carry(crossing, rule, event, opened.key))
+        return (
+            yield from settle(
+                crossing, rule, event, opened.key, is_transactional=self._is_transactional
+            )
+        )
 
     def _context(self) -> Context:
         return Context(self.name, self.sender.scheme, self.scope, self._live, self._store)

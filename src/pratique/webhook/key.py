@@ -33,6 +33,10 @@ def business_key(prefix: bytes, value: object) -> bytes:
     Raises:
         Refused: UNIQUE, code "bad_business_key": empty, of another type, or over 512 bytes.
     """
+    if not isinstance(value, tuple):
+        raw_value = _bytes_of(value)
+        if 0 < len(raw_value) <= MAX_BUSINESS_BYTES:
+            return prefix + len(raw_value).to_bytes(4, "big") + raw_value
     parts: Iterable[object] = (
         cast("tuple[object, ...]", value) if isinstance(value, tuple) else (value,)
     )

@@ -1,0 +1,76 @@
+"""Every signed delivery of the senders that we have, decided as it is labelled, and nothing but Refused raised."""
+
+import base64
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pratique import Claim, Fields, Refused
+from pratique.webhook import providers
+from pratique.webhook.opened import Opened
+
+NO_CLOCK = datetime(2001, 9, 9, tzinfo=UTC)
+OVERRIDES: dict[str, tuple[bool, str]] = {}
+"""id -> (our verdict, the reason): where we decide otherwise than the label. None so far."""
+
+
+def _entries() -> list[dict[str, Any]]:
+    folders = [Path(os.environ["PRATIQUE_VECTORS"])] if "PRATIQUE_VECTORS" in os.environ else []
+    for folder in [*folders, Path(__file__).parent]:
+        if (folder / "webhooks.json").is_file():
+            entries: list[dict[str, Any]] = json.loads((folder / "webhooks.json").read_text())
+            return [entry for entry in entries if entry["provider"] in providers.names()]
+    return []
+
+
+ENTRIES = _entries()
+
+
+def opened(entry: dict[str, Any]) -> Opened | None:
+    """Open one entry; None where it is refused."""
+    stamp = entry["received_at"]
+    at = datetime.fromtimestamp(stamp, UTC) if stamp is not None else NO_CLOCK
+    secrets = entry["secret"] if isinstance(entry["secret"], list) else [entry["secret"]]
+    try:
+        claim = Claim(
+            base64.b64decode(entry["content_b64"]), Fields(list(entry["fields"].items())), at
+        )
+        return providers.get(entry["provider"]).open(
+            claim, secrets=secrets, url=entry["url"], **entry["pins"]
+        )
+    except Refused:
+        return None
+
+
+def test_vectors_are_there_for_each_sender(capsys: pytest.CaptureFixture[str]) -> None:
+    """An empty file must not pass. Prints how many there are."""
+    with capsys.disabled():
+        print(f" [{len(ENTRIES)} webhook vectors]", end="")
+    assert {entry["provider"] for entry in ENTRIES} == {
+        "stripe",
+        "standard-webhooks",
+        "github",
+        "slack",
+    }
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=[entry["id"] for entry in ENTRIES])
+def test_a_delivery_is_decided_as_labelled(entry: dict[str, Any]) -> None:
+    """`layer: boundary` means that open() succeeds, and the boundary refuses for another reason."""
+    label = entry["valid"] or entry["layer"] == "boundary"
+    wanted = OVERRIDES[entry["id"]][0] if entry["id"] in OVERRIDES else label
+    assert (opened(entry) is not None) is wanted, entry["case"]
+
+
+def test_github_s_unsigned_fields_are_no_part_of_the_key() -> None:
+    """WH-32: another event type, another delivery id, a year later: the same key, so that `unique` refuses."""
+    keys = {
+        found.key
+        for entry in ENTRIES
+        if entry["id"] in ("github-303", "github-304") and (found := opened(entry)) is not None
+    }
+    assert len(keys) == 1
