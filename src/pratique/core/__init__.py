@@ -1,4 +1,7 @@
-"""Floor 1: what a claim, a proof and a crossing are. No boundary, no framework, no input or output."""
+"""Floor 1: what a claim, a proof and a crossing are.
+
+No boundary, no framework, no input or output.
+"""
 
 from .claim import Claim, Fields, Tls, Via
 from .obligation import Obligation

@@ -1,4 +1,4 @@
-"""The asyncio driver: the same flows, the same questions; awaits what is async, hops to a thread only where it must."""
+"""The asyncio driver: the same flows and questions; it hops to a thread only where it must."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -63,14 +63,14 @@ class _AsyncRun:
         self.thread: Run | None = None  # the sync part, where the store has no async face
 
     async def call(self, callback: Callback, *args: object) -> Any:
-        """Call one of our user's callables: inline in our transaction, where the session belongs to this loop."""
+        """Call a user's callable inline: in our transaction the session belongs to this loop."""
         value = (
             callback.call(*args, self.session) if callback.wants_session else callback.call(*args)
         )
         return await value if is_awaitable(value) else value
 
     async def call_outside(self, callback: Callback, *args: object) -> Any:
-        """Call one of our user's callables outside a transaction: a sync one on a thread of the pool."""
+        """Call a user's callable outside a transaction: a sync one on a thread of the pool."""
         if callback.is_async:
             return await callback.call(*args)
         value = await asyncio.wrap_future(self.world.pool.submit(callback.call, *args))
@@ -277,7 +277,7 @@ def _forget(future: "asyncio.Future[Any]") -> None:
 
 
 async def _quietly(awaitable: Awaitable[object]) -> None:
-    """Await what tidies up after a failure; a second failure must not hide the first, nor take long."""
+    """Await what tidies up after a failure; a second one must not hide the first, nor take long."""
     try:
         async with asyncio.timeout(TIDY_SECONDS):
             await awaitable

@@ -23,8 +23,10 @@ class Proof:
     Args:
         obligation: Which one.
         method: How, in one phrase for the report: "HMAC-SHA256 over time and content".
-        ways: The alternatives in which it can be made to lie, each a set of roots that must be owned together.
-        where: File and line of our user's own callable, "" where the method is ours. Such a proof is run, not judged.
+        ways: The alternatives in which it can be made to lie, each a set of roots that must be
+            owned together.
+        where: File and line of our user's own callable, "" where the method is ours. Such a proof
+            is run, not judged.
         at: When it was done (UTC); None in a declaration.
     """
 
@@ -79,13 +81,16 @@ class Declaration:
 
 
 class Boundary(ABC):
-    """One declared crossing point. It doesn't start while an obligation that it owes has neither proof nor waiver.
+    """One declared crossing point.
+
+    It doesn't start while an obligation that it owes has neither proof nor waiver.
 
     Args:
         name: Its name in events, metrics and reports; unique in a perimeter.
         origin: Who originally creates the claim (guide section 12).
         observe: See `pratique.unsafe.observe`.
-        independent_roots: How many controllers must fall, at the least, before somebody can invent a claim.
+        independent_roots: How many controllers must fall, at the least, before somebody can invent
+            a claim.
     """
 
     kind: ClassVar[str]
@@ -112,7 +117,10 @@ class Boundary(ABC):
 
     @abstractmethod
     def prepare(self, store: "Store | None") -> list[str]:
-        """Read secrets and compile, without input or output beyond the environment. Return the boundary's own debts."""
+        """Read secrets and compile, without input or output beyond the environment.
+
+        Return the boundary's own debts.
+        """
 
     def exclusive(self) -> dict[str, str]:
         """Return what no other boundary of the perimeter may have too, each with the sentence that says the mend."""

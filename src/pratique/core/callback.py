@@ -17,7 +17,8 @@ class Callback:
     Args:
         call: The callable itself.
         is_async: It is a coroutine function.
-        wants_session: It takes the session of the effect's transaction as its last positional argument.
+        wants_session: It takes the session of the effect's transaction as its last positional
+            argument.
         where: "file.py:12 name", for events and reports.
     """
 

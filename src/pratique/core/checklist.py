@@ -24,7 +24,10 @@ QUESTIONS: Final = (
 
 
 class Status(StrEnum):
-    """How an answer is established. `tested` comes with a result of the test kit, never from a declaration."""
+    """How an answer is established.
+
+    `tested` comes with a result of the test kit, never from a declaration.
+    """
 
     DECLARED = "declared"
     OBSERVED = "observed"

@@ -49,7 +49,8 @@ class Fields:
         """Return the value of the only line of that name, None where there is none.
 
         Raises:
-            Refused: VALID, code "duplicate_field": two lines of one name are read differently by two programs (CWE-436).
+            Refused: VALID, code "duplicate_field": two lines of one name are read differently by
+                two programs (CWE-436).
         """
         value = self._index.get(name)
         if value is None:

@@ -12,7 +12,10 @@ from .refusal import Answer, BoundaryError, Refused, StoreBusy, StoreError
 def closed(
     error: BaseException, question: Question | None, crossing: Crossing, *, acted: bool
 ) -> BaseException:
-    """Fail closed: turn whatever went wrong in a proof into a refusal. The effect's own exceptions stay what they are."""
+    """Fail closed: turn whatever went wrong in a proof into a refusal.
+
+    The effect's own exceptions stay what they are.
+    """
     if isinstance(error, Refused):
         error.crossing_id = crossing.id
         return error

@@ -1,4 +1,4 @@
-"""One crossing: what was discharged so far, the shared flow of a state change, and the only place that mints a Proven."""
+"""One crossing: what was discharged, the flow of a state change, and the only mint of a Proven."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -50,8 +50,8 @@ class Rule:
         allow: (confirmed, row[, session]) -> bool; None where it is waived.
         act: (admitted[, session]) -> None: the effect.
         business: Turns what `once` returned into the bytes that are used once.
-        confirming: The obligations that `confirm` discharges, as bits: `confirmed`, and `fresh` where the sender signs no
-            time, since the state that is acted on is then read at its source now.
+        confirming: The obligations that `confirm` discharges, as bits: `confirmed`, and `fresh` where
+            the sender signs no time, since the state acted on is then read at its source now.
     """
 
     declaration: Declaration
@@ -65,7 +65,7 @@ class Rule:
 
 
 class Crossing:
-    """One claim on its way. It remembers what was discharged, and mints only when nothing owed is missing."""
+    """One claim on its way: remembers what was discharged, mints only when nothing owed is missing."""
 
     __slots__ = (
         "boundary",
@@ -118,7 +118,7 @@ class Crossing:
         )
 
     def _owing_nothing(self) -> Declaration:
-        # The absence of a refusal is a poor sign that a check ran (CWE-636): count what was discharged.
+        # That nothing refused is a poor sign that a check ran (CWE-636): count what was discharged.
         declaration = self.declaration
         if declaration is None:
             raise Refused(AUTHENTIC, "the crossing has no declaration", code="unproven")
@@ -165,10 +165,10 @@ class Crossing:
         )
 
 
-def settle(
+def settle(  # noqa: C901, PLR0912  one procedure, in the order of the obligations
     crossing: Crossing, rule: Rule, event: object, key: bytes, *, is_transactional: bool
 ) -> Flow[Admitted[Any, Any, Any]]:
-    """Carry a state change through: remote proofs first, then one transaction for the rest and the effect.
+    """Carry a state change through: remote proofs, then one transaction for the rest and the effect.
 
     Where the effect is outside any transaction of ours, the keys are held for a lease around it and
     settled after it. Between the effect and `Settle` stands a window in which a crash leaves the
@@ -183,8 +183,9 @@ def settle(
     """
     holds: list[tuple[bytes, int]] = []
     if not is_transactional:
-        holds.append((key, _held((yield Hold(key)), is_same_delivery=True)))
-    subject, keys = event, (key,)
+        first: HoldAnswer = yield Hold(key)
+        holds.append((key, _held(first, is_same_delivery=True)))
+    subject, keys = event, [key]
     if rule.confirm is not None:
         subject = yield Confirm(rule.confirm, event)
         _check(subject, CONFIRMED, "its source doesn't say so", code="not_confirmed")
@@ -192,15 +193,15 @@ def settle(
     if rule.once is not None:
         value: object = yield Name(rule.once, subject)
         _check(value, UNIQUE, "it names no business object", code="no_business_key")
-        keys = (key, rule.business(value))
+        keys.append(rule.business(value))
     if is_transactional:
-        used: bytes | None = yield Begin(keys)
+        used: bytes | None = yield Begin(tuple(keys))
         if used is not None:
             raise _used_before(is_same_delivery=used == key)
     else:
         for business in keys[1:]:
-            held = _held((yield Hold(business)), is_same_delivery=False)
-            holds.append((business, held))
+            other: HoldAnswer = yield Hold(business)
+            holds.append((business, _held(other, is_same_delivery=False)))
     if rule.once is not None:
         crossing.done |= _UNIQUE
     linked: object = None

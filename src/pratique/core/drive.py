@@ -1,4 +1,4 @@
-"""The sync driver: asks the store and our user's callables what a flow wants to know; bounds, rolls back, records.
+"""The sync driver: asks the store and the user's callables; bounds, rolls back, records.
 
 `adrive.py` answers the same questions on an event loop.
 """
@@ -65,7 +65,7 @@ class World:
 
 
 class Run:
-    """The state of one crossing on one thread: its transaction, its holds, the question that is open."""
+    """The state of one crossing on one thread: its transaction, its holds, the open question."""
 
     __slots__ = (
         "acted",
@@ -203,7 +203,7 @@ _ANSWERS: Final[dict[type[Question], Callable[[Run, Any], Any]]] = {
 
 
 def drive(flow: Flow[T], crossing: Crossing, world: World) -> T:
-    """Drive a flow to its end on this thread; with a deadline on a thread of the pool, which is waited for.
+    """Drive a flow to its end on this thread; with a deadline on a thread of the pool.
 
     Raises:
         Refused: the only thing that leaves, save what the user's own effect raises.
@@ -225,7 +225,7 @@ def drive(flow: Flow[T], crossing: Crossing, world: World) -> T:
 
 
 def revoke(run: Run, refused: Refused) -> None:
-    """Give back the holds of a run that hangs on another thread, and record that it was too late."""
+    """Give back the holds of a run that hangs on another thread; record that it was too late."""
     for key, token in tuple(run.holds.items()):
         quietly(run.world.pool.submit, needed(run.store).release, key, token)
     record, _ = refusal_record(run.crossing, refused)
@@ -234,7 +234,7 @@ def revoke(run: Run, refused: Refused) -> None:
 
 
 def finish(flow: Flow[T], run: Run, question: Question | None = None) -> T:
-    """Drive a flow to its end from *question*, or from its start; roll back and record whatever ends it early."""
+    """Drive a flow to its end from *question* or its start; roll back what ends it early, record."""
     try:
         return _loop(flow, run, question)
     except BaseException as error:
@@ -282,7 +282,7 @@ def _record_failed_effect(run: Run, error: BaseException) -> None:
 
 
 def is_awaitable(value: object) -> bool:
-    """Say whether a callable gave back something to await; of the type, since an object may answer to any name."""
+    """Say whether it is to be awaited; by its type, since an object may answer to any name."""
     return hasattr(type(value), "__await__")
 
 

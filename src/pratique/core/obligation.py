@@ -6,7 +6,10 @@ from typing import Final
 
 
 class Obligation(StrEnum):
-    """One question that a claim must answer before it may cross. Source: guide sections 8 and 13."""
+    """One question that a claim must answer before it may cross.
+
+    Source: guide sections 8 and 13.
+    """
 
     AUTHENTIC = "authentic"
     """Did the named sender make exactly these bytes?"""

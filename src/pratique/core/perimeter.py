@@ -29,9 +29,12 @@ class Perimeter:
     """Every declared boundary of one application.
 
     Args:
-        store: Where single use and events are kept, see `pratique.stores`. None while no boundary needs one.
-        events: Where the record of each crossing goes as well; the stdlib logger "pratique" by default.
-        deadline: For all proofs of one crossing together. The effect's transaction is never abandoned.
+        store: Where single use and events are kept, see `pratique.stores`. None while no boundary
+            needs one.
+        events: Where the record of each crossing goes as well; the stdlib logger "pratique" by
+            default.
+        deadline: For all proofs of one crossing together. The effect's transaction is never
+            abandoned.
         lease: How long a key is held around an effect that is outside a transaction.
         clock: Tells the time in UTC; tests hand in their own.
         answers: Answers for questions that rooms add, by type.
@@ -95,7 +98,10 @@ class Perimeter:
         return self._is_started
 
     def debts(self) -> list[str]:
-        """Return every debt of every boundary, one sentence each with its mend. Reads secrets; touches no store."""
+        """Return every debt of every boundary, one sentence each with its mend.
+
+        Reads secrets; touches no store.
+        """
         today = self.clock().date()
         found: list[str] = []
         if not self._boundaries:
@@ -172,7 +178,10 @@ class Perimeter:
         return await adrive(boundary.flow(crossing), crossing, self._world)
 
     def refuse(self, boundary: Boundary, refused: Refused) -> Refused:
-        """Record a refusal of the door itself: there was no claim yet (a size, a slow sender). Return it."""
+        """Record a refusal of the door itself: there was no claim yet (a size, a slow sender).
+
+        Return it.
+        """
         crossing = Crossing(boundary, Claim(b"", _NO_FIELDS, self.clock()))
         refused.crossing_id = crossing.id
         self.recorder.emit(

@@ -33,7 +33,10 @@ IGNORE: Final = Ignore.IGNORE
 
 
 class Question(msgspec.Struct, frozen=True, gc=False):
-    """Something that a flow can't know by itself. Rooms add their own; a driver is handed their answers."""
+    """Something that a flow can't know by itself.
+
+    Rooms add their own; a driver is handed their answers.
+    """
 
     obligation: ClassVar[Obligation] = Obligation.VALID
 

@@ -46,7 +46,9 @@ class LoggerSink:
 
 
 class Recorder:
-    """Counts every crossing and hands its record to the sinks. It never raises: a sink that fails is counted as dropped.
+    """Counts every crossing and hands its record to the sinks.
+
+    It never raises: a sink that fails is counted as dropped.
 
     Args:
         sinks: Where records go.

@@ -79,7 +79,8 @@ class Refused(PratiqueError):
 
     Args:
         obligation: The obligation that isn't met.
-        detail: For the operator: what came and what was owed, with numbers and units, never with a claimed value.
+        detail: For the operator: what came and what was owed, with numbers and units, never with a
+            claimed value.
         code: Stable, lower_snake, listed in docs/reference/refusals.md.
         hint: For the operator: what to do now.
         answer: What the sender is asked to do.
@@ -116,7 +117,8 @@ class Refused(PratiqueError):
     def problem(self) -> dict[str, object]:
         """Return the problem details object that the sender is given. Source: RFC 9457.
 
-        Every `authentic` refusal is the same one: the code would tell an attacker how far the forgery came.
+        Every `authentic` refusal is the same one: the code would tell an attacker how far the
+        forgery came.
         """
         obligation = self.obligation
         problem: dict[str, object] = {
@@ -132,7 +134,10 @@ class Refused(PratiqueError):
 
 
 def mismatch(what: str, *, expected: object, got: object) -> str:
-    """Return the one sentence in which an expectation and what came are compared. Both are ours, never claimed."""
+    """Return the one sentence in which an expectation and what came are compared.
+
+    Both are ours, never claimed.
+    """
     return f"{what} is {got}, expected {expected}"
 
 

@@ -34,8 +34,8 @@ class Root:
         kind: What it is.
         name: Which one: "stripe", "net:10.0.0.0/8", "payments/STRIPE_WEBHOOK_SECRET".
         controller: Who controls it; two roots of one controller fall together.
-        known_to: Roots whose owner has this one too (an HMAC secret is known to its party), or can have it used
-            (a signing oracle, an issuer).
+        known_to: Roots whose owner has this one too (an HMAC secret is known to its party), or can
+            have it used (a signing oracle, an issuer).
     """
 
     kind: RootKind

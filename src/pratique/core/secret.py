@@ -11,7 +11,8 @@ import msgspec
 
 from .refusal import BoundaryError
 
-# NIST SP 800-107r1 §5.3.4 asks at least 112 bits of an HMAC key; 16 characters is the shortest that real senders hand out.
+# NIST SP 800-107r1 §5.3.4 asks at least 112 bits of an HMAC key; 16 characters is the shortest that
+# real senders hand out.
 MIN_CHARACTERS: Final = 16
 MIN_DIFFERENT: Final = 6
 _PLACEHOLDER: Final = re.compile(
@@ -40,8 +41,9 @@ class LiveSecret(msgspec.Struct, frozen=True):
 class Secret:
     """A source of secrets, read when the perimeter starts and never at import.
 
-    `Secret("…", name="2026")` for one at hand, `Secret.env("NAME")` for the environment, `Secret.file(path)` for a mounted
-    file, `Secret.optional("NAME")` for a boundary that is off while the variable is unset.
+    `Secret("…", name="2026")` for one at hand, `Secret.env("NAME")` for the environment,
+    `Secret.file(path)` for a mounted file, `Secret.optional("NAME")` for a boundary that is off
+    while the variable is unset.
     """
 
     __slots__ = (
@@ -85,7 +87,8 @@ class Secret:
 
         Args:
             name: The variable of the secret in force.
-            previous: The variable of the one before, while it is rolled; unset means that the roll is over.
+            previous: The variable of the one before, while it is rolled; unset means that the roll
+                is over.
             previous_until: UTC, when the previous one stops to open anything.
             account: The tenant whose secret it is.
         """
@@ -111,7 +114,9 @@ class Secret:
         return secret
 
     def read(self) -> tuple[LiveSecret, ...]:
-        """Return the secrets that this source holds now. Empty only for an optional one that is unset.
+        """Return the secrets that this source holds now.
+
+        Empty only for an optional one that is unset.
 
         Raises:
             BoundaryError: unset, unreadable, empty, short or a placeholder.
@@ -188,7 +193,10 @@ def read_all(sources: "Secret | str | Iterable[Secret | str]") -> tuple[LiveSecr
 
 
 def weakness(value: str) -> str | None:
-    """Say why a value can't be a secret; None where nothing speaks against it. Source: CWE-1188, CWE-521."""
+    """Say why a value can't be a secret; None where nothing speaks against it.
+
+    Source: CWE-1188, CWE-521.
+    """
     if not value.strip():
         return "is empty"
     bare = _PREFIX.sub("", value.strip())

@@ -36,7 +36,10 @@ HoldAnswer = Held | Settled | Busy | Conflict
 
 
 class Transaction(Protocol):
-    """One open transaction in the user's own database. Every method raises StoreError, and nothing else."""
+    """One open transaction in the user's own database.
+
+    Every method raises StoreError, and nothing else.
+    """
 
     @property
     def session(self) -> object:
@@ -44,9 +47,12 @@ class Transaction(Protocol):
         ...
 
     def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
-        """Write the keys as settled. Return None where all are new, else the first that was used before.
+        """Write the keys as settled.
 
-        The first statement of the transaction: the unique constraint makes concurrent deliveries wait for each other.
+        Return None where all are new, else the first that was used before.
+
+        The first statement of the transaction: the unique constraint makes concurrent deliveries
+        wait for each other.
         """
         ...
 
@@ -59,7 +65,10 @@ class Transaction(Protocol):
         ...
 
     def flush(self) -> None:
-        """Send what the handler changed to the database. What goes wrong is the handler's own, and raised as it is."""
+        """Send what the handler changed to the database.
+
+        What goes wrong is the handler's own, and raised as it is.
+        """
         ...
 
     def record(self, record: Record) -> None:
@@ -71,18 +80,25 @@ class Transaction(Protocol):
         ...
 
     def rollback(self) -> None:
-        """Undo all of it and give the session back. Never raises; a session that can't roll back is thrown away."""
+        """Undo all of it and give the session back.
+
+        Never raises; a session that can't roll back is thrown away.
+        """
         ...
 
 
 class SyncStore(Protocol):
-    """The face of a store for sync doors and pools. Every method raises StoreError (BoundaryError at start) and nothing else."""
+    """The face of a store for sync doors and pools.
+
+    Every method raises StoreError (BoundaryError at start) and nothing else.
+    """
 
     def start(self) -> None:
         """Make the tables where they are absent; prove that a probe write rolls back; refuse what isn't durable.
 
         Raises:
-            BoundaryError: autocommit, two binds, a read replica, settings under which a commit can be lost, another identity.
+            BoundaryError: autocommit, two binds, a read replica, settings under which a commit can
+                be lost, another identity.
             StoreError: it doesn't answer.
         """
         ...
@@ -96,19 +112,28 @@ class SyncStore(Protocol):
         ...
 
     def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
-        """Settle the keys at once, all or none, durably. Return None where all are new, else the first used before."""
+        """Settle the keys at once, all or none, durably.
+
+        Return None where all are new, else the first used before.
+        """
         ...
 
     def hold(
         self, key: bytes, *, lease: timedelta, fingerprint: bytes = b"", crossing_id: str = ""
     ) -> HoldAnswer:
-        """Take the key for *lease* by the store's clock. An expired hold is taken over with a higher token."""
+        """Take the key for *lease* by the store's clock.
+
+        An expired hold is taken over with a higher token.
+        """
         ...
 
     def settle(
         self, key: bytes, token: int, result: bytes = b"", *, record: Record | None = None
     ) -> bool:
-        """Make our hold final, and write its record with it. False where the token is no longer in force: somebody took over."""
+        """Make our hold final, and write its record with it.
+
+        False where the token is no longer in force: somebody took over.
+        """
         ...
 
     def release(self, key: bytes, token: int) -> bool:
@@ -118,7 +143,8 @@ class SyncStore(Protocol):
     def record_refusal(self, record: Record, key: bytes, content: bytes | None) -> None:
         """Keep a refusal that came after `authentic`, with its content where it is a dead letter.
 
-        One row for each (boundary, key, code), with a count: a replayed delivery can't fill the disk.
+        One row for each (boundary, key, code), with a count: a replayed delivery can't fill the
+        disk.
         """
         ...
 

@@ -68,7 +68,10 @@ class Gate:
             return self._state == "acting"
 
     def revoke(self) -> bool:
-        """End the crossing before its effect. False where the effect has begun: its outcome must be waited for."""
+        """End the crossing before its effect.
+
+        False where the effect has begun: its outcome must be waited for.
+        """
         with self._lock:
             self._state = self._state or "revoked"
             return self._state == "revoked"

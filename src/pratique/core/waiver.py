@@ -11,7 +11,9 @@ MAX_OBSERVE: Final = timedelta(days=90)
 
 @dataclass(frozen=True, slots=True)
 class Waiver:
-    """One obligation that a boundary owes and doesn't prove until *until*. Made by `pratique.unsafe.waive`.
+    """One obligation that a boundary owes and doesn't prove until *until*.
+
+    Made by `pratique.unsafe.waive`.
 
     Args:
         obligation: What isn't proven.

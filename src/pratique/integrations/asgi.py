@@ -28,12 +28,14 @@ DEFAULT_CAP: Final = 1 << 20
 class Reply:
     """An answer as status, fields and content: what a framework's own response is made of."""
 
-    __slots__ = ("content", "fields", "status")
+    __slots__ = ("content", "fields", "shadowed", "status")
 
     def __init__(self, status: int, fields: Mapping[str, str], content: bytes) -> None:
         self.status = status
         self.fields = dict(fields)
         self.content = content
+        self.shadowed: bytes | None = None
+        """The content, where the boundary only observed: what was there before it decides."""
 
 
 def accepted(crossing_id: str) -> Reply:
@@ -120,25 +122,26 @@ async def read_content(scope: Scope, receive: Receive, cap: int) -> bytes:
 async def deliver(
     perimeter: Perimeter, boundary: Boundary, scope: Scope, receive: Receive
 ) -> Reply:
-    """Let one request cross a boundary, from its first byte to the answer. The effect's own exceptions go on."""
+    """Let one request cross a boundary, from its first byte to the answer.
+
+    What the effect itself raises goes on to the framework.
+    """
     if boundary.is_disabled:
-        return Reply(
-            404,
-            {"content-type": "application/problem+json"},
-            b'{"title": "Not found", "status": 404}',
-        )
+        fields = {"content-type": "application/problem+json"}
+        return Reply(404, fields, b'{"title": "Not found", "status": 404}')
+    cap = getattr(boundary, "max_content_bytes", DEFAULT_CAP)
     try:
-        try:
-            content = await read_content(
-                scope, receive, getattr(boundary, "max_content_bytes", DEFAULT_CAP)
-            )
-            claim = claim_of(scope, content, perimeter)
-        except Refused as refused:
-            raise perimeter.refuse(boundary, refused) from None
-        proven = await perimeter.aadmit(boundary, claim)
+        content = await read_content(scope, receive, cap)
+        claim = claim_of(scope, content, perimeter)
     except Refused as refused:
-        return refusal(refused, boundary.name)
-    return accepted(proven.crossing_id)
+        return refusal(perimeter.refuse(boundary, refused), boundary.name)
+    try:
+        reply = accepted((await perimeter.aadmit(boundary, claim)).crossing_id)
+    except Refused as refused:
+        reply = refusal(refused, boundary.name)
+    if boundary.observe is not None and boundary.observe.holds(claim.received_at):
+        reply.shadowed = content
+    return reply
 
 
 async def send_reply(reply: Reply, send: Send) -> None:
@@ -154,8 +157,9 @@ async def send_reply(reply: Reply, send: Send) -> None:
 class Guarded:
     """The outermost ASGI layer: nothing reaches the application before the perimeter has started.
 
-    Lifespan doesn't run in every host (a test client without a context, httpx's ASGITransport, a mounted application),
-    so the first request starts the perimeter too; where that is refused, each request raises.
+    Lifespan doesn't run in every host (a test client without a context, httpx's ASGITransport, a
+    mounted application), so the first request starts the perimeter too; where that is refused, each
+    request raises.
     """
 
     def __init__(self, app: App, perimeter: Perimeter, check: Callable[[], list[str]]) -> None:

@@ -36,7 +36,10 @@ _PROBLEM: Final[dict[str, Any]] = {
 
 
 def guard(app: A, perimeter: Perimeter) -> A:
-    """Put the perimeter around an application, and its refusals into the OpenAPI document. See the Starlette door."""
+    """Put the perimeter around an application, and its refusals into the OpenAPI document.
+
+    See the Starlette door.
+    """
     guarded = _guard(app, perimeter)
     generate = app.openapi
 

@@ -11,18 +11,25 @@ from pratique.core.boundary import Boundary
 from pratique.core.perimeter import Perimeter
 from pratique.core.refusal import BoundaryError
 
-from .asgi import SCOPE_KEY, Guarded, Reply, deliver
+from .asgi import SCOPE_KEY, Guarded, Message, Receive, Reply, deliver
 
 A = TypeVar("A", bound=Starlette)
 Endpoint = Callable[[Request], Awaitable[Response]]
 BOUNDARY: Final = "__pratique_boundary__"
+SHADOWS: Final = "__pratique_shadows__"
 
 
-def endpoint(boundary: Boundary) -> Endpoint:
+def endpoint(boundary: Boundary, *, shadows: Endpoint | None = None) -> Endpoint:
     """Return the view of a boundary: reads the raw content under a cap, proves, answers.
 
+    Args:
+        boundary: Declared in the perimeter that guards the application.
+        shadows: The view that was there before: while the boundary only observes, it still decides
+            and acts, and is given the same request. Owed by a boundary with `observe=`.
+
     Raises:
-        BoundaryError: at the request, where the application is not guarded by the perimeter that declares the boundary.
+        BoundaryError: at the request, where the application is not guarded by the perimeter that
+            declares the boundary.
     """
 
     async def cross(request: Request) -> Response:
@@ -30,11 +37,15 @@ def endpoint(boundary: Boundary) -> Endpoint:
         if not isinstance(perimeter, Perimeter) or boundary not in perimeter.boundaries:
             message = f'Boundary "{boundary.name}" stands in an application that isn\'t guarded: guard(app, perimeter).'
             raise BoundaryError(message)
-        return _response(await deliver(perimeter, boundary, request.scope, request.receive))
+        reply = await deliver(perimeter, boundary, request.scope, request.receive)
+        if reply.shadowed is not None and shadows is not None:
+            return await shadows(Request(request.scope, _again(reply.shadowed)))
+        return _response(reply)
 
     cross.__name__ = cross.__qualname__ = f"cross_{boundary.name}"
     cross.__doc__ = f'Deliveries to the {boundary.kind} boundary "{boundary.name}".'
     setattr(cross, BOUNDARY, boundary)
+    setattr(cross, SHADOWS, shadows)
     return cross
 
 
@@ -71,6 +82,11 @@ def route_debts(routes: Iterable[Any], perimeter: Perimeter) -> Iterable[str]:
         mounted.add(boundary.name)
         if boundary not in perimeter.boundaries:
             yield f'Route {route.path}: boundary "{boundary.name}" is not declared in this perimeter: perimeter.declare(…).'
+        if boundary.observe is not None and getattr(route.endpoint, SHADOWS, None) is None:
+            yield (
+                f"Route {route.path}: the boundary only observes, and nothing handles its deliveries "
+                "meanwhile: endpoint(boundary, shadows=the_old_view)."
+            )
         if getattr(route, "body_field", None) is not None:
             yield f"Route {route.path}: a dependency reads the body before it is proven. Take it off this route."
     for boundary in perimeter.boundaries:
@@ -86,3 +102,10 @@ def _every(routes: Iterable[Any]) -> Iterable[Any]:
 
 def _response(reply: Reply) -> Response:
     return Response(reply.content, reply.status, reply.fields)
+
+
+def _again(content: bytes) -> Receive:
+    async def receive() -> Message:
+        return {"type": "http.request", "body": content, "more_body": False}
+
+    return receive

@@ -23,16 +23,16 @@ from .rules import Context, Registration
 from .scheme import Sender
 
 MAX_CONTENT_BYTES: Final = 1 << 20
-"""Stripe and Slack stay under 256 KiB, Shopify at 5 MiB and GitHub at 25 MiB say so themselves: raise it there."""
+"""Stripe and Slack stay under 256 KiB; GitHub says 25 MiB of itself: raise it there."""
 _PROVEN_BY_OPEN: Final = BIT[AUTHENTIC] | BIT[FRESH]
 _MENDS: Final[dict[Obligation, str]] = {
     Obligation.AUTHENTIC: "The sender's grade is below weak: it doesn't sign.",
-    Obligation.FRESH: "The sender signs no time: pass confirm=, so that the state is read at its source now.",
+    Obligation.FRESH: "The sender signs no time: pass confirm=, which reads the state at its source now.",
     Obligation.UNIQUE: "Pass once=, the business key, and Perimeter(store=stores.…).",
     Obligation.CONFIRMED: "Pass confirm=, which re-reads the object at the sender.",
     Obligation.LINKED: "Pass link=, which finds our own row.",
     Obligation.ALLOWED: "Pass allow=, which judges the transition from the row's present state.",
-    Obligation.VALID: "The event type isn't signed: pass content=, the type that its content must have.",
+    Obligation.VALID: "The event type isn't signed: pass content=, the type that it must have.",
 }
 
 
@@ -42,8 +42,8 @@ class Webhook(On, Boundary):
     Args:
         name: In events, metrics and reports.
         sender: `providers.stripe(secrets=…)`.
-        scope: Part of every single-use key. Set it where two boundaries of one scheme share a store; once in use, keep it:
-            a new scope forgets what was handled.
+        scope: Part of every single-use key. Set it where two boundaries of one scheme share a store;
+            once in use, keep it: a new scope forgets what was handled.
         max_content_bytes: Larger deliveries get 413 before they are read.
         waivers: For every event type; see `pratique.unsafe.waive`.
         observe: See `pratique.unsafe.observe`.
@@ -102,16 +102,18 @@ class Webhook(On, Boundary):
         return tuple(registration.declaration(context) for registration in self._registered)
 
     def exclusive(self) -> dict[str, str]:
-        """Return the key space and each live secret: a delivery of one boundary must not open at another."""
+        """Return the key space and each live secret: no delivery may open at two boundaries."""
         pins = repr(sorted(self.sender.pins.items()))
         taken = {
-            f"keys {self.sender.scheme.name} {self.scope}": "they would use up each other's keys. Give each its own scope=."
+            f"keys {self.sender.scheme.name} {self.scope}": (
+                "they would use up each other's keys. Give each its own scope=."
+            )
         }
         for secret in self._live:
             mark = sha256(f"{secret.value}\0{pins}".encode()).hexdigest()
             taken[f"secret {mark}"] = (
-                "they share a secret, so that a delivery to one opens at the other. Give each its own, or pin what the sender "
-                "signs (livemode=, account=)."
+                "they share a secret, so that a delivery to one opens at the other. "
+                "Give each its own, or pin what the sender signs (livemode=, account=)."
             )
         return taken
 
@@ -208,7 +210,10 @@ class Webhook(On, Boundary):
             if AUTHENTIC in waived:
                 yield f"{registration.types[0]}: AUTHENTIC can't be waived."
             if scheme.grade != "signed" and CONFIRMED in waived:
-                yield f"{registration.types[0]}: {scheme.name} is {scheme.grade}, so CONFIRMED can't be waived."
+                yield (
+                    f"{registration.types[0]}: {scheme.name} is {scheme.grade}, "
+                    "so CONFIRMED can't be waived."
+                )
             if store is not None:
                 yield from _callable_debts(registration, store)
 
@@ -239,7 +244,8 @@ def _callable_debts(registration: Registration, store: Store) -> Iterable[str]:
     for role, callback in roles.items():
         if callback is not None and callback.wants_session and not store.has_session:
             yield (
-                f"{registration.types[0]}: {role} ({callback.where}) wants a session, and the store {store.name} has none. "
+                f"{registration.types[0]}: {role} ({callback.where}) wants a session, "
+                f"and the store {store.name} has none. "
                 "Use stores.sqlalchemy(Session) or stores.sqlite3(connect)."
             )
         if (
@@ -249,6 +255,7 @@ def _callable_debts(registration: Registration, store: Store) -> Iterable[str]:
             and store.asynchronous is None
         ):
             yield (
-                f"{registration.types[0]}: {role} ({callback.where}) is async, and the store's session is sync. "
+                f"{registration.types[0]}: {role} ({callback.where}) is async, "
+                "and the store's session is sync. "
                 "Make it a plain def: it runs on a thread of the pool."
             )

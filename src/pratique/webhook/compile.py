@@ -69,7 +69,8 @@ def compile_opener(
             if envelope is not None:
                 account = envelope.account or account
                 identity = identity or envelope.id
-            # Without a signed id: a digest of the content alone. Never of the time or the signature, which a resend changes.
+            # Without a signed id: a digest of the content alone. Never of the time or the
+            # signature, which a resend changes.
             signed = (
                 identity.encode()
                 if has_key and identity

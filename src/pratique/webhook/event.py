@@ -16,13 +16,16 @@ else:
 
 
 class Event(msgspec.Struct, Generic[T_co], frozen=True):
-    """One webhook event. Only what the sender signed may stand in it, the type of some senders excepted (a hint).
+    """One webhook event.
+
+    Only what the sender signed may stand in it, the type of some senders excepted (a hint).
 
     Attributes:
         id: The sender's id of the event, "" where none is signed.
         type: "invoice.paid".
         account: The tenant at the sender, "" where it has none.
-        object_id: The object that it is about, fit for a path: letters, digits, "_-.:", at most 255; "" where none is named.
+        object_id: The object that it is about, fit for a path: letters, digits, "_-.:", at most
+            255; "" where none is named.
         sent_at: UTC, when the sender says that it spoke; None where it signs no time.
         content: Typed where `on(content=…)` names a type, else the bytes.
     """

@@ -23,7 +23,10 @@ def event_key(prefix: bytes, account: str, event_id: bytes) -> bytes:
 
 
 def business_prefix(scheme: str, scope: str, effect: str) -> bytes:
-    """Return the part of a business key that its declaration fixes. Its own tag: it never equals an event's key."""
+    """Return the part of a business key that its declaration fixes.
+
+    Its own tag: it never equals an event's key.
+    """
     return _prefixed(b"business", scheme.encode(), scope.encode(), effect.encode())
 
 

@@ -165,16 +165,23 @@ class On(ABC):
         Args:
             types: The event type, or several that do the same.
             content: The type of the content; owed where the sender doesn't sign the event type.
-            confirm: (event) -> what the source of truth says, re-read now; None: it doesn't. Outside any transaction.
-            once: (confirmed) -> the business key: the object that this may be done to once, whichever event says so.
-            link: (confirmed[, session]) -> our own row; None: it has none. Inside the transaction, on a locked row.
-            allow: (confirmed, row) -> True where it is legal from the present state. Inside the transaction.
-            effect: The name under which business keys are kept; the first type by default. Keep it: a new one forgets.
+            confirm: (event) -> what the source of truth says, re-read now; None: it doesn't.
+                Outside any transaction.
+            once: (confirmed) -> the business key: the object that this may be done to once,
+                whichever event says so.
+            link: (confirmed[, session]) -> our own row; None: it has none. Inside the transaction,
+                on a locked row.
+            allow: (confirmed, row) -> True where it is legal from the present state. Inside the
+                transaction.
+            effect: The name under which business keys are kept; the first type by default. Keep it:
+                a new one forgets.
             waivers: What isn't proven for a time; see `pratique.unsafe.waive`.
-            source: Whom `confirm` asks, where that isn't the sender: a root with another controller counts as independent.
+            source: Whom `confirm` asks, where that isn't the sender: a root with another controller
+                counts as independent.
             counterexample: () -> (confirmed, row) that `allow` must refuse; run at start.
 
-        `LATER` from confirm, link or allow asks the sender to retry; `IGNORE` acknowledges without effect or dead letter.
+        `LATER` from confirm, link or allow asks the sender to retry; `IGNORE` acknowledges without
+        effect or dead letter.
 
         Raises:
             BoundaryError: a callable takes another number of arguments, or `types` is empty.

@@ -21,7 +21,10 @@ class Grade(StrEnum):
 
 
 class Envelope(msgspec.Struct, frozen=True, gc=False):
-    """What every sender's event has, in our words. Ids are fit for a path, else the envelope is None."""
+    """What every sender's event has, in our words.
+
+    Ids are fit for a path, else the envelope is None.
+    """
 
     id: str = ""
     type: str = ""

@@ -41,7 +41,9 @@ class Pin:
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
-    """How one sender signs. Data, and at most one canonicaliser; the source is the sender's own documentation or tests.
+    """How one sender signs.
+
+    Data, and at most one canonicaliser; the source is the sender's own documentation or tests.
 
     Args:
         name: In events, keys and `providers.get`.
@@ -60,7 +62,8 @@ class Scheme:
         pins: What a declaration may pin.
         grade: How much the signature says.
         source: "literal" from the sender's own documentation or tests, or "unconfirmed".
-        challenge: (claim) -> the token to give back, where the sender has a signed handshake; "" where it is none.
+        challenge: (claim) -> the token to give back, where the sender has a signed handshake; ""
+            where it is none.
     """
 
     name: str
@@ -97,7 +100,8 @@ class Scheme:
         Args:
             secrets: One source of secrets, or several that are live together.
             url: Our own public URL, for schemes that sign it.
-            tolerance: Longest age and lead of the signed time, where the sender's own figure isn't wanted.
+            tolerance: Longest age and lead of the signed time, where the sender's own figure isn't
+                wanted.
             pins: What the signed content must repeat: `livemode=True`.
 
         Raises:
@@ -122,7 +126,8 @@ class Scheme:
             pins: See `__call__`.
 
         Raises:
-            Refused: AUTHENTIC, FRESH, LINKED for a pin, VALID for a field that came twice. Nothing else.
+            Refused: AUTHENTIC, FRESH, LINKED for a pin, VALID for a field that came twice. Nothing
+                else.
         """
         if url is None and not pins and len(secrets) == 1 and not isinstance(secrets, str):
             memo: object = secrets[0]
@@ -146,7 +151,8 @@ class Scheme:
 
         Args:
             content: The bytes to send.
-            secret: In the form in which the sender hands it out, the private key where it signs with one.
+            secret: In the form in which the sender hands it out, the private key where it signs
+                with one.
             at: When it is sent, UTC.
             key: The event's id, where it stands in a field.
         """
@@ -183,7 +189,10 @@ class Scheme:
         tolerance: timedelta | None = None,
         **pins: Any,
     ) -> Opener:
-        """Compile the scheme for live secrets. ValueError where a secret isn't in the sender's form."""
+        """Compile the scheme for live secrets.
+
+        ValueError where a secret isn't in the sender's form.
+        """
         verifiers = [(self.keying(secret.value), secret) for secret in secrets]
         return compile_opener(self, verifiers, scope, url, tolerance or self.tolerance, pins)
 
@@ -227,7 +236,10 @@ class Sender:
     pins: dict[str, Any]
 
     def live(self) -> tuple[LiveSecret, ...]:
-        """Read the secrets. Empty only where an optional one is unset. BoundaryError where one is bad."""
+        """Read the secrets.
+
+        Empty only where an optional one is unset. BoundaryError where one is bad.
+        """
         return read_all(self.secrets)
 
     def opener(self, scope: str) -> Opener:

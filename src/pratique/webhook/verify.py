@@ -34,7 +34,10 @@ Keying = Callable[[str], Verifier]
 
 
 class HmacVerifier:
-    """HMAC, written as text after a prefix. The text is compared, so another spelling of the same bytes is none."""
+    """HMAC, written as text after a prefix.
+
+    The text is compared, so another spelling of the same bytes is none.
+    """
 
     __slots__ = ("_is_hex", "_key", "_prefix", "is_short")
 

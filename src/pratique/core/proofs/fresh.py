@@ -10,9 +10,11 @@ def require_fresh(sent_at: datetime, *, at: datetime, tolerance: timedelta) -> N
     """Refuse a claim sent more than *tolerance* before or after *at*.
 
     Args:
-        sent_at: When the sender says that it spoke. UTC, and covered by the signature, else it proves nothing.
+        sent_at: When the sender says that it spoke. UTC, and covered by the signature, else it
+            proves nothing.
         at: When the claim reached us. UTC.
-        tolerance: Longest age, also the longest lead of the sender's clock. Seconds to minutes; above zero.
+        tolerance: Longest age, also the longest lead of the sender's clock. Seconds to minutes;
+            above zero.
 
     Raises:
         Refused: FRESH, code "stale" or "from_the_future".

@@ -54,7 +54,8 @@ def generic(
         party: Who controls the sender, *name* by default.
 
     Raises:
-        BoundaryError: a template in which parts can be shifted, a digest that isn't offered, an unsigned id or time.
+        BoundaryError: a template in which parts can be shifted, a digest that isn't offered, an
+            unsigned id or time.
     """
     parts = _PLACEHOLDER.findall(signed)
     _check(name, signed, parts, time_field, id_field, encoding, digest, signature_field)

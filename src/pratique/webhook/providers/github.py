@@ -1,4 +1,7 @@
-"""GitHub: HMAC-SHA256 over the content alone. Neither the event's type nor its delivery id is signed."""
+"""GitHub: HMAC-SHA256 over the content alone.
+
+Neither the event's type nor its delivery id is signed.
+"""
 
 from pratique.core.claim import Claim
 from pratique.webhook.opened import Envelope, is_id

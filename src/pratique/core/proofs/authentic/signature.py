@@ -9,7 +9,10 @@ ED25519_BYTES: Final = 32
 
 
 class Ed25519Key:
-    """A public key that verifies, and signs where its private key is at hand. Source: RFC 8032 §5.1."""
+    """A public key that verifies, and signs where its private key is at hand.
+
+    Source: RFC 8032 §5.1.
+    """
 
     __slots__ = ("_private", "_public")
 
