@@ -14,7 +14,8 @@ MAX_SEARCH_BYTES: Final = 256 << 20
 class JsonLines:
     """A sink that appends: one write a record, so that lines of two workers never mix (O_APPEND).
 
-    Control characters and terminal escapes are escaped by JSON: a record is one line whatever a name holds (CWE-117).
+    Control characters and terminal escapes are escaped by JSON: a record is one line whatever a
+    name holds (CWE-117).
 
     Args:
         path: Of the file, made with mode 0600 where it is absent.

@@ -1,7 +1,7 @@
 """What is checked of a user's SQLAlchemy session at start, and what keeps a handler from ending our transaction."""
 
 import re
-from typing import Any, Final, Self
+from typing import Any, Final, NoReturn, Self
 
 from sqlalchemy import Engine, event, text
 from sqlalchemy.engine import Connection
@@ -19,44 +19,76 @@ _FULL: Final = 2
 
 
 class Guard:
-    """Stands on one connection while a handler runs: whoever else ends its transaction is refused before it happens."""
+    """Stands on a session while a handler runs: whoever else ends its transaction is refused before it happens."""
 
-    __slots__ = ("_connection", "is_armed", "is_broken", "saw_row_lock")
+    __slots__ = ("_marked", "is_armed", "is_broken", "saw_row_lock")
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self) -> None:
+        self._marked: list[Any] = []
         self.is_armed = False
         self.is_broken = False
         self.saw_row_lock = False
 
     @classmethod
     def on(cls, session: Session) -> Self:
-        """Put a guard on the session's connection."""
-        connection = session.connection()
-        guard = cls(connection)
-        connection.info[_GUARD] = guard
+        """Put a guard on the session's connection, and on each that it begins later: after a rollback it takes another."""
+        guard = cls()
+        guard._mark(session.connection())
+        session.info[_GUARD] = guard
         return guard
 
     def off(self) -> None:
         """Take it away."""
         self.is_armed = False
-        if not self._connection.invalidated and not self._connection.closed:
-            self._connection.info.pop(_GUARD, None)
+        for info in self._marked:
+            if info.get(_GUARD) is self:
+                del info[_GUARD]
+        self._marked.clear()
+
+    def refuse(self, connection: Connection) -> NoReturn:
+        """Undo what is open at once, then raise.
+
+        A transaction whose commit raised counts as over: closed, its connection would go back to the pool with our
+        statements in it, and whoever has it next would commit them.
+        """
+        self.is_broken = True
+        connection.dialect.do_rollback(connection.connection)
+        raise BoundaryError(
+            "a handler ended its own transaction: its effect and its single use would be two commits. "
+            "Leave the commit to pratique; savepoints (begin_nested) are fine."
+        )
+
+    def follow(self, connection: Connection) -> None:
+        """Stand on another connection of the session, where its handler has one begun."""
+        if self.is_armed:
+            self._mark(connection)
+
+    def _mark(self, connection: Connection) -> None:
+        info = connection.info
+        info[_GUARD] = self
+        self._marked.append(info)
 
 
-def guard_engine(engine: Engine) -> None:
-    """Watch an engine, once."""
+def guard_engine(engine: Engine, session_type: type[Session]) -> None:
+    """Watch an engine and a type of session, once."""
     if not event.contains(engine, "commit", _on_commit):
         event.listen(engine, "commit", _on_commit)
         event.listen(engine, "rollback", _on_rollback)
         event.listen(engine, "before_cursor_execute", _on_statement)
+    if not event.contains(session_type, "after_begin", _on_begin):
+        event.listen(session_type, "after_begin", _on_begin)
+
+
+def _on_begin(session: Session, _transaction: Any, connection: Connection) -> None:
+    guard = session.info.get(_GUARD)
+    if guard is not None:
+        guard.follow(connection)
 
 
 def _on_commit(connection: Connection) -> None:
     guard = connection.info.get(_GUARD)
     if guard is not None and guard.is_armed:
-        guard.is_broken = True
-        raise _forbidden()
+        guard.refuse(connection)
 
 
 def _on_rollback(connection: Connection) -> None:
@@ -71,24 +103,17 @@ def _on_statement(connection: Connection, _cursor: Any, statement: str, *_: Any)
         return
     if guard.is_armed:
         if _ENDS_IT.search(_QUOTED.sub("''", statement)) is not None:
-            guard.is_broken = True
-            raise _forbidden()
+            guard.refuse(connection)
     elif " FOR UPDATE" in statement or " FOR NO KEY UPDATE" in statement:
         guard.saw_row_lock = True
-
-
-def _forbidden() -> BoundaryError:
-    return BoundaryError(
-        "a handler ended its own transaction: its effect and its single use would be two commits. "
-        "Leave the commit to pratique; savepoints (begin_nested) are fine."
-    )
 
 
 def check_session(session: Session) -> Engine:
     """Return the engine of a session; BoundaryError where one transaction couldn't hold effect and single use."""
     custom = type(session).get_bind is not Session.get_bind
-    binds = getattr(session, "_Session__binds", {})
-    if custom or len({id(bind) for bind in binds.values()}) > 1:
+    binds = getattr(session, "_Session__binds", None) or getattr(session, "binds", None) or {}  # SQLAlchemy 2.0, 2.1
+    engines = {id(bind) for bind in (*binds.values(), session.bind) if bind is not None}
+    if custom or len(engines) > 1:
         message = (
             "the session chooses between several databases (binds= or an own get_bind, a read replica?): link and allow could "
             "read another one than the effect writes. Give pratique a sessionmaker on the one that is written."

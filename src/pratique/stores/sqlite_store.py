@@ -5,8 +5,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from queue import Empty, SimpleQueue
-from threading import Lock, Thread
+from threading import Lock
 from typing import Any, Final, NoReturn
 from uuid import uuid4
 
@@ -15,121 +14,10 @@ from ..core.refusal import BoundaryError, StoreError
 from ..core.roots import Root, RootKind
 from ..core.store import HoldAnswer
 from . import statements
-from .sqlite3_store import begin_immediate, commit, roll_back, run, store_error
+from .sqlite_writer import Operation, Writer
 from .statements import SQLITE, Steps
 
-MAX_WAITING: Final = 10_000
-"""Operations; more are refused at once, so that a stuck disk is noticed and memory stays bounded."""
-MAX_BATCH: Final = 512
 BUSY_MS: Final = 5_000
-
-
-class _Operation:
-    """One thing that a caller waits for: its steps, and its end."""
-
-    __slots__ = ("error", "result", "steps", "tell")
-
-    def __init__(self, steps: Callable[[], Steps[Any]], tell: Callable[[], object]) -> None:
-        self.steps = steps
-        self.tell = tell
-        self.result: Any = None
-        self.error: Exception | None = None
-
-    def answer(self) -> Any:
-        """Return what came of it, or raise."""
-        if self.error is not None:
-            raise self.error
-        return self.result
-
-
-class _Writer:
-    """The thread that owns the connection. Answers come after COMMIT: what was acknowledged survives a power cut."""
-
-    def __init__(self, connect: Callable[[], Any]) -> None:
-        self.pid = os.getpid()
-        self._connect = connect
-        self._waiting: SimpleQueue[_Operation | None] = SimpleQueue()
-        self._is_ended = False
-        self._thread = Thread(target=self._work, name="pratique-writer", daemon=True)
-        self._thread.start()
-
-    def put(self, operation: _Operation) -> None:
-        if self._waiting.qsize() >= MAX_WAITING:
-            message = f"{MAX_WAITING} operations wait for the disk"
-            raise StoreError(message)
-        self._waiting.put(operation)
-        if self._is_ended:
-            self._turn_away()
-
-    def stop(self) -> None:
-        self._waiting.put(None)
-        self._thread.join()
-
-    def _work(self) -> None:
-        connection: Any = None
-        while True:
-            first = self._waiting.get()
-            if first is None:
-                break
-            batch = [first, *self._more()]
-            try:
-                connection = connection if connection is not None else self._connect()
-                _commit_together(connection, batch)
-            except Exception as error:  # noqa: BLE001  every caller is told, the thread goes on
-                for operation in batch:
-                    operation.error = _told(error)
-            for operation in batch:
-                operation.tell()
-        self._is_ended = True
-        self._turn_away()
-        if connection is not None:
-            connection.close()
-
-    def _turn_away(self) -> None:
-        """Tell whoever came after the end; both this thread and the late caller look, so nobody waits for ever."""
-        for operation in self._more():
-            operation.error = StoreError("the store is closed")
-            operation.tell()
-
-    def _more(self) -> list[_Operation]:
-        batch: list[_Operation] = []
-        try:
-            while len(batch) < MAX_BATCH:
-                operation = self._waiting.get_nowait()
-                if operation is None:
-                    self._waiting.put(None)
-                    break
-                batch.append(operation)
-        except Empty:
-            return batch
-        return batch
-
-
-def _commit_together(connection: Any, batch: Sequence[_Operation]) -> None:
-    """Do all in one transaction; where one of them fails, undo it and do each in its own, so that none leaves half."""
-    begin_immediate(connection)
-    try:
-        for operation in batch:
-            operation.result = run(connection, operation.steps())
-    except BaseException:
-        roll_back(connection)
-        if len(batch) == 1:
-            raise
-        for operation in batch:
-            _commit_alone(connection, operation)
-        return
-    commit(connection)
-
-
-def _commit_alone(connection: Any, operation: _Operation) -> None:
-    try:
-        _commit_together(connection, (operation,))
-    except Exception as error:  # noqa: BLE001  its caller is told
-        operation.error = _told(error)
-
-
-def _told(error: Exception) -> Exception:
-    return error if isinstance(error, (StoreError, BoundaryError)) else store_error(error)
 
 
 class SqliteStore:
@@ -143,7 +31,7 @@ class SqliteStore:
         self._path = path
         self._open = connect or _connect
         self._lock = Lock()
-        self._writer: _Writer | None = None
+        self._writer: Writer | None = None
         self._is_closed = False
         self.sync = self
         self.asynchronous = _OnLoop(self)
@@ -171,7 +59,7 @@ class SqliteStore:
         """Hand steps to the writer and wait until they are on the disk."""
         done = Lock()
         done.acquire()
-        operation = _Operation(steps, done.release)
+        operation = Operation(steps, done.release)
         self._running().put(operation)
         done.acquire()
         return operation.answer()
@@ -191,12 +79,12 @@ class SqliteStore:
             except RuntimeError:
                 return  # the loop is gone, and with it whoever waited
 
-        operation = _Operation(steps, tell)
+        operation = Operation(steps, tell)
         self._running().put(operation)
         await future
         return operation.answer()
 
-    def _running(self) -> _Writer:
+    def _running(self) -> Writer:
         writer = self._writer
         if writer is None or writer.pid != os.getpid():
             with self._lock_of_this_process():
@@ -204,7 +92,7 @@ class SqliteStore:
                     message = "the store is closed"
                     raise StoreError(message)
                 if self._writer is None or self._writer.pid != os.getpid():
-                    self._writer = _Writer(self._connection)
+                    self._writer = Writer(self._connection)
                 writer = self._writer
         return writer
 

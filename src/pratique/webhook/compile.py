@@ -113,8 +113,10 @@ def _bad_signature() -> Refused:
 
 
 def _require_pins(envelope: Envelope | None, pinned: "Sequence[tuple[Pin, object]]") -> None:
+    if envelope is None:
+        raise Refused(VALID, "the content hasn't the sender's envelope", code="bad_envelope")
     for pin, wanted in pinned:
-        if envelope is None or pin.of(envelope) != wanted:
+        if pin.of(envelope) != wanted:
             raise Refused(
                 LINKED,
                 f"what the sender signed doesn't carry the declared {pin.name}",

@@ -1,0 +1,5 @@
+"""The command line: `pratique demo`, `pratique why`."""
+
+from .entry import main
+
+__all__ = ["main"]

@@ -1,0 +1,80 @@
+"""The commands."""
+
+from importlib import import_module
+from importlib.metadata import version as version_of
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pratique.core.event import Record
+from pratique.core.perimeter import Perimeter
+from pratique.events import JsonLines
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="No claim crosses without proof."
+)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(version_of("pratique"))
+
+
+@app.command()
+def demo(
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Keep the processes running until Ctrl-C.")
+    ] = False,
+) -> None:
+    """Send honest deliveries and attacks to a guarded API and its two unguarded twins."""
+    from pratique.demo import run_demo
+
+    raise typer.Exit(run_demo(keep_serving=serve))
+
+
+@app.command()
+def why(
+    crossing_id: Annotated[str, typer.Argument(help="From the crossing-id field of an answer.")],
+    events: Annotated[Path | None, typer.Option(help="A file of JSON lines.")] = None,
+    perimeter: Annotated[
+        str | None, typer.Option(help="module:attribute of the perimeter.")
+    ] = None,
+) -> None:
+    """Tell one crossing: what came, what was owed, what to do."""
+    record: Record | None = None
+    if events is not None:
+        record = JsonLines(events).find(crossing_id)
+    if record is None and perimeter is not None:
+        record = _perimeter(perimeter).find(crossing_id)
+    if record is None:
+        typer.echo(
+            f"{crossing_id}: not recorded. Refusals before `authentic` are counted and sampled, not kept.",
+            err=True,
+        )
+        raise typer.Exit(1)
+    for line in told(record):
+        typer.echo(line)
+
+
+def told(record: Record) -> list[str]:
+    """Return a record in words, a line each."""
+    lines = [f"{record.crossing_id} at {record.at.isoformat()}"]
+    lines.append(f"boundary    {record.boundary} ({record.kind}) {record.declaration}".rstrip())
+    lines.append(f"outcome     {record.outcome}")
+    for name in ("obligation", "code", "detail", "hint", "error", "secret", "key"):
+        value = getattr(record, name)
+        if value:
+            lines.append(f"{name:<11} {value}")
+    lines.append(f"proven      {', '.join(record.proofs) or 'nothing'}")
+    return lines
+
+
+def _perimeter(place: str) -> Perimeter:
+    module, _, attribute = place.partition(":")
+    found = getattr(import_module(module), attribute or "perimeter", None)
+    if not isinstance(found, Perimeter):
+        message = f"{place} is no perimeter"
+        raise typer.BadParameter(message)
+    return found
