@@ -30,7 +30,10 @@ def waive(obligation: Obligation, *, reason: str, owner: str, until: date, bound
 
 
 def observe(*, until: date, reason: str, owner: str) -> Observe:
-    """Let a boundary shadow what was there before it, at most 90 days: it records what it would refuse and mints nothing."""
+    """Let a boundary shadow what was there before it, at most 90 days.
+
+    It records what it would refuse and mints nothing.
+    """
     return Observe(until, reason, owner)
 
 

@@ -50,7 +50,8 @@ def why(
         record = _perimeter(perimeter).find(crossing_id)
     if record is None:
         typer.echo(
-            f"{crossing_id}: not recorded. Refusals before `authentic` are counted and sampled, not kept.",
+            f"{crossing_id}: not recorded. "
+            "Refusals before `authentic` are counted and sampled, not kept.",
             err=True,
         )
         raise typer.Exit(1)

@@ -73,7 +73,10 @@ class Declaration:
         return any(waiver.obligation is obligation for waiver in self.waivers)
 
     def owed(self, owes: int, at: datetime) -> int:
-        """Return what a crossing at *at* must have discharged: what is owed less the waivers still in force."""
+        """Return what a crossing at *at* must have discharged.
+
+        That is what is owed less the waivers still in force.
+        """
         for waiver in self.waivers:
             if waiver.holds(at):
                 owes &= ~BIT[waiver.obligation]
@@ -123,7 +126,10 @@ class Boundary(ABC):
         """
 
     def exclusive(self) -> dict[str, str]:
-        """Return what no other boundary of the perimeter may have too, each with the sentence that says the mend."""
+        """Return what no other boundary of the perimeter may have too.
+
+        Each comes with the sentence that says the mend.
+        """
         return {}
 
     def debts(self, today: date) -> list[str]:
@@ -146,16 +152,17 @@ class Boundary(ABC):
             f"{place}: {debt}" for waiver in declaration.waivers for debt in waiver.debts(today)
         ]
         unproven = self.owed_bits & ~declaration.proven()
-        for obligation in Obligation:
-            if unproven & BIT[obligation] and not declaration.is_waived(obligation):
-                found.append(
-                    f"{place} owes {obligation.upper()} and has no proof. {self.mend(obligation)} Or waive it: "
-                    f"unsafe.waive({obligation.upper()}, reason=…, owner=…, until=…, bound=…)."
-                )
+        found.extend(
+            f"{place} owes {obligation.upper()} and has no proof. {self.mend(obligation)} "
+            f"Or waive it: unsafe.waive({obligation.upper()}, reason=…, owner=…, until=…, bound=…)."
+            for obligation in Obligation
+            if unproven & BIT[obligation] and not declaration.is_waived(obligation)
+        )
         if not unproven and independent(declaration, Goal.INVENT) < self.independent_roots:
             found.append(
-                f"{place} rests on {independent(declaration, Goal.INVENT)} controller(s) for who could invent a claim, "
-                f"independent_roots={self.independent_roots} are owed. Confirm it at a source that another party controls."
+                f"{place} rests on {independent(declaration, Goal.INVENT)} controller(s) "
+                f"for who could invent a claim, independent_roots={self.independent_roots} "
+                "are owed. Confirm it at a source that another party controls."
             )
         return found
 

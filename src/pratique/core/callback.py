@@ -29,7 +29,7 @@ class Callback:
 
     @classmethod
     def of(cls, call: Callable[..., Any], *, arguments: int, role: str) -> "Callback":
-        """Look at a callable that takes *arguments* positional ones, and perhaps a session after them.
+        """Look at a callable that takes *arguments* positional ones, perhaps a session after them.
 
         Raises:
             BoundaryError: it takes another number of arguments.
@@ -41,7 +41,8 @@ class Callback:
         wants_session = fewest == arguments + 1
         if not wants_session and not fewest <= arguments <= most:
             message = (
-                f"{role} at {place_of(call)} takes {fewest} positional arguments; it is given {arguments}, "
+                f"{role} at {place_of(call)} takes {fewest} positional arguments; "
+                f"it is given {arguments}, "
                 "and the session of the transaction where it takes one more."
             )
             raise BoundaryError(message)
@@ -49,7 +50,10 @@ class Callback:
 
 
 def place_of(call: Callable[..., Any]) -> str:
-    """Return where a callable stands, as "file.py:12 name"; the file alone, never the folder of this machine."""
+    """Return where a callable stands, as "file.py:12 name".
+
+    The file alone, never the folder of this machine.
+    """
     bare = inspect.unwrap(_bare(call))
     code = getattr(bare, "__code__", None)
     name = getattr(bare, "__qualname__", type(bare).__qualname__)
@@ -65,7 +69,7 @@ def _bare(call: Callable[..., Any]) -> Callable[..., Any]:
 def _is_async(call: Callable[..., Any]) -> bool:
     bare = _bare(call)
     return inspect.iscoroutinefunction(bare) or inspect.iscoroutinefunction(
-        getattr(bare, "__call__", None)
+        getattr(bare, "__call__", None)  # noqa: B004  the method itself: is it a coroutine function
     )
 
 

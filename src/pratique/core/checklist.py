@@ -1,4 +1,7 @@
-"""The ten questions of the guide's review checklist (section 12), answered from a boundary's own declarations."""
+"""The ten questions of the guide's review checklist (section 12).
+
+They are answered from a boundary's own declarations.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,7 +69,10 @@ def ten_questions(boundary: Boundary) -> tuple[Answered, ...]:
 
 
 def blast_radius(boundary: Boundary) -> tuple[tuple[str, str], ...]:
-    """Say for each root what its thief, with honest claims and an ordinary account at hand, can do alone."""
+    """Say for each root what its thief can do alone.
+
+    The thief has honest claims and an ordinary account at hand.
+    """
     declared = boundary.declarations()
     found: list[tuple[str, str]] = []
     for root in every_root(declared):
@@ -122,7 +128,8 @@ def _fact(declared: Sequence[Declaration], name: str) -> str:
 
 def _open(declared: Sequence[Declaration]) -> str:
     waived = [
-        f"{declaration.name}: {waiver.obligation} waived until {waiver.until} by {waiver.owner} ({waiver.reason}; bound: {waiver.bound})"
+        f"{declaration.name}: {waiver.obligation} waived until {waiver.until} by {waiver.owner} "
+        f"({waiver.reason}; bound: {waiver.bound})"
         for declaration in declared
         for waiver in declaration.waivers
     ]

@@ -1,4 +1,4 @@
-"""How a crossing fails closed: whatever goes wrong in a proof becomes a refusal, with its record."""
+"""How a crossing fails closed: what goes wrong in a proof becomes a refusal, with its record."""
 
 from .callback import Callback
 from .crossing import Crossing
@@ -81,6 +81,9 @@ def refusal_record(crossing: Crossing, refused: Refused) -> tuple[Record, bool]:
 
 
 def failed_effect(crossing: Crossing, error: BaseException) -> Record:
-    """Return the record of an effect that raised: rolled back, its exception goes on to the framework."""
+    """Return the record of an effect that raised.
+
+    It is rolled back, and its exception goes on to the framework.
+    """
     crossing.error = f"{type(error).__name__} in the effect"
     return crossing.record(Outcome.EFFECT_FAILED)

@@ -28,7 +28,10 @@ class Outcome(StrEnum):
 
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """One crossing as a security event: names, codes and digests of ours, never a secret or an unproven value."""
+    """One crossing as a security event.
+
+    It holds names, codes and digests of ours, never a secret or an unproven value.
+    """
 
     crossing_id: str
     at: datetime

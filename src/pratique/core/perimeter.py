@@ -1,4 +1,7 @@
-"""All boundaries of one application: declared, started together, closed together, every debt listed at once."""
+"""All boundaries of one application.
+
+They are declared, started together, closed together, every debt listed at once.
+"""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -79,7 +82,10 @@ class Perimeter:
             BoundaryError: the perimeter has started, or has a boundary of that name.
         """
         if self._is_started:
-            message = f'Boundary "{boundary.name}" is declared after the start. Declare it where the module is imported.'
+            message = (
+                f'Boundary "{boundary.name}" is declared after the start. '
+                "Declare it where the module is imported."
+            )
             raise BoundaryError(message)
         if boundary.name in self._boundaries:
             message = f'Boundary "{boundary.name}" is declared twice. Give each its own name.'
@@ -233,7 +239,10 @@ class Perimeter:
 
     def _cross(self, boundary: Boundary, claim: Claim) -> Crossing:
         if not self._is_started:
-            message = "the perimeter hasn't started: nothing crosses. Call perimeter.start(), or guard(app, perimeter)."
+            message = (
+                "the perimeter hasn't started: nothing crosses. "
+                "Call perimeter.start(), or guard(app, perimeter)."
+            )
             raise BoundaryError(message)
         if self._boundaries.get(boundary.name) is not boundary:
             message = f'Boundary "{boundary.name}" is not declared in this perimeter.'

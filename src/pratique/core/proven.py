@@ -70,7 +70,7 @@ class Proven(Generic[T_co]):
 
 
 class Admitted(Proven[E_co], Generic[E_co, C_co, L_co]):
-    """An event that crossed, with what its source confirmed and the row of ours that it belongs to."""
+    """An event that crossed, with what its source confirmed and our own row that it belongs to."""
 
     __slots__ = ("_confirmed", "_linked")
 
@@ -85,7 +85,7 @@ class Admitted(Proven[E_co], Generic[E_co, C_co, L_co]):
         linked: L_co,
         seal: object,
     ) -> None:
-        Proven.__init__(self, value, proofs, crossing_id, proven_at, seal=seal)
+        super().__init__(value, proofs, crossing_id, proven_at, seal=seal)
         self._confirmed = confirmed
         self._linked = linked
 

@@ -1,4 +1,7 @@
-"""What a flow can ask of its driver: one type a question, each with the obligation that its answer serves."""
+"""What a flow can ask of its driver.
+
+One type a question, each with the obligation that its answer serves.
+"""
 
 from collections.abc import Generator
 from enum import Enum
@@ -11,7 +14,10 @@ from .obligation import Obligation
 
 T = TypeVar("T")
 Flow = Generator["Question", Any, T]
-"""A crossing as pure logic: yields questions, is sent answers, returns its result or raises Refused."""
+"""A crossing as pure logic.
+
+It yields questions, is sent answers, returns its result or raises Refused.
+"""
 
 
 class Later(Enum):
@@ -58,7 +64,10 @@ class Name(Question, frozen=True, gc=False):
 
 
 class Begin(Question, frozen=True, gc=False):
-    """Open the effect's transaction: is it the first time for all of these keys? Answer: None, or the first used before."""
+    """Open the effect's transaction: is it the first time for all of these keys?
+
+    Answer: None, or the first used before.
+    """
 
     obligation: ClassVar[Obligation] = Obligation.UNIQUE
     keys: tuple[bytes, ...]

@@ -1,4 +1,7 @@
-"""Where the record of each crossing goes: counted always, kept in the sinks, sampled before `authentic`."""
+"""Where the record of each crossing goes.
+
+Counted always, kept in the sinks, sampled before `authentic`.
+"""
 
 import logging
 from collections import deque
@@ -9,7 +12,10 @@ from .event import Outcome, Record, Sink
 from .refusal import Answer, Refused
 
 SAMPLES_A_MINUTE: Final = 10
-"""Anybody can send a refusal before `authentic`: so many a minute and boundary reach the sinks, the rest is counted."""
+"""Anybody can send a refusal before `authentic`.
+
+So many a minute and boundary reach the sinks, the rest is counted.
+"""
 RECENT: Final = 256
 """Records that `why` can tell without a sink."""
 

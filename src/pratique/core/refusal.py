@@ -14,7 +14,10 @@ class Answer(StrEnum):
     REJECT = "reject"
     """It is wrong. Only this one counts as a refusal in alerts."""
     ACKNOWLEDGE = "acknowledge"
-    """It arrived and changes nothing (settled, ignored, mismatch): 2xx, so that a sender doesn't resend for days."""
+    """It arrived and changes nothing (settled, ignored, mismatch).
+
+    2xx, so that a sender doesn't resend for days.
+    """
     RETRY = "retry"
     """It can't be decided now: 503 with Retry-After."""
 

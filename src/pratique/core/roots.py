@@ -16,7 +16,7 @@ class RootKind(StrEnum):
     """What a proof can rest on."""
 
     PARTY = "party"
-    SECRET = "secret"
+    SECRET = "secret"  # noqa: S105  the kind's name, not a secret
     KEY = "key"
     CA = "ca"
     DNS = "dns"
@@ -80,7 +80,9 @@ def ways(*roots: Root) -> tuple[Way, ...]:
 
 
 def minimal_sets(declaration: "Declaration", goal: Goal) -> tuple[Way, ...]:
-    """Return the smallest sets of roots whose owner reaches *goal*; an empty set means that nothing stands in the way.
+    """Return the smallest sets of roots whose owner reaches *goal*.
+
+    An empty set means that nothing stands in the way.
 
     A waived or observed proof contributes nothing to a set.
     """

@@ -16,7 +16,8 @@ from .refusal import BoundaryError
 MIN_CHARACTERS: Final = 16
 MIN_DIFFERENT: Final = 6
 _PLACEHOLDER: Final = re.compile(
-    r"change.?me|place.?holder|replace.?(me|this|with)|your[_\- ].*(secret|key|token)|^(secret|password|none|null|undefined|nil|todo|test|example|dummy|default)[\W_\d]*$"
+    r"change.?me|place.?holder|replace.?(me|this|with)|your[_\- ].*(secret|key|token)"
+    r"|^(secret|password|none|null|undefined|nil|todo|test|example|dummy|default)[\W_\d]*$"
     r"|^(.+?)\3+$|\.\.\.|^<.*>$|^\$\{?\w+\}?$|x{6}",
     re.IGNORECASE,
 )
@@ -31,7 +32,10 @@ class LiveSecret(msgspec.Struct, frozen=True):
     not_after: datetime | None = None
     """UTC; from then on it opens nothing."""
     account: str = ""
-    """The tenant whose secret it is, where a sender has one secret a tenant; it then becomes part of the key."""
+    """The tenant whose secret it is, where a sender has one secret a tenant.
+
+    It then becomes part of the key.
+    """
 
     def __repr__(self) -> str:
         """Return the name alone."""
@@ -99,7 +103,10 @@ class Secret:
 
     @classmethod
     def optional(cls, name: str) -> Self:
-        """Read the variable *name* at start; while it is unset the boundary is declared, answers 404 and is counted."""
+        """Read the variable *name* at start.
+
+        While it is unset the boundary is declared, answers 404 and is counted.
+        """
         secret = cls.env(name)
         secret.is_optional = True
         return secret
@@ -131,7 +138,10 @@ class Secret:
         if value is None:
             if self.is_optional:
                 return ()
-            message = f"Secret {self._name} is not set. Set the environment variable, or use Secret.optional."
+            message = (
+                f"Secret {self._name} is not set. "
+                "Set the environment variable, or use Secret.optional."
+            )
             raise BoundaryError(message)
         live = [self._checked(LiveSecret(self._name, value, self._not_after, self._account))]
         before = os.environ.get(self._previous) if self._previous else None
@@ -187,7 +197,10 @@ def read_all(sources: "Secret | str | Iterable[Secret | str]") -> tuple[LiveSecr
         live.extend(secret.read())
     names = [secret.name for secret in live]
     if len(set(names)) != len(names):
-        message = f"two live secrets have one name ({', '.join(sorted(names))}). Name each, so that an event can say which matched."
+        message = (
+            f"two live secrets have one name ({', '.join(sorted(names))}). "
+            "Name each, so that an event can say which matched."
+        )
         raise BoundaryError(message)
     return tuple(live)
 

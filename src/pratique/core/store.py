@@ -1,4 +1,7 @@
-"""What a store owes the drivers: one transaction for an effect, or a hold with a lease and a fencing token."""
+"""What a store owes the drivers.
+
+One transaction for an effect, or a hold with a lease and a fencing token.
+"""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -94,7 +97,9 @@ class SyncStore(Protocol):
     """
 
     def start(self) -> None:
-        """Make the tables where they are absent; prove that a probe write rolls back; refuse what isn't durable.
+        """Make the tables where they are absent.
+
+        Prove that a probe write rolls back; refuse what isn't durable.
 
         Raises:
             BoundaryError: autocommit, two binds, a read replica, settings under which a commit can
@@ -235,7 +240,10 @@ class AsyncStore(Protocol):
 
 
 class Store(Protocol):
-    """A store as it is declared: its name, its roots of trust, and the face that each kind of door uses."""
+    """A store as it is declared.
+
+    It has its name, its roots of trust, and the face that each kind of door uses.
+    """
 
     @property
     def name(self) -> str:
@@ -249,12 +257,15 @@ class Store(Protocol):
 
     @property
     def transactional(self) -> bool:
-        """Whether an effect and its single use are one commit (`begin`), or a hold with a lease around the effect (`hold`)."""
+        """Whether an effect and its single use are one commit (`begin`).
+
+        If not, they are a hold with a lease around the effect (`hold`).
+        """
         ...
 
     @property
     def has_session(self) -> bool:
-        """Whether the user's callables get a session of the user's own database as their last argument."""
+        """Whether the user's callables get a session of the user's database as last argument."""
         ...
 
     @property

@@ -1,4 +1,7 @@
-"""What threads share: counters, a bounded pool, and the gate that decides between an effect and its deadline."""
+"""What threads share: counters, a bounded pool, and a gate.
+
+The gate decides between an effect and its deadline.
+"""
 
 import os
 from collections.abc import Callable
@@ -53,7 +56,7 @@ class Pool:
 
 
 class Gate:
-    """Decides a race once: either the effect has begun, or the crossing was revoked by its deadline."""
+    """Decides a race once: the effect has begun, or the crossing was revoked by its deadline."""
 
     __slots__ = ("_lock", "_state")
 

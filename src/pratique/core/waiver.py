@@ -47,7 +47,9 @@ class Waiver:
 
 @dataclass(frozen=True, slots=True)
 class Observe:
-    """A boundary that shadows what was there before it and enforces nothing until *until*, at most 90 days.
+    """A boundary that shadows what was there before it and enforces nothing until *until*.
+
+    That is at most 90 days away.
 
     Made by `pratique.unsafe.observe`.
     """
@@ -61,7 +63,8 @@ class Observe:
         found = _debts("observe", self.until, today, reason=self.reason, owner=self.owner)
         if self.until - today > MAX_OBSERVE:
             found.append(
-                f"observe(until={self.until}) is {(self.until - today).days} days away, at most {MAX_OBSERVE.days} are allowed."
+                f"observe(until={self.until}) is {(self.until - today).days} days away, "
+                f"at most {MAX_OBSERVE.days} are allowed."
             )
         return found
 

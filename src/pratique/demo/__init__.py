@@ -1,4 +1,4 @@
-"""A provider, a guarded API and two unguarded twins as real processes, and what attacks do to each."""
+"""A provider, a guarded API and two unguarded twins, as real processes under attack."""
 
 from .run import run_demo
 

@@ -1,4 +1,4 @@
-"""Honest deliveries and attacks as data: what is sent, and how many upgrades a sound API shows afterwards."""
+"""Honest deliveries and attacks as data: what is sent, how many upgrades are sound afterwards."""
 
 import gzip
 import json

@@ -42,7 +42,7 @@ def cancel(path: Path, number: int) -> None:
 
 
 def crash_due(path: str, number: str) -> bool:
-    """Say once for each number whether the handler is to crash now: the runner asked for it by a file."""
+    """Say once whether the handler is to crash now: the runner asks for it by a file."""
     mark = Path(f"{path}.crash.{Path(number).name}")
     if mark.exists():
         mark.unlink()

@@ -2,6 +2,7 @@
 
 import sqlite3
 from datetime import timedelta
+from http import HTTPStatus
 
 import httpx
 import msgspec
@@ -13,6 +14,7 @@ from pratique.integrations.fastapi import endpoint, guard
 from pratique.webhook import Event, Webhook, providers
 
 from .database import connect, crash_due
+from .twins import ready
 
 PRICE = 2900
 """Cents: the price of the plan, from our own state."""
@@ -42,7 +44,7 @@ def declared(path: str, secret: str, provider: str) -> tuple[Perimeter, Webhook]
     async def invoice_at_provider(event: Event) -> Invoice | Later | None:
         async with httpx.AsyncClient(trust_env=False, timeout=3) as client:
             answer = await client.get(f"{provider}/v1/invoices/{event.object_id}")
-        if answer.status_code == httpx.codes.NOT_FOUND:
+        if answer.status_code == HTTPStatus.NOT_FOUND:
             return None
         invoice = msgspec.json.decode(answer.raise_for_status().content, type=Invoice)
         return LATER if invoice.status == "open" else invoice if invoice.status == "paid" else None
@@ -65,7 +67,8 @@ def declared(path: str, secret: str, provider: str) -> tuple[Perimeter, Webhook]
     )
     def activate(paid: Admitted[Event, Invoice, sqlite3.Row], db: sqlite3.Connection) -> None:
         db.execute(
-            "UPDATE subscription SET plan = 'pro', state = 'active', upgrades = upgrades + 1 WHERE id = ?",
+            "UPDATE subscription SET plan = 'pro', state = 'active', upgrades = upgrades + 1 "
+            "WHERE id = ?",
             (paid.linked["id"],),
         )
         if crash_due(path, paid.confirmed.id):
@@ -80,5 +83,5 @@ def guarded(path: str, secret: str, provider: str) -> FastAPI:
     perimeter, payments = declared(path, secret, provider)
     app = guard(FastAPI(), perimeter)
     app.post("/api/webhooks/payment")(endpoint(payments))
-    app.get("/_ready")(dict)
+    app.get("/_ready")(ready)
     return app

@@ -1,13 +1,12 @@
-"""Runs the demonstration: starts the processes, sends everything to all three, prints what each did."""
+"""Runs the demonstration: sends everything to all three APIs, prints what each did."""
 
 import secrets
 import signal
 import tempfile
 import time
 from collections.abc import Sequence
+from http import HTTPStatus
 from pathlib import Path
-
-import httpx
 
 from pratique.core.checklist import blast_radius, ten_questions
 from pratique.core.roots import Goal, minimal_sets
@@ -42,7 +41,7 @@ def run_demo(*, keep_serving: bool) -> int:
 
 
 Row = tuple[str, str, bool, list[bool], str]
-"""id, title, whether it is honest, for each API whether it was sound, what stopped it on the guarded side."""
+"""id, title, whether it is honest, whether each API was sound, what stopped it when guarded."""
 
 
 def _target(processes: Processes, kind: str, secret: str, provider: str) -> Target:
@@ -69,7 +68,7 @@ def _attacked(attack: Attack, number: int, targets: Sequence[Target]) -> Row:
 
 
 def _stopped_by(target: Target) -> str:
-    """Say which obligations refused, in the order in which they did: from the problem, else from the event."""
+    """Say which obligations refused, in order: from the problem, else from the event."""
     events = JsonLines(f"{target.path}.events.jsonl")
     found: dict[str, None] = {}
     for answer in target.answers:
@@ -78,7 +77,7 @@ def _stopped_by(target: Target) -> str:
             obligation = problem["type"].rpartition(":")[2]
             found[f"{obligation} {problem.get('code', '')}".strip()] = None
             continue
-        if answer.status_code == httpx.codes.INTERNAL_SERVER_ERROR:
+        if answer.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
             found["rolled back"] = None
             continue
         record = events.find(answer.headers.get("crossing-id", ""))
@@ -128,15 +127,14 @@ def _print_review(path: str, secret: str, provider: str) -> None:
     print("\nThe ten questions, answered from the declarations of the guarded API")
     for answered in ten_questions(payments):
         print(f"{answered.number:>2}. {answered.question} [{answered.status}]\n    {answered.text}")
-    print(
-        "\nBlast radius: what the owner of each root can do, with honest claims and an account at hand"
-    )
+    print("\nBlast radius: what the owner of each root, with honest claims and an account, can do")
     for root, can in blast_radius(payments):
         print(f"    {root:<44}{can}")
     (declaration,) = payments.declarations()
     sets = [" + ".join(sorted(map(str, way))) for way in minimal_sets(declaration, Goal.INVENT)]
     print(
-        "If the endpoint secret leaks: its thief signs events, and each is still re-read at the provider,"
+        "If the endpoint secret leaks: its thief signs events, and each is still re-read at the "
+        "provider,"
     )
     print("so that alone it invents nothing. To invent a payment takes one of: " + "; ".join(sets))
 

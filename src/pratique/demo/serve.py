@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import uvicorn
 
@@ -14,7 +16,7 @@ def main() -> None:
     """Serve one of the four on loopback."""
     kind, port, path, source = sys.argv[1:5]
     secret = os.environ["DEMO_SECRET"]
-    made = {
+    made: dict[str, Callable[[], Any]] = {
         "provider": provider,
         "vulnerable": lambda: vulnerable(path, secret, source),
         "safer": lambda: safer(path, secret, source),

@@ -63,13 +63,14 @@ class Target:
     def send(self, *deliveries: Delivery) -> None:
         """Send one after the other; an answer that doesn't come is none."""
         for content, fields in deliveries:
-            try:
-                headers = {"content-type": "application/json", **fields}
-                self.answers.append(
-                    self._client.post(self.url + WEBHOOK, content=content, headers=headers)
-                )
-            except httpx.HTTPError:
-                continue
+            headers = {"content-type": "application/json", **fields}
+            for _ in range(2):  # the first may meet a connection that a crash has closed
+                try:
+                    answer = self._client.post(self.url + WEBHOOK, content=content, headers=headers)
+                except httpx.HTTPError:
+                    continue
+                self.answers.append(answer)
+                break
 
     def send_at_once(self, deliveries: Iterable[Delivery]) -> None:
         """Send all at the same time, each on its own connection."""

@@ -1,4 +1,4 @@
-"""The guide's two handlers (section 5) in Python, with the holes that they have: never to be copied."""
+"""The guide's two handlers (section 5) in Python, with their holes: never to be copied."""
 
 import hmac
 import json
@@ -13,6 +13,11 @@ from .database import connect, crash_due
 UPGRADE = (
     "UPDATE subscription SET plan = 'pro', state = 'active', upgrades = upgrades + 1 WHERE {} = ?"
 )
+
+
+def ready() -> dict[str, bool]:
+    """Answer the runner."""
+    return {"ready": True}
 
 
 def vulnerable(path: str, _secret: str, _provider: str) -> FastAPI:
@@ -30,7 +35,7 @@ def vulnerable(path: str, _secret: str, _provider: str) -> FastAPI:
                 raise RuntimeError("the process dies after the update")
         return JSONResponse({"ok": True})
 
-    app.get("/_ready")(dict)
+    app.get("/_ready")(ready)
     return app
 
 
@@ -67,7 +72,7 @@ def safer(path: str, secret: str, provider: str) -> FastAPI:
         db.execute("INSERT INTO seen VALUES (?)", (event["id"],))
         return JSONResponse({"ok": True})
 
-    app.get("/_ready")(dict)
+    app.get("/_ready")(ready)
     return app
 
 

@@ -1,4 +1,7 @@
-"""What every ASGI door shares: reading under a cap, building the claim, answering; the guard around an application."""
+"""What every ASGI door shares.
+
+Reading under a cap, building the claim, answering; the guard around an application.
+"""
 
 import asyncio
 import json
@@ -23,6 +26,7 @@ CROSSING_FIELD: Final = "crossing-id"
 READ_SECONDS: Final = 10.0
 """For the whole content of one delivery: a sender that drips is let go (CWE-400)."""
 DEFAULT_CAP: Final = 1 << 20
+_LENGTH_DIGITS: Final = 15  # a longer content-length is over any cap, and isn't made a number
 
 
 class Reply:
@@ -39,7 +43,10 @@ class Reply:
 
 
 def accepted(crossing_id: str) -> Reply:
-    """Return the answer to a delivery that crossed, or that changes nothing more: both look alike to the sender."""
+    """Return the answer to a delivery that crossed, or that changes nothing more.
+
+    Both look alike to the sender.
+    """
     return Reply(200, {"content-type": "application/json", CROSSING_FIELD: crossing_id}, b"{}")
 
 
@@ -88,15 +95,17 @@ def claim_of(scope: Scope, content: bytes, perimeter: Perimeter) -> Claim:
 
 
 async def read_content(scope: Scope, receive: Receive, cap: int) -> bytes:
-    """Read the content, at most *cap* bytes and `READ_SECONDS` long; never more than that is buffered.
+    """Read the content, at most *cap* bytes and `READ_SECONDS` long.
+
+    Never more than that is buffered.
 
     Raises:
         Refused: VALID, code "too_large" (413), "too_slow" (408), "cut_off" (400).
     """
     for name, value in scope.get("headers", ()):
         if name == b"content-length" and (
-            not value.isdigit() or len(value) > 15 or int(value) > cap
-        ):  # noqa: PLR2004
+            not value.isdigit() or len(value) > _LENGTH_DIGITS or int(value) > cap
+        ):
             raise _too_large(cap)
     chunks: list[bytes] = []
     size = 0

@@ -1,4 +1,7 @@
-"""The door for Starlette, and what FastAPI's door stands on: `guard(app, perimeter)`, `endpoint(boundary)`."""
+"""The door for Starlette, and what FastAPI's door stands on.
+
+`guard(app, perimeter)`, `endpoint(boundary)`.
+"""
 
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final, TypeVar
@@ -35,7 +38,10 @@ def endpoint(boundary: Boundary, *, shadows: Endpoint | None = None) -> Endpoint
     async def cross(request: Request) -> Response:
         perimeter = request.scope.get(SCOPE_KEY)
         if not isinstance(perimeter, Perimeter) or boundary not in perimeter.boundaries:
-            message = f'Boundary "{boundary.name}" stands in an application that isn\'t guarded: guard(app, perimeter).'
+            message = (
+                f'Boundary "{boundary.name}" stands in an application that isn\'t guarded: '
+                "guard(app, perimeter)."
+            )
             raise BoundaryError(message)
         reply = await deliver(perimeter, boundary, request.scope, request.receive)
         if reply.shadowed is not None and shadows is not None:
@@ -50,13 +56,18 @@ def endpoint(boundary: Boundary, *, shadows: Endpoint | None = None) -> Endpoint
 
 
 def guard(app: A, perimeter: Perimeter) -> A:
-    """Put the perimeter around an application, outermost whatever is added later, and return the same application.
+    """Put the perimeter around an application, outermost whatever is added later.
+
+    Return the same application.
 
     Raises:
         BoundaryError: the application has served already, or is guarded.
     """
     if app.middleware_stack is not None:
-        message = "guard(app, perimeter) comes after the first request. Call it where the application is made."
+        message = (
+            "guard(app, perimeter) comes after the first request. "
+            "Call it where the application is made."
+        )
         raise BoundaryError(message)
     if getattr(app.state, "pratique", None) is not None:
         message = "the application is guarded twice. One perimeter guards one application."
@@ -73,7 +84,10 @@ def guard(app: A, perimeter: Perimeter) -> A:
 
 
 def route_debts(routes: Iterable[Any], perimeter: Perimeter) -> Iterable[str]:
-    """Return what is wrong with the routes: a boundary of another perimeter, one without a route, a body read too early."""
+    """Return what is wrong with the routes.
+
+    A boundary of another perimeter, one without a route, a body read too early.
+    """
     mounted: set[str] = set()
     for route in _every(routes):
         boundary = getattr(getattr(route, "endpoint", None), BOUNDARY, None)
@@ -81,17 +95,26 @@ def route_debts(routes: Iterable[Any], perimeter: Perimeter) -> Iterable[str]:
             continue
         mounted.add(boundary.name)
         if boundary not in perimeter.boundaries:
-            yield f'Route {route.path}: boundary "{boundary.name}" is not declared in this perimeter: perimeter.declare(…).'
+            yield (
+                f'Route {route.path}: boundary "{boundary.name}" is not declared in this '
+                "perimeter: perimeter.declare(…)."
+            )
         if boundary.observe is not None and getattr(route.endpoint, SHADOWS, None) is None:
             yield (
-                f"Route {route.path}: the boundary only observes, and nothing handles its deliveries "
-                "meanwhile: endpoint(boundary, shadows=the_old_view)."
+                f"Route {route.path}: the boundary only observes, and nothing handles its "
+                "deliveries meanwhile: endpoint(boundary, shadows=the_old_view)."
             )
         if getattr(route, "body_field", None) is not None:
-            yield f"Route {route.path}: a dependency reads the body before it is proven. Take it off this route."
+            yield (
+                f"Route {route.path}: a dependency reads the body before it is proven. "
+                "Take it off this route."
+            )
     for boundary in perimeter.boundaries:
         if boundary.kind == "webhook" and boundary.name not in mounted:
-            yield f'Boundary "{boundary.name}" is declared and no route leads to it: app.post(path)(endpoint({boundary.name})).'
+            yield (
+                f'Boundary "{boundary.name}" is declared and no route leads to it: '
+                f"app.post(path)(endpoint({boundary.name}))."
+            )
 
 
 def _every(routes: Iterable[Any]) -> Iterable[Any]:

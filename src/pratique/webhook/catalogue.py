@@ -14,7 +14,9 @@ _schemes: Final[dict[str, Scheme]] = {}
 
 
 def load(package: str) -> None:
-    """Import every module of the folder, and give the package each module's `SCHEME` under the module's name.
+    """Import every module of the folder.
+
+    Give the package each module's `SCHEME` under the module's name.
 
     Raises:
         BoundaryError: the folder is empty.
@@ -53,7 +55,10 @@ def get(name: str) -> Scheme:
 
 
 def attribute(name: str) -> Scheme:
-    """Return `providers.NAME` as its scheme; AttributeError, with the near names, where there is none."""
+    """Return `providers.NAME` as its scheme.
+
+    AttributeError, with the near names, where there is none.
+    """
     try:
         return get(name)
     except LookupError as error:

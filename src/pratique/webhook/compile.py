@@ -1,4 +1,7 @@
-"""Turns a scheme and its live secrets into one closure: claim in, Opened out, or Refused and nothing else."""
+"""Turns a scheme and its live secrets into one closure.
+
+Claim in, Opened out, or Refused and nothing else.
+"""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -50,7 +53,7 @@ def compile_opener(
             time, identity, candidates = read(claim.fields)
             at = claim.received_at.timestamp()
             pieces = pieces_of(time, identity, claim, url)
-            for verify, secret, not_after in entries:
+            for verify, secret, not_after in entries:  # noqa: B007  which one matched is read below
                 if verify(pieces, candidates):
                     if at < not_after:
                         break
@@ -108,7 +111,8 @@ def _bad_signature() -> Refused:
         AUTHENTIC,
         "no live secret made any of its signatures over these bytes",
         code="bad_signature",
-        hint="compare the secret with the sender's dashboard; check that nothing re-serialises the content on the way",
+        hint="compare the secret with the sender's dashboard; "
+        "check that nothing re-serialises the content on the way",
     )
 
 
@@ -121,5 +125,6 @@ def _require_pins(envelope: Envelope | None, pinned: "Sequence[tuple[Pin, object
                 LINKED,
                 f"what the sender signed doesn't carry the declared {pin.name}",
                 code=pin.code,
-                hint="a delivery of another endpoint, mode or account: look where the sender's endpoint points",
+                hint="a delivery of another endpoint, mode or account: "
+                "look where the sender's endpoint points",
             )

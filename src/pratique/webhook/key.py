@@ -1,4 +1,7 @@
-"""The keys that are used once: of an event, from inside its signed bytes; of a business object, from our confirmation."""
+"""The keys that are used once.
+
+Of an event, from inside its signed bytes; of a business object, from our confirmation.
+"""
 
 from collections.abc import Iterable
 from typing import Final, cast
@@ -16,7 +19,10 @@ def event_prefix(scheme: str, scope: str) -> bytes:
 
 
 def event_key(prefix: bytes, account: str, event_id: bytes) -> bytes:
-    """Return the key of one event: length-prefixed, so that no two different tuples are one key; compared as bytes."""
+    """Return the key of one event.
+
+    Length-prefixed, so that no two different tuples are one key; compared as bytes.
+    """
     if not account:
         return prefix + _NO_ACCOUNT + len(event_id).to_bytes(4, "big") + event_id
     return prefix + _prefixed(account.encode("utf-8", "surrogatepass"), event_id)

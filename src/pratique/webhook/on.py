@@ -1,4 +1,4 @@
-"""`on(…)`: how a handler is declared for an event type, typed so that a swapped proof is an error."""
+"""`on(…)` declares a handler for an event type, typed so that a swapped proof is an error."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
@@ -20,9 +20,15 @@ C = TypeVar("C")
 L = TypeVar("L")
 R = TypeVar("R")
 A_co = TypeVar("A_co", covariant=True)
-"""What `link` returns, a coroutine included: the decorator looks into it, so that `on` needs no overload for it."""
+"""What `link` returns, a coroutine included.
+
+The decorator looks into it, so that `on` needs no overload for it.
+"""
 D = TypeVarTuple("D")
-"""What the store hands to `link` and the handler after their own arguments: the session, or nothing."""
+"""What the store hands to `link` and the handler after their own arguments.
+
+The session, or nothing.
+"""
 
 BusinessKey = str | bytes | int | tuple[str | bytes | int, ...]
 Types = str | Sequence[str]
@@ -30,7 +36,10 @@ Verdict = bool | Later | Ignore | Awaitable[bool | Later | Ignore]
 
 
 class Declaring(Generic[E, C, A_co, *D]):
-    """Takes the handler of an event type, typed by what its proofs yield, and gives it back as it is."""
+    """Takes the handler of an event type, typed by what its proofs yield.
+
+    It gives it back as it is.
+    """
 
     def __init__(self, declare: Callable[[Callable[..., Any]], None]) -> None:
         self._declare = declare
@@ -146,7 +155,7 @@ class On(ABC):
         waivers: Sequence[Waiver],
         counterexample: Callable[[], tuple[Event, Any]] | None = ...,
     ) -> Declaring[Event, None, A_co, *D]: ...
-    def on(
+    def on(  # noqa: PLR0913  each proof is a keyword of its own
         self,
         types: Types,
         *,

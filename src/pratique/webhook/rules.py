@@ -1,4 +1,7 @@
-"""What one `on(…)` declares: its callables, its content type, and from them its proofs with their roots."""
+"""What one `on(…)` declares.
+
+Its callables, its content type, and from them its proofs with their roots.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -95,7 +98,8 @@ class Registration:
                 else "nothing goes out",
                 "forwarded": "no header but the signature's is read"
                 if context.scheme.signed_type
-                else "the event type comes from an unsigned field: it chooses the schema that is tried and proves nothing",
+                else "the event type comes from an unsigned field: "
+                "it chooses the schema that is tried and proves nothing",
             },
         )
 
@@ -108,7 +112,10 @@ class Registration:
             self.allow.call(*pair, None) if self.allow.wants_session else self.allow.call(*pair)
         )
         if verdict is True:
-            return f"{self.types[0]}: allow ({self.allow.where}) lets its own counterexample ({place_of(self.counterexample)}) through."
+            return (
+                f"{self.types[0]}: allow ({self.allow.where}) lets its own counterexample "
+                f"({place_of(self.counterexample)}) through."
+            )
         return None
 
 
@@ -166,11 +173,17 @@ class Context:
             )
         if registration.confirm is None:
             return None
-        method = "no time is signed: the state is read at its source at the crossing, and the key is used once for good"
+        method = (
+            "no time is signed: the state is read at its source at the crossing, "
+            "and the key is used once for good"
+        )
         return Proof(FRESH, method, self._source(registration), registration.confirm.where)
 
     def unique(self, registration: Registration) -> Proof | None:
-        """Return the proof by single use of the signed key and the business key; None without a business key."""
+        """Return the proof by single use of the signed key and the business key.
+
+        None without a business key.
+        """
         if registration.once is None or self.store is None:
             return None
         key = "signed id" if self.scheme.signed_key else "digest of the signed content"
@@ -195,7 +208,10 @@ class Context:
         )
 
     def valid(self, registration: Registration) -> Proof | None:
-        """Return the proof by schema; None where an unsigned type would choose a handler without one."""
+        """Return the proof by schema.
+
+        None where an unsigned type would choose a handler without one.
+        """
         if registration.content is not None:
             return Proof(
                 VALID,

@@ -109,7 +109,10 @@ class Scheme:
         """
         self._check_pins(pins)
         if tolerance is not None and tolerance <= timedelta(0):
-            message = f"{self.name}: tolerance={tolerance} admits nothing. Leave it out for {self.tolerance}."
+            message = (
+                f"{self.name}: tolerance={tolerance} admits nothing. "
+                f"Leave it out for {self.tolerance}."
+            )
             raise BoundaryError(message)
         kept = secrets if isinstance(secrets, (Secret, str)) else tuple(secrets)
         return Sender(self, kept, url, tolerance, dict(pins))
@@ -227,7 +230,7 @@ class Scheme:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """A sender as a boundary declares it: the scheme, where its secrets come from, what is pinned."""
+    """A sender as a boundary declares it: the scheme, whence its secrets come, what is pinned."""
 
     scheme: Scheme
     secrets: Secret | str | tuple[Secret | str, ...] = field(repr=False)
@@ -253,10 +256,16 @@ class Sender:
             try:
                 verifier: Verifier = self.scheme.keying(secret.value)
             except ValueError:
-                message = f"Secret {secret.name} isn't in the form in which {self.scheme.name} hands it out."
+                message = (
+                    f"Secret {secret.name} isn't in the form "
+                    f"in which {self.scheme.name} hands it out."
+                )
                 raise BoundaryError(message) from None
             if verifier.is_short:
-                message = f"Secret {secret.name} has fewer than 16 bytes once decoded. Let the sender make a new one."
+                message = (
+                    f"Secret {secret.name} has fewer than 16 bytes once decoded. "
+                    "Let the sender make a new one."
+                )
                 raise BoundaryError(message)
         return self.scheme.opener(
             live, scope=scope, url=self.url, tolerance=self.tolerance, **self.pins

@@ -1,4 +1,7 @@
-"""How the signature field of a sender is read: the signed time, the signed id, and the candidate signatures as text."""
+"""How the signature field of a sender is read.
+
+Out of it come the signed time, the signed id, and the candidate signatures as text.
+"""
 
 import re
 from collections.abc import Callable, Sequence
@@ -20,7 +23,10 @@ _TIME: Final = re.compile(r"[0-9]{1,11}")
 
 
 def field(fields: Fields, name: str) -> str:
-    """Return the only value of a field that is owed; Refused where it is missing, empty or too long."""
+    """Return the only value of a field that is owed.
+
+    Refused where it is missing, empty or too long.
+    """
     value = fields.one(name)
     if not value or value.isspace():
         raise Refused(AUTHENTIC, f"the {name} field is missing or empty", code="missing_signature")
@@ -83,7 +89,10 @@ def pairs(name: str, *, time: str, signature: str) -> Read:
 
 
 def single(name: str, *, time: str = "", event_id: str = "") -> Read:
-    """Read one signature in a field of its own; the time and the id in fields of their own where they are signed."""
+    """Read one signature in a field of its own.
+
+    The time and the id are in fields of their own where they are signed.
+    """
 
     def read(fields: Fields) -> tuple[str, str, Sequence[str]]:
         value = field(fields, name)

@@ -44,6 +44,9 @@ class HmacVerifier:
     def __init__(
         self, key: bytes, *, encoding: str, prefix: str = "", digest: str = "sha256"
     ) -> None:
+        if not key:  # "whsec_" and nothing behind it: anyone can make that MAC (CWE-1188)
+            message = "an empty key proves nothing"
+            raise ValueError(message)
         self._key = mac.HmacKey(key, digest)
         self._is_hex = encoding == "hex"
         self._prefix = prefix
@@ -112,7 +115,10 @@ class Ed25519Verifier:
 
 
 def strict_base64(text: str) -> bytes | None:
-    """Decode canonical base64; None for anything that decodes and isn't what encoding gives back."""
+    """Decode canonical base64.
+
+    None for anything that decodes and isn't what encoding gives back.
+    """
     try:
         raw = b64decode(text, validate=True)
     except ValueError:

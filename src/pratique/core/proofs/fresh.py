@@ -34,7 +34,8 @@ def require_fresh_seconds(sent: float, *, at: float, tolerance: float) -> None:
             FRESH,
             f"the signed time is {age:.0f} s old, at most {tolerance:.0f} s are allowed",
             code="stale",
-            hint="compare this host's clock with the sender's; a sender that retries signs a new time",
+            hint="compare this host's clock with the sender's; "
+            "a sender that retries signs a new time",
         )
     if age < -tolerance:
         raise Refused(

@@ -1,4 +1,7 @@
-"""One file a sender: `providers.stripe(secrets=…)`, `providers.get("stripe")`, `providers.names()`."""
+"""One file a sender.
+
+`providers.stripe(secrets=…)`, `providers.get("stripe")`, `providers.names()`.
+"""
 
 from pratique.webhook.catalogue import attribute as __getattr__
 from pratique.webhook.catalogue import get, load, names

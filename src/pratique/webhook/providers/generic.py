@@ -18,7 +18,7 @@ _PLACEHOLDER: Final = re.compile(r"\{(\w*)\}")
 _decode = msgspec.json.Decoder().decode
 
 
-def generic(
+def generic(  # noqa: PLR0913  a sender has as many facts
     name: str,
     *,
     signature_field: str,
@@ -35,7 +35,9 @@ def generic(
     tolerance: timedelta = TOLERANCE,
     party: str = "",
 ) -> Scheme:
-    """Declare how a sender of one's own signs: `generic("erp", signature_field="X-Erp-Signature")(secrets=…)`.
+    """Declare how a sender of one's own signs.
+
+    `generic("erp", signature_field="X-Erp-Signature")(secrets=…)`.
 
     Args:
         name: Of the sender, in keys and events.

@@ -1,4 +1,7 @@
-"""Slack: HMAC-SHA256 over version, time and content, which is JSON for events and a form for commands."""
+"""Slack: HMAC-SHA256 over version, time and content.
+
+The content is JSON for events and a form for commands.
+"""
 
 import re
 from urllib.parse import parse_qsl

@@ -1,4 +1,4 @@
-"""HMAC with contexts that are made once from the key, so that a check costs the hash of the content."""
+"""HMAC with contexts made once from the key, so that a check costs the hash of the content."""
 
 import hashlib
 from hmac import compare_digest

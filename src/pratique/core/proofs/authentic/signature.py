@@ -27,7 +27,10 @@ class Ed25519Key:
 
     @classmethod
     def of_private(cls, raw: bytes) -> Self:
-        """Take the 32 bytes of a private key, or 64 with its public key behind it; ValueError for anything else."""
+        """Take the 32 bytes of a private key, or 64 with its public key behind it.
+
+        ValueError for anything else.
+        """
         private = Ed25519PrivateKey.from_private_bytes(raw[:ED25519_BYTES])
         return cls(private.public_key(), private)
 
