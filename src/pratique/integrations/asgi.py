@@ -143,7 +143,10 @@ async def deliver(
         content = await read_content(scope, receive, cap)
         claim = claim_of(scope, content, perimeter)
     except Refused as refused:
-        return refusal(perimeter.refuse(boundary, refused), boundary.name)
+        reply = refusal(perimeter.refuse(boundary, refused), boundary.name)
+        if str(scope.get("http_version", "1.1")).startswith("1"):
+            reply.fields["connection"] = "close"  # else the server reads the rest, however much
+        return reply
     try:
         reply = accepted((await perimeter.aadmit(boundary, claim)).crossing_id)
     except Refused as refused:
