@@ -1,4 +1,7 @@
-"""A whole crossing with the memory store against the floor, by both drivers: `python -m benchmarks.crossing`."""
+"""A whole crossing with the memory store against the floor, by both drivers.
+
+Run it: `python -m benchmarks.crossing`.
+"""
 
 import asyncio
 import itertools
@@ -33,10 +36,10 @@ def perimeter(*, is_async: bool, deadline: timedelta | None) -> tuple[Perimeter,
     payments = made.declare(Webhook("payments", providers.stripe(secrets=SECRET, livemode=True)))
     numbers = itertools.count()
 
-    def confirm(event: Event) -> int:
+    def confirm(_event: Event) -> int:
         return next(numbers)
 
-    async def aconfirm(event: Event) -> int:
+    async def aconfirm(_event: Event) -> int:
         return next(numbers)
 
     def link(number: int) -> dict[str, int]:

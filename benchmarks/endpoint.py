@@ -1,7 +1,10 @@
-"""The guarded FastAPI endpoint beside the same endpoint without proofs: `python -m benchmarks.endpoint`.
+"""The guarded FastAPI endpoint beside the same endpoint without proofs.
 
-Both look the same row up, write it and commit, on the same kind of SQLite file, in process, through httpx's ASGI transport. What
-the client costs is taken off both by a third endpoint that does nothing.
+Run it: `python -m benchmarks.endpoint`.
+
+Both look the same row up, write it and commit, on the same kind of SQLite file, in process, through
+httpx's ASGI transport. What the client costs is taken off both by a third endpoint that does
+nothing.
 """
 
 import asyncio
@@ -9,11 +12,17 @@ import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 from fastapi import FastAPI, Request
 from sqlalchemy import event, select
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from benchmarks.crossing import NoSink
@@ -44,7 +53,7 @@ async def database(path: Path) -> tuple[AsyncEngine, async_sessionmaker[AsyncSes
     engine = create_async_engine(f"sqlite+aiosqlite:///{path}")
 
     @event.listens_for(engine.sync_engine, "connect")
-    def durable(connection, _record) -> None:  # type: ignore[no-untyped-def]
+    def durable(connection: Any, _record: Any) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
 
@@ -59,7 +68,9 @@ async def database(path: Path) -> tuple[AsyncEngine, async_sessionmaker[AsyncSes
 def guarded(maker: async_sessionmaker[AsyncSession]) -> FastAPI:
     """Return the application with all seven proofs."""
     perimeter = Perimeter(store=stores.sqlalchemy(maker), events=NoSink())
-    payments = perimeter.declare(Webhook("payments", providers.stripe(secrets=SECRET, livemode=True)))
+    payments = perimeter.declare(
+        Webhook("payments", providers.stripe(secrets=SECRET, livemode=True))
+    )
 
     async def confirm(event: Event) -> str:
         return event.object_id
@@ -67,8 +78,14 @@ def guarded(maker: async_sessionmaker[AsyncSession]) -> FastAPI:
     async def link(invoice: str, db: AsyncSession) -> Subscription | None:
         return await db.scalar(select(Subscription).where(Subscription.invoice == invoice))
 
-    @payments.on("invoice.paid", confirm=confirm, once=lambda i: i, link=link, allow=lambda _, s: s.state == "pending")
-    async def activate(paid: Admitted[Event, str, Subscription], db: AsyncSession) -> None:
+    @payments.on(
+        "invoice.paid",
+        confirm=confirm,
+        once=lambda i: i,
+        link=link,
+        allow=lambda _, s: s.state == "pending",
+    )
+    async def activate(paid: Admitted[Event, str, Subscription], _db: AsyncSession) -> None:
         paid.linked.state = "active"
 
     app = guard(FastAPI(), perimeter)
@@ -101,10 +118,16 @@ async def seconds(app: FastAPI, path: str) -> float:
     """Return how long all requests take, several at once."""
     at, bodies = datetime.now(UTC), []
     for n in range(REQUESTS):
-        content = b'{"id": "evt_%d", "type": "invoice.paid", "livemode": true, "data": {"object": {"id": "in_%d"}}}' % (n, n)
+        content = (
+            b'{"id": "evt_%d", "type": "invoice.paid", "livemode": true, '
+            b'"data": {"object": {"id": "in_%d"}}}' % (n, n)
+        )
         bodies.append((content, dict(providers.stripe.seal(content, secret=SECRET, at=at))))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
-        await client.post("/openapi.json", content=b"{}")  # the middleware stack is built, the perimeter started
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://test"
+    ) as client:
+        # The middleware stack is built, the perimeter started.
+        await client.post("/openapi.json", content=b"{}")
         queue = iter(bodies)
 
         async def send() -> None:
@@ -139,9 +162,17 @@ def main() -> None:
             measured = asyncio.run(once(Path(folder), number))
             best = [min(a, b) for a, b in zip(best, measured, strict=True)]
     with_proofs, without, client = best
-    print(f"ms a request: guarded {with_proofs / REQUESTS * 1e3:.2f}, plain {without / REQUESTS * 1e3:.2f}, client alone {client / REQUESTS * 1e3:.2f}")
+    print(
+        f"ms a request: guarded {with_proofs / REQUESTS * 1e3:.2f}, "
+        f"plain {without / REQUESTS * 1e3:.2f}, client alone {client / REQUESTS * 1e3:.2f}"
+    )
     share = (without - client) / (with_proofs - client)
-    row("throughput of the guarded endpoint, share of the plain one's", share, ">= 0.70", ok=share >= 0.70)
+    row(
+        "throughput of the guarded endpoint, share of the plain one's",
+        share,
+        ">= 0.70",
+        ok=share >= 0.70,
+    )
     row("the same with the client's own cost left in", without / with_proofs, "", ok=True)
 
 

@@ -1,4 +1,7 @@
-"""`open()` of one Stripe delivery against the floor and against the official SDK: `python -m benchmarks.opening`."""
+"""`open()` of one Stripe delivery against the floor and against the official SDK.
+
+Run it: `python -m benchmarks.opening`.
+"""
 
 import hmac
 import json
@@ -8,7 +11,7 @@ import msgspec
 import stripe
 
 from benchmarks.timing import least, row
-from pratique import Claim, Fields
+from pratique import Claim
 from pratique.webhook import providers
 
 SECRET = "whsec_8sPq2Lx0Vt7RkYw3Zb5N"
@@ -32,7 +35,10 @@ _decode = msgspec.json.Decoder(_Event).decode
 
 
 def floor(header: str, content: bytes, key: bytes) -> _Event:
-    """Do what any check must: parse the header, HMAC, compare, decode typed. No freshness, no caps, no key."""
+    """Do what any check must: parse the header, HMAC, compare, decode typed.
+
+    No freshness, no caps, no key.
+    """
     parts = dict(pair.split("=", 1) for pair in header.split(","))
     made = hmac.digest(key, parts["t"].encode() + b"." + content, "sha256").hex()
     if not hmac.compare_digest(made, parts["v1"]):
@@ -82,7 +88,8 @@ def main() -> None:
     """Print the table."""
     small, large = measure(1024, 4000), measure(1 << 20, 8)
     print(
-        f"floor {small['floor']:.2f} µs, ours {small['ours']:.2f} µs, SDK {small['sdk']:.0f} µs at 1 KiB"
+        f"floor {small['floor']:.2f} µs, ours {small['ours']:.2f} µs, "
+        f"SDK {small['sdk']:.0f} µs at 1 KiB"
     )
     row(
         "open() at 1 KiB, × of the floor",

@@ -1,4 +1,7 @@
-"""A shop with one subscription table, a provider that is asked, and the payments boundary, on any store."""
+"""A shop with one subscription table, on any store.
+
+It has a provider that is asked, and the payments boundary.
+"""
 
 import json
 import sqlite3
@@ -237,7 +240,8 @@ def plain_sqlite3(path: Path, **more: Any) -> Shop:
     with connect() as db:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute(
-            "CREATE TABLE subscription (id INTEGER PRIMARY KEY, customer TEXT, state TEXT, upgrades INT, amount INT)"
+            "CREATE TABLE subscription (id INTEGER PRIMARY KEY, customer TEXT, state TEXT, "
+            "upgrades INT, amount INT)"
         )
         db.executemany(
             "INSERT INTO subscription VALUES (?, ?, 'pending', 0, 0)", [(1, "cus_1"), (2, "cus_2")]
@@ -260,7 +264,8 @@ def plain_sqlite3(path: Path, **more: Any) -> Shop:
     )
     def activate(paid: Admitted[Event, Invoice, sqlite3.Row], db: sqlite3.Connection) -> None:
         db.execute(
-            "UPDATE subscription SET state = 'active', upgrades = upgrades + 1, amount = ? WHERE id = ?",
+            "UPDATE subscription SET state = 'active', upgrades = upgrades + 1, amount = ? "
+            "WHERE id = ?",
             (paid.confirmed.amount, paid.linked["id"]),
         )
 

@@ -121,7 +121,10 @@ def test_a_duplicate_key_never_chooses_what_is_done(door: Door) -> None:
 @pytest.mark.parametrize("secret", ["", "None", "undefined", "changeme"])
 def test_refuses_a_placeholder_secret_at_the_door_and_at_start(door: Door, secret: str) -> None:
     """WH-07: CWE-1188."""
-    door.refuses(*delivery(secret=secret))
+    content, _ = delivery()
+    time = str(int(NOW.timestamp()))
+    digest = mac.HmacKey(secret.encode()).digest(time.encode() + b".", content).hex()
+    door.refuses(content, [(HEADER, f"t={time},v1={digest}")])
     with pytest.raises(BoundaryError):
         Secret(secret, name="main").read()
     assert Secret(SECRET, name="main").read()

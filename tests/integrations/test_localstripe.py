@@ -57,9 +57,20 @@ def listens(port: int) -> bool:
 def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Start localstripe, point the official SDK at it, return its base URL."""
     port = free_port()
-    command = [sys.executable, "-W", "ignore", "-m", "localstripe.server", "--port", str(port), "--from-scratch"]
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-m",
+        "localstripe.server",
+        "--port",
+        str(port),
+        "--from-scratch",
+    ]
     with (tmp_path / "localstripe.log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log, env={**os.environ, "HOME": str(tmp_path)})
+        process = subprocess.Popen(
+            command, cwd=tmp_path, stdout=log, stderr=log, env={**os.environ, "HOME": str(tmp_path)}
+        )
         wait_for(lambda: listens(port))
         base = f"http://127.0.0.1:{port}"
         monkeypatch.setattr(stripe, "api_base", base)
@@ -117,7 +128,9 @@ def may_activate(invoice: Any, sub: Subscription) -> bool:
 
 def link(invoice: Any, db: Session) -> Subscription | None:
     """Find our row by the customer that Stripe names."""
-    return db.scalar(select(Subscription).where(Subscription.customer == invoice.customer).with_for_update())
+    return db.scalar(
+        select(Subscription).where(Subscription.customer == invoice.customer).with_for_update()
+    )
 
 
 def shop(url: str) -> tuple[Perimeter, Webhook, sessionmaker[Session]]:
@@ -128,7 +141,9 @@ def shop(url: str) -> tuple[Perimeter, Webhook, sessionmaker[Session]]:
     scheme = providers.stripe(secrets=Secret(SECRET, name="main"), livemode=False)
     payments = perimeter.declare(Webhook("payments", scheme))
 
-    @payments.on(PAID, confirm=confirm, once=lambda invoice: invoice.id, link=link, allow=may_activate)
+    @payments.on(
+        PAID, confirm=confirm, once=lambda invoice: invoice.id, link=link, allow=may_activate
+    )
     def activate(paid: Admitted[Event, Any, Subscription], db: Session) -> None:
         paid.linked.state = "active"
         paid.linked.upgrades += 1
@@ -140,14 +155,17 @@ def shop(url: str) -> tuple[Perimeter, Webhook, sessionmaker[Session]]:
 def register(api: str, url: str, secret: str) -> None:
     """Register two webhooks on one URL: localstripe never retries, so each event comes twice this way."""
     for name in ("first", "second"):
-        answer = httpx.post(f"{api}/_config/webhooks/{name}", json={"url": url, "secret": secret, "events": [PAID]})
+        answer = httpx.post(
+            f"{api}/_config/webhooks/{name}", json={"url": url, "secret": secret, "events": [PAID]}
+        )
         answer.raise_for_status()
 
 
 def customer_with_card() -> tuple[str, str]:
     """Return a plan of 29 EUR and a customer who can pay it."""
     method = stripe.PaymentMethod.create(
-        type="card", card={"number": "4242424242424242", "exp_month": 12, "exp_year": 2030, "cvc": "123"}
+        type="card",
+        card={"number": "4242424242424242", "exp_month": 12, "exp_year": 2030, "cvc": "123"},
     )
     customer = stripe.Customer.create(email="ada@example.com")
     stripe.PaymentMethod.attach(method.id, customer=customer.id)

@@ -48,7 +48,9 @@ class Face:
         return call
 
 
-def record(crossing_id: str, outcome: Outcome = Outcome.PROVEN, code: str = "", boundary: str = "payments") -> Record:
+def record(
+    crossing_id: str, outcome: Outcome = Outcome.PROVEN, code: str = "", boundary: str = "payments"
+) -> Record:
     """Return one record."""
     return Record(crossing_id, AT, boundary, "webhook", outcome, code=code)
 
@@ -70,7 +72,11 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         ends.append(engine.dispose)
         made = stores.sqlalchemy(sessionmaker(engine))
     else:
-        plain = f"sqlite+aiosqlite:///{path}" if kind.endswith("sqlite") else request.getfixturevalue("pg_url")
+        plain = (
+            f"sqlite+aiosqlite:///{path}"
+            if kind.endswith("sqlite")
+            else request.getfixturevalue("pg_url")
+        )
         aengine = create_async_engine(plain.replace("+psycopg", "+asyncpg"))
         ends.append(aengine.dispose)
         made = stores.sqlalchemy(async_sessionmaker(aengine))
@@ -249,7 +255,9 @@ def test_refusals_are_counted(tmp_path: Path) -> None:
         store.record_refusal(record(f"c{number}", Outcome.REFUSED, "not_linked"), b"k", None)
     store.close()
     with sqlite3.connect(path) as db:
-        assert db.execute("SELECT times, crossing_id FROM pratique_refusal").fetchall() == [(5, "c4")]
+        assert db.execute("SELECT times, crossing_id FROM pratique_refusal").fetchall() == [
+            (5, "c4")
+        ]
     db.close()
 
 
@@ -263,6 +271,13 @@ def test_two_workers_may_make_the_tables_at_once(pg_url: str) -> None:
         for _ in range(3):
             list(pool.map(lambda _: stores.sqlalchemy(sessionmaker(engine)).sync.start(), range(8)))
             with engine.begin() as connection:
-                assert connection.execute(text("SELECT count(*) FROM pratique_store")).scalar_one() == 1
-                connection.execute(text("DROP TABLE pratique_store, pratique_key, pratique_event, pratique_refusal"))
+                assert (
+                    connection.execute(text("SELECT count(*) FROM pratique_store")).scalar_one()
+                    == 1
+                )
+                connection.execute(
+                    text(
+                        "DROP TABLE pratique_store, pratique_key, pratique_event, pratique_refusal"
+                    )
+                )
     engine.dispose()

@@ -1,4 +1,7 @@
-"""What users must be able to write: each form of `on` type-checks, sync and async, with and without a typed content."""
+"""What users must be able to write.
+
+Each form of `on` type-checks, sync and async, with and without a typed content.
+"""
 
 from collections.abc import Awaitable, Callable
 from datetime import date

@@ -8,10 +8,10 @@ from threading import Lock
 from time import monotonic
 from typing import Final
 
-from ..core.event import Record
-from ..core.refusal import StoreBusy
-from ..core.roots import Root, RootKind
-from ..core.store import Busy, Conflict, Held, HoldAnswer, Settled
+from pratique.core.event import Record
+from pratique.core.refusal import StoreBusy
+from pratique.core.roots import Root, RootKind
+from pratique.core.store import Busy, Conflict, Held, HoldAnswer, Settled
 
 _log: Final = logging.getLogger("pratique")
 KEPT_RECORDS: Final = 10_000
@@ -71,7 +71,9 @@ class MemoryStore:
                 raise StoreBusy(message)
         return None
 
-    def hold(self, key: bytes, *, lease: timedelta, fingerprint: bytes = b"", crossing_id: str = "") -> HoldAnswer:
+    def hold(
+        self, key: bytes, *, lease: timedelta, fingerprint: bytes = b"", crossing_id: str = ""
+    ) -> HoldAnswer:
         """See `SyncStore.hold`."""
         now = monotonic()
         with self._lock:
@@ -88,7 +90,9 @@ class MemoryStore:
             self._holds[key] = _Hold(token, now + lease.total_seconds(), fingerprint)
             return Held(token)
 
-    def settle(self, key: bytes, token: int, result: bytes = b"", *, record: Record | None = None) -> bool:
+    def settle(
+        self, key: bytes, token: int, result: bytes = b"", *, record: Record | None = None
+    ) -> bool:
         """See `SyncStore.settle`."""
         with self._lock:
             held = self._holds.get(key)
@@ -194,7 +198,9 @@ class _OnLoop:
     ) -> HoldAnswer:
         return self._store.hold(key, lease=lease, fingerprint=fingerprint, crossing_id=crossing_id)
 
-    async def settle(self, key: bytes, token: int, result: bytes = b"", *, record: Record | None = None) -> bool:
+    async def settle(
+        self, key: bytes, token: int, result: bytes = b"", *, record: Record | None = None
+    ) -> bool:
         return self._store.settle(key, token, result, record=record)
 
     async def release(self, key: bytes, token: int) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .memory_store import MemoryStore
-    from .sqlalchemy_store import SqlAlchemyStore
+    from .sqlalchemy_store.store import SqlAlchemyStore
     from .sqlite3_store import Sqlite3Store
     from .sqlite_store import SqliteStore
 
@@ -50,6 +50,6 @@ def sqlalchemy(session: Callable[[], Any]) -> "SqlAlchemyStore":
     Args:
         session: The sessionmaker or async_sessionmaker. Callables get a session of it as their last argument.
     """
-    from .sqlalchemy_store import SqlAlchemyStore
+    from .sqlalchemy_store.store import SqlAlchemyStore
 
     return SqlAlchemyStore(session)

@@ -8,10 +8,11 @@ from threading import local
 from typing import Any, Final, TypeVar
 from uuid import uuid4
 
-from ..core.event import Record
-from ..core.refusal import BoundaryError, StoreBusy, StoreError
-from ..core.roots import Root, RootKind
-from ..core.store import HoldAnswer
+from pratique.core.event import Record
+from pratique.core.refusal import BoundaryError, StoreBusy, StoreError
+from pratique.core.roots import Root, RootKind
+from pratique.core.store import HoldAnswer
+
 from . import statements
 from .statements import PROBE, SQLITE, Steps
 
@@ -144,12 +145,18 @@ class Sqlite3Store:
             transaction.rollback()
         return used
 
-    def hold(self, key: bytes, *, lease: timedelta, fingerprint: bytes = b"", crossing_id: str = "") -> HoldAnswer:
+    def hold(
+        self, key: bytes, *, lease: timedelta, fingerprint: bytes = b"", crossing_id: str = ""
+    ) -> HoldAnswer:
         """See `SyncStore.hold`."""
-        steps = statements.hold(SQLITE, key, lease=lease, fingerprint=fingerprint, crossing_id=crossing_id)
+        steps = statements.hold(
+            SQLITE, key, lease=lease, fingerprint=fingerprint, crossing_id=crossing_id
+        )
         return self._in_transaction(steps)
 
-    def settle(self, key: bytes, token: int, result: bytes = b"", *, record: Record | None = None) -> bool:
+    def settle(
+        self, key: bytes, token: int, result: bytes = b"", *, record: Record | None = None
+    ) -> bool:
         """See `SyncStore.settle`."""
         return self._in_transaction(statements.settle(key, token, result, record))
 

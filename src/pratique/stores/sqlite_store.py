@@ -9,10 +9,11 @@ from threading import Lock
 from typing import Any, Final, NoReturn
 from uuid import uuid4
 
-from ..core.event import Record
-from ..core.refusal import BoundaryError, StoreError
-from ..core.roots import Root, RootKind
-from ..core.store import HoldAnswer
+from pratique.core.event import Record
+from pratique.core.refusal import BoundaryError, StoreError
+from pratique.core.roots import Root, RootKind
+from pratique.core.store import HoldAnswer
+
 from . import statements
 from .sqlite_writer import Operation, Writer
 from .statements import SQLITE, Steps
@@ -124,13 +125,19 @@ class SqliteStore:
         """See `SyncStore.first_use`."""
         return self.do(lambda: _all_or_none(keys, crossing_id))  # type: ignore[no-any-return]
 
-    def hold(self, key: bytes, *, lease: timedelta, fingerprint: bytes = b"", crossing_id: str = "") -> HoldAnswer:
+    def hold(
+        self, key: bytes, *, lease: timedelta, fingerprint: bytes = b"", crossing_id: str = ""
+    ) -> HoldAnswer:
         """See `SyncStore.hold`."""
         return self.do(  # type: ignore[no-any-return]
-            lambda: statements.hold(SQLITE, key, lease=lease, fingerprint=fingerprint, crossing_id=crossing_id)
+            lambda: statements.hold(
+                SQLITE, key, lease=lease, fingerprint=fingerprint, crossing_id=crossing_id
+            )
         )
 
-    def settle(self, key: bytes, token: int, result: bytes = b"", *, record: Record | None = None) -> bool:
+    def settle(
+        self, key: bytes, token: int, result: bytes = b"", *, record: Record | None = None
+    ) -> bool:
         """See `SyncStore.settle`."""
         return self.do(lambda: statements.settle(key, token, result, record))  # type: ignore[no-any-return]
 
@@ -169,10 +176,14 @@ class _OnLoop:
         self, key: bytes, *, lease: timedelta, fingerprint: bytes = b"", crossing_id: str = ""
     ) -> HoldAnswer:
         return await self._store.ado(  # type: ignore[no-any-return]
-            lambda: statements.hold(SQLITE, key, lease=lease, fingerprint=fingerprint, crossing_id=crossing_id)
+            lambda: statements.hold(
+                SQLITE, key, lease=lease, fingerprint=fingerprint, crossing_id=crossing_id
+            )
         )
 
-    async def settle(self, key: bytes, token: int, result: bytes = b"", *, record: Record | None = None) -> bool:
+    async def settle(
+        self, key: bytes, token: int, result: bytes = b"", *, record: Record | None = None
+    ) -> bool:
         return await self._store.ado(lambda: statements.settle(key, token, result, record))  # type: ignore[no-any-return]
 
     async def release(self, key: bytes, token: int) -> bool:

@@ -6,7 +6,8 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, Final
 
-from ..core.refusal import BoundaryError, StoreError
+from pratique.core.refusal import BoundaryError, StoreError
+
 from .sqlite3_store import begin_immediate, commit, roll_back, run, store_error
 from .statements import Steps
 

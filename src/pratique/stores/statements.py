@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
-from ..core.event import Record, decode_record, encode_record
-from ..core.refusal import BoundaryError
-from ..core.store import Busy, Conflict, Held, HoldAnswer, Settled
+from pratique.core.event import Record, decode_record, encode_record
+from pratique.core.refusal import BoundaryError
+from pratique.core.store import Busy, Conflict, Held, HoldAnswer, Settled
 
 T = TypeVar("T")
 Rows = Sequence[Sequence[Any]]
@@ -38,7 +38,9 @@ class Dialect:
         return tuple(statement.replace("BYTES", self.blob) for statement in _TABLES)
 
 
-SQLITE: Final = Dialect("sqlite", "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)", "BLOB")
+SQLITE: Final = Dialect(
+    "sqlite", "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)", "BLOB"
+)
 POSTGRESQL: Final = Dialect(
     "postgresql",
     "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)",
@@ -80,7 +82,9 @@ def make_tables(dialect: Dialect, identity: str) -> Steps[None]:
 
 def first_use(dialect: Dialect, keys: Sequence[bytes], crossing_id: str) -> Steps[bytes | None]:
     """Write the keys as settled; return the first that was there, and leave the undoing to the transaction."""
-    values = ", ".join(f"(:key{n}, 1, 0, NULL, :empty, :empty, :crossing, {dialect.now})" for n in range(len(keys)))
+    values = ", ".join(
+        f"(:key{n}, 1, 0, NULL, :empty, :empty, :crossing, {dialect.now})" for n in range(len(keys))
+    )
     rows = yield (
         "INSERT INTO pratique_key (key, state, token, expires_ms, fingerprint, result, crossing_id, at_ms) "
         f"VALUES {values} ON CONFLICT (key) DO NOTHING RETURNING key",
@@ -102,7 +106,9 @@ def forget(key: bytes) -> Steps[None]:
     yield "DELETE FROM pratique_key WHERE key = :key", {"key": key}
 
 
-def hold(dialect: Dialect, key: bytes, *, lease: timedelta, fingerprint: bytes, crossing_id: str) -> Steps[HoldAnswer]:
+def hold(
+    dialect: Dialect, key: bytes, *, lease: timedelta, fingerprint: bytes, crossing_id: str
+) -> Steps[HoldAnswer]:
     """Take the key, or take over an expired hold with a higher token, or say why not."""
     given = {
         "key": key,

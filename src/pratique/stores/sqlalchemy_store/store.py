@@ -8,14 +8,15 @@ from uuid import uuid4
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session
 
-from ..core.event import Record
-from ..core.refusal import BoundaryError, StoreError
-from ..core.roots import Root, RootKind
-from ..core.store import HoldAnswer
-from . import statements
-from .sqlalchemy_guard import check_durable, check_session, guard_engine
-from .sqlalchemy_transaction import TROUBLE, AsyncSqlTransaction, SqlTransaction, run, store_error
-from .statements import DIALECTS, PROBE, Dialect, Steps
+from pratique.core.event import Record
+from pratique.core.refusal import BoundaryError, StoreError
+from pratique.core.roots import Root, RootKind
+from pratique.core.store import HoldAnswer
+from pratique.stores import statements
+from pratique.stores.statements import DIALECTS, PROBE, Dialect, Steps
+
+from .guard import check_durable, check_session, guard_engine
+from .transaction import TROUBLE, AsyncSqlTransaction, SqlTransaction, run, store_error
 
 T = TypeVar("T")
 
@@ -86,9 +87,13 @@ class _Face:
         """Return the steps of a first use."""
         return statements.first_use(self.known(), keys, crossing_id)
 
-    def hold_steps(self, key: bytes, lease: timedelta, fingerprint: bytes, crossing_id: str) -> Steps[HoldAnswer]:
+    def hold_steps(
+        self, key: bytes, lease: timedelta, fingerprint: bytes, crossing_id: str
+    ) -> Steps[HoldAnswer]:
         """Return the steps of a hold."""
-        return statements.hold(self.known(), key, lease=lease, fingerprint=fingerprint, crossing_id=crossing_id)
+        return statements.hold(
+            self.known(), key, lease=lease, fingerprint=fingerprint, crossing_id=crossing_id
+        )
 
 
 class _SyncFace(_Face):
@@ -105,7 +110,9 @@ class _SyncFace(_Face):
     def _open(self) -> Session:
         session = self.new_session()
         if not isinstance(session, Session):
-            message = f"stores.sqlalchemy() takes a sessionmaker; it makes {type(session).__name__}."
+            message = (
+                f"stores.sqlalchemy() takes a sessionmaker; it makes {type(session).__name__}."
+            )
             raise BoundaryError(message)
         return session
 
@@ -130,10 +137,14 @@ class _SyncFace(_Face):
     def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
         return self._once(self.first_use_steps(keys, crossing_id), keep=lambda used: used is None)
 
-    def hold(self, key: bytes, *, lease: timedelta, fingerprint: bytes = b"", crossing_id: str = "") -> HoldAnswer:
+    def hold(
+        self, key: bytes, *, lease: timedelta, fingerprint: bytes = b"", crossing_id: str = ""
+    ) -> HoldAnswer:
         return self._once(self.hold_steps(key, lease, fingerprint, crossing_id))
 
-    def settle(self, key: bytes, token: int, result: bytes = b"", *, record: Record | None = None) -> bool:
+    def settle(
+        self, key: bytes, token: int, result: bytes = b"", *, record: Record | None = None
+    ) -> bool:
         return self._once(statements.settle(key, token, result, record))
 
     def release(self, key: bytes, token: int) -> bool:
@@ -182,14 +193,18 @@ class _AsyncFace(_Face):
         return result
 
     async def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
-        return await self._once(self.first_use_steps(keys, crossing_id), keep=lambda used: used is None)
+        return await self._once(
+            self.first_use_steps(keys, crossing_id), keep=lambda used: used is None
+        )
 
     async def hold(
         self, key: bytes, *, lease: timedelta, fingerprint: bytes = b"", crossing_id: str = ""
     ) -> HoldAnswer:
         return await self._once(self.hold_steps(key, lease, fingerprint, crossing_id))
 
-    async def settle(self, key: bytes, token: int, result: bytes = b"", *, record: Record | None = None) -> bool:
+    async def settle(
+        self, key: bytes, token: int, result: bytes = b"", *, record: Record | None = None
+    ) -> bool:
         return await self._once(statements.settle(key, token, result, record))
 
     async def release(self, key: bytes, token: int) -> bool:

@@ -10,16 +10,24 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
-from ..core.event import Record
-from ..core.refusal import BoundaryError, StoreBusy, StoreError
-from . import statements
-from .sqlalchemy_guard import Guard
-from .statements import Dialect, Steps
+from pratique.core.event import Record
+from pratique.core.refusal import BoundaryError, StoreBusy, StoreError
+from pratique.stores import statements
+from pratique.stores.statements import Dialect, Steps
+
+from .guard import Guard
 
 T = TypeVar("T")
 ROLLBACK_SECONDS: Final = 1.0
-TROUBLE: Final = (SQLAlchemyError, OSError)  # asyncpg lets a refused or a cut connection through as it is
-_BUSY: Final = ("55P03", "40001", "40P01")  # lock_not_available, serialization_failure, deadlock_detected
+TROUBLE: Final = (
+    SQLAlchemyError,
+    OSError,
+)  # asyncpg lets a refused or a cut connection through as it is
+_BUSY: Final = (
+    "55P03",
+    "40001",
+    "40P01",
+)  # lock_not_available, serialization_failure, deadlock_detected
 
 _text = lru_cache(maxsize=64)(text)
 
@@ -30,7 +38,11 @@ def run(session: Session, steps: Steps[T]) -> T:
         statement, parameters = next(steps)
         while True:
             result = session.execute(_text(statement), parameters)
-            rows = [tuple(row) for row in result] if isinstance(result, CursorResult) and result.returns_rows else []
+            rows = (
+                [tuple(row) for row in result]
+                if isinstance(result, CursorResult) and result.returns_rows
+                else []
+            )
             statement, parameters = steps.send(rows)
     except StopIteration as end:
         return end.value  # type: ignore[no-any-return]
@@ -41,7 +53,11 @@ def run(session: Session, steps: Steps[T]) -> T:
 def store_error(error: Exception) -> StoreError:
     """Return a StoreError that names the kind of error, and no value of a statement."""
     original = getattr(error, "orig", None)
-    state = getattr(original, "sqlstate", None) or getattr(getattr(original, "diag", None), "sqlstate", None) or ""
+    state = (
+        getattr(original, "sqlstate", None)
+        or getattr(getattr(original, "diag", None), "sqlstate", None)
+        or ""
+    )
     name = getattr(original, "sqlite_errorname", None) or type(original or error).__name__
     if state in _BUSY or name in ("SQLITE_BUSY", "SQLITE_LOCKED"):
         return StoreBusy("the database is locked by another writer")
@@ -67,7 +83,11 @@ class SqlTransaction:
 
     def lock(self, linked: object) -> None:
         """Lock the row on databases with row locks, where `link` hasn't; SQLite's write lock is held already."""
-        if self._dialect.name != "postgresql" or self._guard.saw_row_lock or linked not in _known_to(self.session, linked):
+        if (
+            self._dialect.name != "postgresql"
+            or self._guard.saw_row_lock
+            or linked not in _known_to(self.session, linked)
+        ):
             return
         try:
             self.session.refresh(linked, with_for_update=True)
@@ -109,7 +129,11 @@ class SqlTransaction:
             self.session.invalidate()
 
     def _check_ours(self) -> None:
-        if self._guard.is_broken or self.session.get_transaction() is not self._root or not self._root.is_active:
+        if (
+            self._guard.is_broken
+            or self.session.get_transaction() is not self._root
+            or not self._root.is_active
+        ):
             message = "the handler ended the transaction that its effect and its single use share"
             raise BoundaryError(message)
 

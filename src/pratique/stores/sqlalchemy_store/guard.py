@@ -7,7 +7,7 @@ from sqlalchemy import Engine, event, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
-from ..core.refusal import BoundaryError
+from pratique.core.refusal import BoundaryError
 
 _GUARD: Final = "pratique.guard"
 _ENDS_IT: Final = re.compile(
@@ -111,7 +111,9 @@ def _on_statement(connection: Connection, _cursor: Any, statement: str, *_: Any)
 def check_session(session: Session) -> Engine:
     """Return the engine of a session; BoundaryError where one transaction couldn't hold effect and single use."""
     custom = type(session).get_bind is not Session.get_bind
-    binds = getattr(session, "_Session__binds", None) or getattr(session, "binds", None) or {}  # SQLAlchemy 2.0, 2.1
+    binds = (
+        getattr(session, "_Session__binds", None) or getattr(session, "binds", None) or {}
+    )  # SQLAlchemy 2.0, 2.1
     engines = {id(bind) for bind in (*binds.values(), session.bind) if bind is not None}
     if custom or len(engines) > 1:
         message = (
@@ -132,7 +134,9 @@ def check_session(session: Session) -> Engine:
 def check_durable(session: Session, dialect: str) -> None:
     """Refuse a database that may forget an acknowledged commit, or that can't be written."""
     if dialect == "sqlite":
-        files = [row[2] for row in session.execute(text("PRAGMA database_list")) if row[1] == "main"]
+        files = [
+            row[2] for row in session.execute(text("PRAGMA database_list")) if row[1] == "main"
+        ]
         level = int(session.execute(text("PRAGMA synchronous")).scalar_one())
         if any(files) and level < _FULL:
             message = (

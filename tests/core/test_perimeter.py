@@ -1,0 +1,61 @@
+"""Perimeter: every debt at once, and nothing crosses before the start."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from pratique import Perimeter, Secret, stores
+from pratique.core.refusal import BoundaryError
+from pratique.webhook import Webhook, providers
+from tests.shop import boundary, claim, plain_sqlite3
+
+
+def test_lists_every_debt_at_once() -> None:
+    """Two bad boundaries, both named."""
+    perimeter = Perimeter()
+    perimeter.declare(boundary())
+    perimeter.declare(Webhook("other", providers.stripe(secrets=Secret("", name="empty"))))
+    with pytest.raises(BoundaryError) as error:
+        perimeter.start()
+    assert len(error.value.debts) > 1
+    assert "payments" in str(error.value)
+    assert "other" in str(error.value)
+    with pytest.raises(BoundaryError):
+        Perimeter().start()
+
+
+def test_a_shared_secret_and_a_shared_scope_are_debts() -> None:
+    """A delivery to one must not open at the other."""
+    perimeter = Perimeter(store=stores.memory())
+    perimeter.declare(boundary())
+    perimeter.declare(Webhook("b", boundary().sender))
+    said = " ".join(perimeter.debts())
+    assert "share a secret" in said
+    assert "scope=" in said
+
+
+def test_declares_once_before_the_start_and_crosses_after_it(tmp_path: Path) -> None:
+    """Twice, late, elsewhere and early are all refused; the twin crosses."""
+    shop = plain_sqlite3(tmp_path / "shop.db")
+    with pytest.raises(BoundaryError, match="twice"):
+        shop.perimeter.declare(boundary())
+    with pytest.raises(BoundaryError, match="hasn't started"):
+        shop.perimeter.admit(shop.payments, claim())
+    with shop.perimeter:
+        with pytest.raises(BoundaryError, match="after the start"):
+            shop.perimeter.declare(boundary(scope="b"))
+        with pytest.raises(BoundaryError, match="not declared"):
+            shop.perimeter.admit(boundary(), claim())
+        shop.perimeter.admit(shop.payments, claim())
+    assert shop.row["upgrades"] == 1
+
+
+@pytest.mark.parametrize("span", [timedelta(0), timedelta(seconds=-1)])
+def test_a_span_is_above_zero(span: timedelta) -> None:
+    """Zero is not "unset"."""
+    with pytest.raises(BoundaryError):
+        Perimeter(deadline=span)
+    with pytest.raises(BoundaryError):
+        Perimeter(lease=span)
+    assert Perimeter(deadline=None, lease=timedelta(seconds=1)).boundaries == ()

@@ -1,0 +1,151 @@
+"""kill -9 during handling, two worker processes on one file: nothing twice, nothing lost."""
+
+import contextlib
+import os
+import random
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.faults.rounds import rounds
+from tests.shop import URL, delivery
+
+ROOT = Path(__file__).parents[2]
+EVENTS = 12
+"""A round; each is delivered twice, to either worker."""
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+class Worker:
+    """One uvicorn process; it can be killed and comes back on the same port."""
+
+    def __init__(self, file: Path) -> None:
+        self.port = free_port()
+        self._env = {
+            **os.environ,
+            "PRATIQUE_TEST_FILE": str(file),
+            "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}",
+        }
+        self.start()
+
+    def start(self) -> None:
+        """Start the process."""
+        arguments = [
+            "uvicorn",
+            "tests.faults.app:app",
+            "--port",
+            str(self.port),
+            "--log-level",
+            "critical",
+        ]
+        self.process = subprocess.Popen([sys.executable, "-m", *arguments], cwd=ROOT, env=self._env)
+
+    def kill(self) -> None:
+        """Kill it with SIGKILL."""
+        self.process.kill()
+        self.process.wait()
+
+    def wait(self, timeout: float = 30) -> None:
+        """Wait until it listens."""
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            with (
+                contextlib.suppress(OSError),
+                socket.create_connection(("127.0.0.1", self.port), 1),
+            ):
+                return
+            time.sleep(0.02)
+        message = "the worker didn't come up"
+        raise TimeoutError(message)
+
+
+@pytest.fixture
+def shop_file(tmp_path: Path) -> Path:
+    """Return an empty shop."""
+    path = tmp_path / "shop.db"
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("CREATE TABLE invoice (id TEXT PRIMARY KEY, effects INT NOT NULL)")
+    db.close()
+    return path
+
+
+@pytest.fixture
+def workers(shop_file: Path) -> Iterator[list[Worker]]:
+    """Run two workers."""
+    both = [Worker(shop_file), Worker(shop_file)]
+    for worker in both:
+        worker.wait()
+    yield both
+    for worker in both:
+        worker.kill()
+
+
+def deliver(workers: list[Worker], invoice: str, first: int) -> int:
+    """Deliver until 2xx, to one worker and then the other, as a provider does; return how often it was sent."""
+    end = time.monotonic() + 60
+    for attempt in range(10_000):
+        content, fields = delivery(f"evt_{invoice}", invoice=invoice, at=datetime.now(UTC))
+        port = workers[(first + attempt) % len(workers)].port
+        with contextlib.suppress(httpx.HTTPError):
+            answer = httpx.post(
+                f"http://127.0.0.1:{port}{URL}", content=content, headers=fields, timeout=15
+            )
+            if answer.is_success:
+                return attempt + 1
+            assert answer.status_code >= 500, answer.text
+        assert time.monotonic() < end, invoice
+        time.sleep(0.01)
+    return 0
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(3600)
+def test_a_worker_killed_during_handling_neither_doubles_nor_loses(
+    shop_file: Path, workers: list[Worker]
+) -> None:
+    """Each round: 24 deliveries of 12 events under way, one worker killed at a random moment, each sent until 2xx."""
+    chance, sent, interrupted = random.Random(2026), 0, 0
+    with ThreadPoolExecutor(2 * EVENTS) as pool:
+        for number in range(rounds()):
+            invoices = [f"in_{number}_{n}" for n in range(EVENTS)]
+            with sqlite3.connect(shop_file, timeout=30) as db:
+                db.executemany(
+                    "INSERT INTO invoice VALUES (?, 0)", [(invoice,) for invoice in invoices]
+                )
+            db.close()
+            sending = [
+                pool.submit(deliver, workers, invoice, way)
+                for invoice in invoices
+                for way in (0, 1)
+            ]
+            victim = chance.choice(workers)
+            time.sleep(chance.random() * 0.25)
+            interrupted += not all(one.done() for one in sending)
+            victim.kill()
+            victim.start()
+            sent += sum(one.result() for one in sending)
+            victim.wait()
+    with sqlite3.connect(shop_file) as db:
+        effects = dict(db.execute("SELECT effects, count(*) FROM invoice GROUP BY effects"))
+    db.close()
+    print(
+        f"kill -9: {rounds()} rounds, {interrupted} during handling, {sent} deliveries, effects {effects}"
+    )
+    assert interrupted > 0
+    assert effects == {1: rounds() * EVENTS}
