@@ -121,9 +121,7 @@ def test_not_yet_is_asked_again_and_a_mismatch_is_not(shop: Shop) -> None:
     admitted(shop)
 
 
-def test_a_source_that_is_down_is_asked_again(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_source_that_is_down_is_asked_again(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hole 17: whatever the source raises is a refusal with a retry."""
     with monkeypatch.context() as patch:
         patch.setattr(shop.provider, "invoices", None)

@@ -11,7 +11,20 @@ from pratique.core.secret import read_all
 from tests.shop import SECRET
 
 
-@pytest.mark.parametrize("value", ["", "  ", "changeme", "None", "undefined", "short", "a" * 40, "abababababababababab", "${STRIPE_SECRET}"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "  ",
+        "changeme",
+        "None",
+        "undefined",
+        "short",
+        "a" * 40,
+        "abababababababababab",
+        "${STRIPE_SECRET}",
+    ],
+)
 def test_a_weak_secret_is_refused_and_hidden(value: str) -> None:
     """CWE-1188, CWE-521; its twin is read."""
     with pytest.raises(BoundaryError) as error:

@@ -1,5 +1,6 @@
 """The commands."""
 
+import sys
 from importlib import import_module
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -12,7 +13,10 @@ from pratique.core.perimeter import Perimeter
 from pratique.events import JsonLines
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, help="No claim crosses without proof."
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,  # a local can be a secret
+    help="No claim crosses without proof.",
 )
 
 
@@ -74,6 +78,7 @@ def told(record: Record) -> list[str]:
 
 def _perimeter(place: str) -> Perimeter:
     module, _, attribute = place.partition(":")
+    sys.path.insert(0, str(Path.cwd()))  # as uvicorn does: a script has only its own folder there
     found = getattr(import_module(module), attribute or "perimeter", None)
     if not isinstance(found, Perimeter):
         message = f"{place} is no perimeter"

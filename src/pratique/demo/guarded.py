@@ -28,6 +28,7 @@ class Invoice(msgspec.Struct, frozen=True):
     status: str
     amount: int
     currency: str
+    livemode: bool
 
 
 def declared(path: str, secret: str, provider: str) -> tuple[Perimeter, Webhook]:
@@ -38,7 +39,7 @@ def declared(path: str, secret: str, provider: str) -> tuple[Perimeter, Webhook]
         deadline=timedelta(seconds=5),
     )
     payments = perimeter.declare(
-        Webhook("payments", providers.stripe(secrets=secret, livemode=True))
+        Webhook("payments", providers.stripe(secrets=secret, livemode=True, account="acct_shop"))
     )
 
     async def invoice_at_provider(event: Event) -> Invoice | Later | None:
@@ -47,7 +48,9 @@ def declared(path: str, secret: str, provider: str) -> tuple[Perimeter, Webhook]
         if answer.status_code == HTTPStatus.NOT_FOUND:
             return None
         invoice = msgspec.json.decode(answer.raise_for_status().content, type=Invoice)
-        return LATER if invoice.status == "open" else invoice if invoice.status == "paid" else None
+        if invoice.status == "open":
+            return LATER
+        return invoice if invoice.status == "paid" and invoice.livemode else None
 
     def subscription_of(invoice: Invoice, db: sqlite3.Connection) -> sqlite3.Row | None:
         found = db.execute("SELECT * FROM subscription WHERE customer = ?", (invoice.customer,))
@@ -63,7 +66,10 @@ def declared(path: str, secret: str, provider: str) -> tuple[Perimeter, Webhook]
         once=lambda invoice: invoice.id,
         link=subscription_of,
         allow=may_activate,
-        counterexample=lambda: (Invoice("in_0", "cus_0", "paid", 1, "eur"), {"state": "pending"}),
+        counterexample=lambda: (
+            Invoice("in_0", "cus_0", "paid", 1, "eur", livemode=True),
+            {"state": "pending"},
+        ),
     )
     def activate(paid: Admitted[Event, Invoice, sqlite3.Row], db: sqlite3.Connection) -> None:
         db.execute(

@@ -59,9 +59,12 @@ def _attacked(attack: Attack, number: int, targets: Sequence[Target]) -> Row:
     stopped = ""
     for target in targets:
         target.answers.clear()
+        target.unanswered = 0
         attack.send(target, number)
         state = database.read(target.path, number)
-        sound.append(state["upgrades"] == attack.sound)
+        # What never arrived proves nothing, and none of these may silence the guarded API.
+        was_heard = bool(target.answers) and not target.unanswered
+        sound.append(state["upgrades"] == attack.sound and (was_heard or target.kind != "guarded"))
         if target.kind == "guarded":
             stopped = _stopped_by(target)
     return attack.id, attack.title, attack.is_honest, sound, stopped
