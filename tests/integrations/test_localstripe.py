@@ -1,4 +1,7 @@
-"""A Stripe by other people, as a real server: its own signed webhooks upgrade a subscription exactly once."""
+"""A Stripe by other people, as a real server.
+
+Its own signed webhooks upgrade a subscription exactly once.
+"""
 
 import contextlib
 import os
@@ -153,7 +156,10 @@ def shop(url: str) -> tuple[Perimeter, Webhook, sessionmaker[Session]]:
 
 
 def register(api: str, url: str, secret: str) -> None:
-    """Register two webhooks on one URL: localstripe never retries, so each event comes twice this way."""
+    """Register two webhooks on one URL.
+
+    Localstripe never retries, so each event comes twice this way.
+    """
     for name in ("first", "second"):
         answer = httpx.post(
             f"{api}/_config/webhooks/{name}", json={"url": url, "secret": secret, "events": [PAID]}
@@ -197,7 +203,10 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def test_a_paid_invoice_upgrades_once_though_it_comes_twice(
     api: str, url: str, secret: str, statuses: list[int], state: str, upgrades: int
 ) -> None:
-    """Two deliveries with one event id: one effect. The same deliveries under another secret: none."""
+    """Two deliveries with one event id: one effect.
+
+    The same deliveries under another secret: none.
+    """
     perimeter, payments, maker = shop(url)
     with served(perimeter, payments) as end:
         register(api, end.url, secret)

@@ -1,4 +1,7 @@
-"""One contract for every store: what `SyncStore` and `AsyncStore` promise, asked of each through one face."""
+"""One contract for every store.
+
+What `SyncStore` and `AsyncStore` promise, asked of each through one face.
+"""
 
 import inspect
 import sqlite3
@@ -33,7 +36,10 @@ KINDS = (
 
 
 class Face:
-    """Awaits what a store's method gives, where that is a coroutine: one test for sync and async faces."""
+    """Awaits what a store's method gives, where that is a coroutine.
+
+    One test for sync and async faces.
+    """
 
     def __init__(self, thing: Any) -> None:
         self.thing = thing
@@ -134,7 +140,10 @@ async def test_a_held_key_is_busy_with_the_time_left(store: Any) -> None:
 
 
 async def test_another_request_under_one_key_is_a_conflict(store: Any) -> None:
-    """The fingerprint tells two requests apart, held and settled; the same one is busy, then settled."""
+    """The fingerprint tells two requests apart, held and settled.
+
+    The same one is busy, then settled.
+    """
     held = await store.hold(b"k", lease=LEASE, fingerprint=b"one")
     assert isinstance(await store.hold(b"k", lease=LEASE, fingerprint=b"two"), Conflict)
     assert isinstance(await store.hold(b"k", lease=LEASE, fingerprint=b"one"), Busy)
@@ -155,7 +164,10 @@ async def test_a_released_key_is_free_at_once(store: Any) -> None:
 
 
 async def test_an_expired_lease_is_taken_over_and_its_holder_fenced_off(store: Any) -> None:
-    """After takeover the first holder's settle is refused and writes nothing; the second one's is final."""
+    """After takeover the first holder's settle is refused and writes nothing.
+
+    The second one's is final.
+    """
     first = await store.hold(b"k", lease=timedelta(0), crossing_id="c1")
     second = await store.hold(b"k", lease=LEASE, crossing_id="c2")
     assert isinstance(second, Held)
@@ -196,7 +208,10 @@ async def test_a_first_use_meets_a_held_key(store: Any) -> None:
 
 
 async def test_refusals_of_one_kind_are_one_row(store: Any) -> None:
-    """A delivery replayed for ever fills no disk: the last crossing id is found, the earlier ones are counted."""
+    """A delivery replayed for ever fills no disk.
+
+    The last crossing id is found, the earlier ones are counted.
+    """
     for number in range(3):
         await store.record_refusal(record(f"c{number}", Outcome.REFUSED, "not_linked"), b"k", None)
     await store.record_refusal(record("d", Outcome.MISMATCH, "mismatch"), b"k", b"content")
@@ -232,7 +247,10 @@ async def test_a_store_starts_again(store: Any) -> None:
 
 
 def test_a_hold_on_a_locked_file_is_busy(tmp_path: Path) -> None:
-    """Another writer's lock is StoreBusy after the busy timeout; without it the same call is answered."""
+    """Another writer's lock is StoreBusy after the busy timeout.
+
+    Without it the same call is answered.
+    """
     path = tmp_path / "store.db"
     store = stores.sqlite3(lambda: sqlite3.connect(path, timeout=0.05))
     store.start()
@@ -263,7 +281,10 @@ def test_refusals_are_counted(tmp_path: Path) -> None:
 
 @pytest.mark.server
 def test_two_workers_may_make_the_tables_at_once(pg_url: str) -> None:
-    """PostgreSQL's CREATE TABLE IF NOT EXISTS fails in a race: 8 first starts at once all succeed, one identity."""
+    """PostgreSQL's CREATE TABLE IF NOT EXISTS fails in a race.
+
+    8 first starts at once all succeed, one identity.
+    """
     from concurrent.futures import ThreadPoolExecutor
 
     engine = create_engine(pg_url, pool_size=8)

@@ -1,4 +1,7 @@
-"""A store refuses to start where effect and single use could part, or be forgotten; each refusal has a twin."""
+"""A store refuses to start where effect and single use could part, or be forgotten.
+
+Each refusal has a twin.
+"""
 
 import sqlite3
 import sys
@@ -35,7 +38,10 @@ class Routed(Session):
 
 
 def refused_makers(url: str) -> dict[str, tuple[Any, Any, str]]:
-    """Return by name: a session factory that is refused, its twin that is admitted, a word of the refusal."""
+    """Return by name.
+
+    A session factory that is refused, its twin that is admitted, a word of the refusal.
+    """
     engine, other = create_engine(url), create_engine(url)
     table = Subscription.__table__
     return {
@@ -71,7 +77,7 @@ def test_refuses_to_start_where_one_transaction_can_not_hold_both(url: str, name
 
 @pytest.mark.parametrize("level", ["NORMAL", "OFF"])
 def test_refuses_an_engine_that_forgets_what_it_acknowledged(tmp_path: Path, level: str) -> None:
-    """synchronous below FULL is refused at start, FULL starts."""
+    """A level below FULL is refused at start, FULL starts."""
     url = f"sqlite:///{tmp_path}/shop.db"
     with pytest.raises(BoundaryError, match="synchronous"):
         stores.sqlalchemy(sessionmaker(with_level(create_engine(url), level))).sync.start()
@@ -92,7 +98,10 @@ class AlwaysInside(sqlite3.Connection):
 
 
 def test_refuses_a_connection_that_is_always_inside_a_transaction(tmp_path: Path) -> None:
-    """sqlite3's autocommit=False (Python 3.12) is refused; the legacy default and isolation_level=None start."""
+    """sqlite3's autocommit=False (Python 3.12) is refused.
+
+    The legacy default and isolation_level=None start.
+    """
     path = tmp_path / "shop.db"
     if sys.version_info >= (3, 12):
         bad = stores.sqlite3(lambda: sqlite3.connect(path, autocommit=False))

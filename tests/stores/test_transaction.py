@@ -1,4 +1,7 @@
-"""Effect and single use are one commit: who tries to part them is refused, at start or when it happens."""
+"""Effect and single use are one commit.
+
+Who tries to part them is refused, at start or when it happens.
+"""
 
 import sqlite3
 from collections.abc import Callable
@@ -131,7 +134,10 @@ def test_a_savepoint_on_sqlite3_is_admitted(tmp_path: Path, stay: Callable[[Any]
 
 @pytest.mark.server
 async def test_an_async_handler_that_commits_has_no_effect(pg_url: str) -> None:
-    """`await session.commit()` on asyncpg is refused like the sync one; without it the same handler has its effect."""
+    """`await session.commit()` on asyncpg is refused like the sync one.
+
+    Without it the same handler has its effect.
+    """
     engine = create_async_engine(pg_url.replace("+psycopg", "+asyncpg"))
     plain_maker = sessionmaker(create_engine(pg_url))
     Base.metadata.create_all(plain_maker.kw["bind"])
@@ -198,7 +204,10 @@ def test_a_row_cancelled_between_confirm_and_effect_is_not_activated(
 @pytest.mark.server
 @pytest.mark.parametrize("link_lock", [True, False])
 def test_a_linked_row_is_locked_until_the_commit(pg_url: str, link_lock: bool) -> None:
-    """On PostgreSQL nobody else changes the row between `allow` and commit, also where `link` forgot FOR UPDATE."""
+    """On PostgreSQL nobody else changes the row between `allow` and commit.
+
+    Also where `link` forgot FOR UPDATE.
+    """
     import psycopg
 
     tried: list[str] = []
@@ -224,7 +233,10 @@ def test_a_linked_row_is_locked_until_the_commit(pg_url: str, link_lock: bool) -
 
 @pytest.mark.server
 def test_a_row_cancelled_after_link_read_it_is_judged_as_it_is_now(pg_url: str) -> None:
-    """A `link` without FOR UPDATE read "pending"; cancelled before our lock, `allow` sees "cancelled"."""
+    """A `link` without FOR UPDATE read "pending".
+
+    Cancelled before our lock, `allow` sees "cancelled".
+    """
     shop = orm(pg_url, lambda _: None, link_lock=False)
 
     def cancel(target: Session) -> None:

@@ -1,4 +1,7 @@
-"""A store in trouble: forked, locked, closed, read-only, full, gone. It refuses, and forgets nothing."""
+"""A store in trouble: forked, locked, closed, read-only, full, gone.
+
+It refuses, and forgets nothing.
+"""
 
 import asyncio
 import os
@@ -77,7 +80,10 @@ def in_a_process(code: str, *args: object) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("kind", ["sqlite", "sqlite3", "orm"])
 def test_a_fork_after_the_start_still_gives_one_effect(tmp_path: Path, kind: str) -> None:
-    """gunicorn --preload: parent and child deliver the same events; each has one effect, nobody waits for ever."""
+    """Under gunicorn --preload each event has one effect."""
+
+    Each has one effect, nobody waits for ever.
+    """
     done = in_a_process(FORK, kind, tmp_path, f"sqlite:///{tmp_path}/orm.db")
     assert done.returncode == 0, done.stderr
     lines = (tmp_path / "effects").read_text().split()
@@ -89,7 +95,10 @@ def test_a_fork_after_the_start_still_gives_one_effect(tmp_path: Path, kind: str
 def test_a_locked_file_asks_the_sender_to_retry(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another writer has the file: 503 busy, nothing written; when it lets go the same delivery has its effect."""
+    """Another writer has the file: 503 busy, nothing written.
+
+    When it lets go the same delivery has its effect.
+    """
     monkeypatch.setattr("pratique.stores.sqlite_store.BUSY_MS", 100)
     if kind == "sqlite3":
         shop = plain(tmp_path / "shop.db", lambda _: None)
@@ -202,7 +211,10 @@ FULL_DISK = """
 
 
 def test_a_full_disk_refuses_and_forgets_nothing(tmp_path: Path) -> None:
-    """Writes that don't fit are StoreError; what was acknowledged stays; with room again the store goes on."""
+    """Writes that don't fit are StoreError; what was acknowledged stays.
+
+    With room again the store goes on.
+    """
     done = in_a_process(FULL_DISK, tmp_path)
     assert done.stdout.split() == ["True", "3", "0", "None"], done.stdout + done.stderr
 

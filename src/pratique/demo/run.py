@@ -120,7 +120,10 @@ def _print_table(rows: Sequence[Row]) -> bool:
         print(
             f"{kind}: {tricked} of {len(attacks)} attacks succeeded, {lost} honest deliveries wrong"
         )
-    print("Read back from each database, never from an answer's status.")
+    print(
+        "Read back from each database, never from an answer's status. In WH-08, 09, 12 and 13 the"
+    )
+    print("safer one sees a forged x-signature: its scheme has no version and no time to attack.")
     return all(row[3][2] for row in rows)
 
 

@@ -1,4 +1,7 @@
-"""Where single use and events are kept: in the user's own database, in a file of ours, or nowhere."""
+"""Where single use and events are kept.
+
+In the user's own database, in a file of ours, or nowhere.
+"""
 
 from .opening import memory, sqlalchemy, sqlite, sqlite3
 

@@ -26,7 +26,10 @@ class _Hold:
 
 
 class MemoryStore:
-    """Single use and events in dictionaries. Also its own sync face; `asynchronous` is the same on the event loop."""
+    """Single use and events in dictionaries.
+
+    Also its own sync face; `asynchronous` is the same on the event loop.
+    """
 
     name: Final = "memory"
     transactional: Final = True

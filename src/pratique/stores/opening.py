@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 def memory() -> "MemoryStore":
-    """Keep everything in this process: for tests and demonstrations. A restart forgets what was handled; it says so."""
+    """Keep everything in this process: for tests and demonstrations.
+
+    A restart forgets what was handled; it says so.
+    """
     from .memory_store import MemoryStore
 
     return MemoryStore()

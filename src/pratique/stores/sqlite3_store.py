@@ -1,4 +1,7 @@
-"""Keys and events in the user's own SQLite database, in the transaction of the effect, by the standard library."""
+"""Keys and events in the user's own SQLite database, in the transaction of the effect.
+
+By the standard library.
+"""
 
 import os
 import sqlite3
@@ -22,7 +25,10 @@ EXTRA: Final = 3
 
 
 def run(connection: Any, steps: Steps[T]) -> T:
-    """Run steps on a connection of sqlite3 or of apsw; StoreError for whatever the database says."""
+    """Run steps on a connection of sqlite3 or of apsw.
+
+    StoreError for whatever the database says.
+    """
     try:
         cursor = connection.cursor()
         if hasattr(cursor, "row_factory"):
@@ -50,7 +56,10 @@ def store_error(error: Exception) -> StoreError:
 
 
 class Sqlite3Store:
-    """See `pratique.stores.sqlite3`. Its own sync face; an async door runs the whole transaction on one thread."""
+    """See `pratique.stores.sqlite3`.
+
+    Its own sync face; an async door runs the whole transaction on one thread.
+    """
 
     name: Final = "sqlite"
     transactional: Final = True
@@ -77,7 +86,10 @@ class Sqlite3Store:
             raise BoundaryError(message)
 
     def close(self) -> None:
-        """Close every connection that this process opened. A parent's is kept: closing it here would touch its file."""
+        """Close every connection that this process opened.
+
+        A parent's is kept: closing it here would touch its file.
+        """
         for pid, connection in self._opened:
             if pid == os.getpid():
                 try:
@@ -88,7 +100,10 @@ class Sqlite3Store:
         self._mine = local()
 
     def connection(self) -> Any:
-        """Return this thread's connection; a forked child makes its own and leaves the parent's alone."""
+        """Return this thread's connection.
+
+        A forked child makes its own and leaves the parent's alone.
+        """
         mine = getattr(self._mine, "connection", None)
         if mine is not None and self._mine.pid == os.getpid():
             return mine
@@ -111,7 +126,8 @@ class Sqlite3Store:
 
     @staticmethod
     def _make_durable(connection: Any) -> None:
-        # WAL with synchronous=NORMAL forgets acknowledged commits when the power fails; FULL does not. A journal that is
+        # WAL with synchronous=NORMAL forgets acknowledged commits when the power fails; FULL does
+        # not. A journal that is
         # deleted comes back with the power unless its folder is synced too: EXTRA.
         journal = str(connection.execute("PRAGMA journal_mode").fetchone()[0]).lower()
         level = FULL if journal in ("wal", "memory", "off") else EXTRA
@@ -119,7 +135,10 @@ class Sqlite3Store:
             connection.execute(f"PRAGMA synchronous = {level}")
 
     def begin(self) -> "Sqlite3Transaction":
-        """See `SyncStore.begin`. BEGIN IMMEDIATE: deliveries wait for each other from the first statement."""
+        """See `SyncStore.begin`.
+
+        BEGIN IMMEDIATE: deliveries wait for each other from the first statement.
+        """
         connection = self.connection()
         begin_immediate(connection)
         return Sqlite3Transaction(connection)
@@ -193,7 +212,10 @@ class Sqlite3Transaction:
         """Lock nothing more: BEGIN IMMEDIATE holds the only write lock."""
 
     def forbid_commit(self) -> None:
-        """Let the database itself refuse COMMIT, ROLLBACK and BEGIN until we commit; savepoints stay allowed."""
+        """Let the database itself refuse COMMIT, ROLLBACK and BEGIN until we commit.
+
+        Savepoints stay allowed.
+        """
         if hasattr(self.session, "set_authorizer"):
             self.session.set_authorizer(_deny_transaction)
 
@@ -228,7 +250,10 @@ def _deny_transaction(action: int, *_: object) -> int:
 
 
 def begin_immediate(connection: Any) -> None:
-    """Begin with the write lock; StoreBusy where another writer has it for longer than the busy timeout."""
+    """Begin with the write lock.
+
+    StoreBusy where another writer has it for longer than the busy timeout.
+    """
     try:
         connection.execute("BEGIN IMMEDIATE")
     except Exception as error:
@@ -245,7 +270,10 @@ def commit(connection: Any) -> None:
 
 
 def roll_back(connection: Any) -> None:
-    """Roll back what is open. Never raises: a connection that can't is of no more use, and SQLite undoes it at the next open."""
+    """Roll back what is open.
+
+    Never raises: a connection that can't is of no more use, and SQLite undoes it at the next open.
+    """
     try:
         if connection.in_transaction:
             connection.execute("ROLLBACK")

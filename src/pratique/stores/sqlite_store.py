@@ -1,4 +1,7 @@
-"""A file of ours: WAL, synchronous=FULL, and one writer thread that commits what several callers wait for at once."""
+"""A file of ours.
+
+WAL, synchronous=FULL, and one writer thread that commits what several callers wait for at once.
+"""
 
 import asyncio
 import os
@@ -98,7 +101,8 @@ class SqliteStore:
         return writer
 
     def _lock_of_this_process(self) -> Lock:
-        # A lock that another thread held at the moment of the fork stays locked in the child for ever.
+        # A lock that another thread held at the moment of the fork stays locked in the child for
+        # ever.
         if self._writer is not None and self._writer.pid != os.getpid():
             self._lock = Lock()
         return self._lock
@@ -197,7 +201,8 @@ class _OnLoop:
 
 
 def _all_or_none(keys: Sequence[bytes], crossing_id: str) -> Steps[bytes | None]:
-    # Several callers share one transaction, so nothing may be undone: look first, where there is more than one key.
+    # Several callers share one transaction, so nothing may be undone: look first, where there is
+    # more than one key.
     # The writer alone writes, and BEGIN IMMEDIATE keeps other processes out.
     if len(keys) > 1:
         for key in keys:

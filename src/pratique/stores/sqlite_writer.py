@@ -12,7 +12,10 @@ from .sqlite3_store import begin_immediate, commit, roll_back, run, store_error
 from .statements import Steps
 
 MAX_WAITING: Final = 10_000
-"""Operations; more are refused at once, so that a stuck disk is noticed and memory stays bounded."""
+"""Operations.
+
+More are refused at once, so that a stuck disk is noticed and memory stays bounded.
+"""
 MAX_BATCH: Final = 512
 
 
@@ -35,7 +38,10 @@ class Operation:
 
 
 class Writer:
-    """The thread that owns the connection. Answers come after COMMIT: what was acknowledged survives a power cut."""
+    """The thread that owns the connection.
+
+    Answers come after COMMIT: what was acknowledged survives a power cut.
+    """
 
     def __init__(self, connect: Callable[[], Any]) -> None:
         self.pid = os.getpid()
@@ -80,7 +86,10 @@ class Writer:
             connection.close()
 
     def _turn_away(self) -> None:
-        """Tell whoever came after the end; both this thread and the late caller look, so nobody waits for ever."""
+        """Tell whoever came after the end.
+
+        Both this thread and the late caller look, so nobody waits for ever.
+        """
         for operation in self._more():
             operation.error = StoreError("the store is closed")
             operation.tell()
@@ -100,7 +109,10 @@ class Writer:
 
 
 def _commit_together(connection: Any, batch: Sequence[Operation]) -> None:
-    """Do all in one transaction; where one of them fails, undo it and do each in its own, so that none leaves half."""
+    """Do all in one transaction.
+
+    Where one of them fails, undo it and do each in its own, so that none leaves half.
+    """
     begin_immediate(connection)
     try:
         for operation in batch:

@@ -1,4 +1,7 @@
-"""The tables and every statement of the SQL stores, once: generators that yield statements and are sent rows."""
+"""The tables and every statement of the SQL stores, once.
+
+Generators that yield statements and are sent rows.
+"""
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
@@ -45,19 +48,22 @@ POSTGRESQL: Final = Dialect(
     "postgresql",
     "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)",
     "BYTEA",
-    # CREATE TABLE IF NOT EXISTS fails with a unique violation where two run at once. The number is "pratique" in hex.
+    # CREATE TABLE IF NOT EXISTS fails with a unique violation where two run at once. The number is
+    # "pratique" in hex.
     ("SELECT pg_advisory_xact_lock(8102093121126167909)",),
 )
 DIALECTS: Final = {dialect.name: dialect for dialect in (SQLITE, POSTGRESQL)}
 
 _TABLES: Final = (
     "CREATE TABLE IF NOT EXISTS pratique_store (identity TEXT PRIMARY KEY, version INTEGER NOT NULL)",
-    # state 0 held, 1 settled. token grows with each takeover and is never given twice. A settled key stays for good.
+    # state 0 held, 1 settled. token grows with each takeover and is never given twice. A settled
+    # key stays for good.
     "CREATE TABLE IF NOT EXISTS pratique_key (key BYTES PRIMARY KEY, state SMALLINT NOT NULL, token BIGINT NOT NULL, "
     "expires_ms BIGINT, fingerprint BYTES NOT NULL, result BYTES NOT NULL, crossing_id TEXT NOT NULL, at_ms BIGINT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS pratique_event (crossing_id TEXT PRIMARY KEY, at_ms BIGINT NOT NULL, "
     "boundary TEXT NOT NULL, outcome TEXT NOT NULL, record TEXT NOT NULL)",
-    # One row a (boundary, key, code): a delivery replayed for ever fills no disk. content: it is a dead letter.
+    # One row a (boundary, key, code): a delivery replayed for ever fills no disk. content: it is a
+    # dead letter.
     "CREATE TABLE IF NOT EXISTS pratique_refusal (boundary TEXT NOT NULL, key BYTES NOT NULL, code TEXT NOT NULL, "
     "first_ms BIGINT NOT NULL, last_ms BIGINT NOT NULL, times BIGINT NOT NULL, crossing_id TEXT NOT NULL, "
     "record TEXT NOT NULL, content BYTES, PRIMARY KEY (boundary, key, code))",
@@ -81,7 +87,10 @@ def make_tables(dialect: Dialect, identity: str) -> Steps[None]:
 
 
 def first_use(dialect: Dialect, keys: Sequence[bytes], crossing_id: str) -> Steps[bytes | None]:
-    """Write the keys as settled; return the first that was there, and leave the undoing to the transaction."""
+    """Write the keys as settled.
+
+    Return the first that was there, and leave the undoing to the transaction.
+    """
     values = ", ".join(
         f"(:key{n}, 1, 0, NULL, :empty, :empty, :crossing, {dialect.now})" for n in range(len(keys))
     )

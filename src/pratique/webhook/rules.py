@@ -107,14 +107,17 @@ class Registration:
         """Run `allow` against what it must refuse. Return the debt where it lets it through."""
         if self.counterexample is None or self.allow is None or self.allow.is_async:
             return None
-        pair = self.counterexample()
-        verdict = (
-            self.allow.call(*pair, None) if self.allow.wants_session else self.allow.call(*pair)
-        )
+        where = place_of(self.counterexample)
+        try:
+            pair = self.counterexample()
+            extra = (None,) if self.allow.wants_session else ()
+            verdict = self.allow.call(*pair, *extra)
+        except Exception as error:  # noqa: BLE001  whatever our user's code raises is a debt
+            return f"{self.types[0]}: the counterexample ({where}) raised {type(error).__name__}."
         if verdict is True:
             return (
                 f"{self.types[0]}: allow ({self.allow.where}) lets its own counterexample "
-                f"({place_of(self.counterexample)}) through."
+                f"({where}) through."
             )
         return None
 

@@ -1,4 +1,7 @@
-"""What is checked of a user's SQLAlchemy session at start, and what keeps a handler from ending our transaction."""
+"""What is checked of a user's SQLAlchemy session at start.
+
+And what keeps a handler from ending our transaction.
+"""
 
 import re
 from typing import Any, Final, NoReturn, Self
@@ -19,7 +22,10 @@ _FULL: Final = 2
 
 
 class Guard:
-    """Stands on a session while a handler runs: whoever else ends its transaction is refused before it happens."""
+    """Stands on a session while a handler runs.
+
+    Whoever else ends its transaction is refused before it happens.
+    """
 
     __slots__ = ("_marked", "is_armed", "is_broken", "saw_row_lock")
 
@@ -31,7 +37,10 @@ class Guard:
 
     @classmethod
     def on(cls, session: Session) -> Self:
-        """Put a guard on the session's connection, and on each that it begins later: after a rollback it takes another."""
+        """Put a guard on the session's connection, and on each that it begins later.
+
+        After a rollback it takes another.
+        """
         guard = cls()
         guard._mark(session.connection())
         session.info[_GUARD] = guard
@@ -109,7 +118,10 @@ def _on_statement(connection: Connection, _cursor: Any, statement: str, *_: Any)
 
 
 def check_session(session: Session) -> Engine:
-    """Return the engine of a session; BoundaryError where one transaction couldn't hold effect and single use."""
+    """Return the engine of a session.
+
+    BoundaryError where one transaction couldn't hold effect and single use.
+    """
     custom = type(session).get_bind is not Session.get_bind
     binds = (
         getattr(session, "_Session__binds", None) or getattr(session, "binds", None) or {}

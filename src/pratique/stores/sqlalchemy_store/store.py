@@ -1,4 +1,7 @@
-"""Keys and events in the user's own database, in the transaction of the effect, by SQLAlchemy, sync and async."""
+"""Keys and events in the user's own database, in the transaction of the effect, by SQLAlchemy.
+
+Sync and async.
+"""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta

@@ -1,4 +1,7 @@
-"""One transaction of a user's SQLAlchemy session, sync and async: keys, effect and record in one commit."""
+"""One transaction of a user's SQLAlchemy session, sync and async.
+
+Keys, effect and record in one commit.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -82,7 +85,10 @@ class SqlTransaction:
         return run(self.session, statements.first_use(self._dialect, keys, crossing_id))
 
     def lock(self, linked: object) -> None:
-        """Lock the row on databases with row locks, where `link` hasn't; SQLite's write lock is held already."""
+        """Lock the row on databases with row locks, where `link` hasn't.
+
+        SQLite's write lock is held already.
+        """
         if (
             self._dialect.name != "postgresql"
             or self._guard.saw_row_lock
