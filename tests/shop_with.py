@@ -14,11 +14,7 @@ from tests.shop import NOW, Base, Shop, Subscription, boundary
 
 
 def orm(url: str, act: Callable[[Any], Any], *, link_lock: bool = True, maker: Any = None) -> Shop:
-    """Return a shop on a sync engine whose handler changes the row and then does *act* with its session.
-
-    Eturn a shop on a sync engine whose handler changes the row and then does *act* with its
-    session.
-    """
+    """Return a shop on a sync engine whose handler changes the row, then does *act*."""
     made = maker or sessionmaker(create_engine(url))
     Base.metadata.create_all(made.kw["bind"])
     with made.begin() as session:

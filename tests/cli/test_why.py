@@ -19,10 +19,21 @@ def test_tells_what_came_what_was_owed_and_what_to_do(tmp_path: Path) -> None:
     """From a file of JSON lines; the twin, an unknown id, exits with 1."""
     path = tmp_path / "events.jsonl"
     at = datetime(2026, 11, 24, tzinfo=UTC)
-    record = Record("c-1", at, "payments", "webhook", Outcome.REFUSED, obligation="fresh", code="stale", hint="compare clocks")
+    record = Record(
+        "c-1",
+        at,
+        "payments",
+        "webhook",
+        Outcome.REFUSED,
+        obligation="fresh",
+        code="stale",
+        hint="compare clocks",
+    )
     JsonLines(path).emit(record)
     told = why("c-1", "--events", str(path))
     assert told.returncode == 0
-    assert all(word in told.stdout for word in ("payments", "refused", "fresh", "stale", "compare clocks"))
+    assert all(
+        word in told.stdout for word in ("payments", "refused", "fresh", "stale", "compare clocks")
+    )
     unknown = why("c-2", "--events", str(path))
     assert (unknown.returncode, "not recorded" in unknown.stderr) == (1, True)

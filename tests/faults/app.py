@@ -1,7 +1,4 @@
-"""The guarded application that test_kill.py runs as real worker processes.
-
-All on one SQLite file.
-"""
+"""The guarded application of test_kill.py: real worker processes, all on one SQLite file."""
 
 import os
 import random

@@ -79,8 +79,22 @@ def test_the_twin_starts_in_every_host_in_process(tmp_path: Path) -> None:
 @pytest.mark.parametrize("secret", ["", "changeme"])
 def test_uvicorn_exits_where_a_debt_is_left(tmp_path: Path, secret: str) -> None:
     """WH-07: the process doesn't stay up; the demonstration's table shows the twin."""
-    command = [sys.executable, "-m", "pratique.demo.serve", "guarded", "0", str(tmp_path / "x.db"), "http://127.0.0.1:9"]
-    ran = subprocess.run(command, env={"DEMO_SECRET": secret, "PATH": "/usr/bin"}, capture_output=True, timeout=30, check=False)
+    command = [
+        sys.executable,
+        "-m",
+        "pratique.demo.serve",
+        "guarded",
+        "0",
+        str(tmp_path / "x.db"),
+        "http://127.0.0.1:9",
+    ]
+    ran = subprocess.run(
+        command,
+        env={"DEMO_SECRET": secret, "PATH": "/usr/bin"},
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
     assert ran.returncode != 0
 
 
@@ -117,7 +131,10 @@ def test_a_boundary_without_a_guard_lets_nothing_through(tmp_path: Path) -> None
 def test_routes_and_declarations_must_agree(tmp_path: Path) -> None:
     """A declared boundary without a route, a route whose boundary isn't declared here."""
     shop = plain_sqlite3(tmp_path / "shop.db")
-    with pytest.raises(BoundaryError, match="no route"), TestClient(guard(FastAPI(), shop.perimeter)):
+    with (
+        pytest.raises(BoundaryError, match="no route"),
+        TestClient(guard(FastAPI(), shop.perimeter)),
+    ):
         pass
     stranger = Webhook("stranger", providers.stripe(secrets=Secret("whsec_8sPq2Lx0Vt7RkYw3Zb5N")))
     app = app_of(plain_sqlite3(tmp_path / "other.db"))
@@ -155,7 +172,9 @@ def test_refusals_stand_in_the_openapi_document(tmp_path: Path) -> None:
     assert "application/problem+json" in responses["401"]["content"]
 
 
-def test_an_optional_secret_that_is_unset_answers_404(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_optional_secret_that_is_unset_answers_404(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Declared, off; set, it is on."""
     for value, status in ((None, 404), ("whsec_8sPq2Lx0Vt7RkYw3Zb5N", 200)):
         shop = plain_sqlite3(tmp_path / f"{status}.db")
@@ -170,13 +189,23 @@ def test_a_refusal_after_authentic_names_its_code_and_its_crossing(tmp_path: Pat
     """RFC 9457; the id finds the record again, in the store too."""
     shop = plain_sqlite3(tmp_path / "shop.db")
     with TestClient(app_of(shop)) as client:
-        content, fields = delivery(content=b'{"id": "evt_1", "type": "invoice.paid", "livemode": true, "data": 5}')
+        content, fields = delivery(
+            content=b'{"id": "evt_1", "type": "invoice.paid", "livemode": true, "data": 5}'
+        )
         answer = client.post(URL, content=content, headers=dict(fields))
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["code"] == "bad_envelope"
         stored = shop.perimeter.store.sync.find(client.post(URL, **honest()).headers["crossing-id"])
         assert stored is not None
-        assert stored.proofs == ("authentic", "fresh", "unique", "confirmed", "linked", "allowed", "valid")
+        assert stored.proofs == (
+            "authentic",
+            "fresh",
+            "unique",
+            "confirmed",
+            "linked",
+            "allowed",
+            "valid",
+        )
 
 
 @contextmanager
@@ -213,5 +242,8 @@ def test_reads_no_more_than_the_cap_from_a_real_socket(tmp_path: Path) -> None:
             except OSError:
                 pass
             assert sent < 16 << 20
-        assert httpx.post(f"http://127.0.0.1:{port}{URL}", trust_env=False, **honest()).status_code == 200
+        assert (
+            httpx.post(f"http://127.0.0.1:{port}{URL}", trust_env=False, **honest()).status_code
+            == 200
+        )
     assert shop.row["upgrades"] == 1

@@ -27,9 +27,13 @@ async def old_view(request: Request) -> Response:
 def observed(tmp_path: Path, *, shadows: bool = True) -> tuple[Shop, Starlette]:
     """Return a shop whose boundary observes."""
     shop = plain_sqlite3(tmp_path / "shop.db")
-    shop.payments.observe = unsafe.observe(until=UNTIL, reason="taken into an old system", owner="payments team")
+    shop.payments.observe = unsafe.observe(
+        until=UNTIL, reason="taken into an old system", owner="payments team"
+    )
     app = guard(Starlette(), shop.perimeter)
-    app.add_route(URL, endpoint(shop.payments, shadows=old_view if shadows else None), methods=["POST"])
+    app.add_route(
+        URL, endpoint(shop.payments, shadows=old_view if shadows else None), methods=["POST"]
+    )
     return shop, app
 
 
@@ -65,5 +69,7 @@ def test_observe_ends_within_90_days(tmp_path: Path, until: date) -> None:
     shop, _ = observed(tmp_path)
     shop.payments.observe = unsafe.observe(until=until, reason="r", owner="o")
     assert any("observe" in debt for debt in shop.perimeter.debts())
-    shop.payments.observe = unsafe.observe(until=NOW.date() + timedelta(days=90), reason="r", owner="o")
+    shop.payments.observe = unsafe.observe(
+        until=NOW.date() + timedelta(days=90), reason="r", owner="o"
+    )
     assert shop.perimeter.debts() == []

@@ -122,7 +122,7 @@ async def test_keys_are_compared_as_bytes(store: Any) -> None:
 
 
 async def test_a_settled_hold_gives_its_result_again(store: Any) -> None:
-    """held → settle → settled(result), and its record is found."""
+    """Held → settle → settled(result), and its record is found."""
     held = await store.hold(b"k", lease=LEASE, crossing_id="c1")
     assert isinstance(held, Held)
     assert await store.settle(b"k", held.token, b"answer", record=record("c1"))

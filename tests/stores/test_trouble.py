@@ -80,10 +80,7 @@ def in_a_process(code: str, *args: object) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("kind", ["sqlite", "sqlite3", "orm"])
 def test_a_fork_after_the_start_still_gives_one_effect(tmp_path: Path, kind: str) -> None:
-    """Under gunicorn --preload each event has one effect."""
-
-    Each has one effect, nobody waits for ever.
-    """
+    """Under gunicorn --preload each event has one effect, and nobody waits for ever."""
     done = in_a_process(FORK, kind, tmp_path, f"sqlite:///{tmp_path}/orm.db")
     assert done.returncode == 0, done.stderr
     lines = (tmp_path / "effects").read_text().split()

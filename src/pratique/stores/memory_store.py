@@ -31,9 +31,9 @@ class MemoryStore:
     Also its own sync face; `asynchronous` is the same on the event loop.
     """
 
-    name: Final = "memory"
-    transactional: Final = True
-    has_session: Final = False
+    name: str = "memory"
+    transactional: bool = True
+    has_session: bool = False
 
     def __init__(self) -> None:
         self.settled: dict[bytes, tuple[bytes, bytes]] = {}

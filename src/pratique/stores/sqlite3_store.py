@@ -1,7 +1,4 @@
-"""Keys and events in the user's own SQLite database, in the transaction of the effect.
-
-By the standard library.
-"""
+"""Keys and events in the user's own sqlite3 database, in the transaction of the effect."""
 
 import os
 import sqlite3
@@ -14,7 +11,7 @@ from uuid import uuid4
 from pratique.core.event import Record
 from pratique.core.refusal import BoundaryError, StoreBusy, StoreError
 from pratique.core.roots import Root, RootKind
-from pratique.core.store import HoldAnswer
+from pratique.core.store import AsyncStore, HoldAnswer
 
 from . import statements
 from .statements import PROBE, SQLITE, Steps
@@ -61,10 +58,10 @@ class Sqlite3Store:
     Its own sync face; an async door runs the whole transaction on one thread.
     """
 
-    name: Final = "sqlite"
-    transactional: Final = True
-    has_session: Final = True
-    asynchronous: Final = None
+    name: str = "sqlite"
+    transactional: bool = True
+    has_session: bool = True
+    asynchronous: AsyncStore | None = None
 
     def __init__(self, connect: Callable[[], Any]) -> None:
         self._connect = connect

@@ -27,9 +27,9 @@ BUSY_MS: Final = 5_000
 class SqliteStore:
     """See `pratique.stores.sqlite`. Its own sync face."""
 
-    name: Final = "sqlite"
-    transactional: Final = False
-    has_session: Final = False
+    name: str = "sqlite"
+    transactional: bool = False
+    has_session: bool = False
 
     def __init__(self, path: str, connect: Callable[[str], Any] | None = None) -> None:
         self._path = path

@@ -1,7 +1,4 @@
-"""What is checked of a user's SQLAlchemy session at start.
-
-And what keeps a handler from ending our transaction.
-"""
+"""What is checked of a user's session at start, and what keeps our transaction ours."""
 
 import re
 from typing import Any, Final, NoReturn, Self
@@ -123,9 +120,8 @@ def check_session(session: Session) -> Engine:
     BoundaryError where one transaction couldn't hold effect and single use.
     """
     custom = type(session).get_bind is not Session.get_bind
-    binds = (
-        getattr(session, "_Session__binds", None) or getattr(session, "binds", None) or {}
-    )  # SQLAlchemy 2.0, 2.1
+    found: Any = getattr(session, "_Session__binds", None) or getattr(session, "binds", None)
+    binds: dict[Any, Any] = found or {}  # SQLAlchemy 2.0, 2.1
     engines = {id(bind) for bind in (*binds.values(), session.bind) if bind is not None}
     if custom or len(engines) > 1:
         message = (

@@ -1,11 +1,8 @@
-"""Keys and events in the user's own database, in the transaction of the effect, by SQLAlchemy.
-
-Sync and async.
-"""
+"""Keys and events in the user's own database, by SQLAlchemy, sync and async."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
@@ -27,8 +24,8 @@ T = TypeVar("T")
 class SqlAlchemyStore:
     """See `pratique.stores.sqlalchemy`."""
 
-    transactional: Final = True
-    has_session: Final = True
+    transactional: bool = True
+    has_session: bool = True
 
     def __init__(self, session: Callable[[], Any]) -> None:
         self._is_async = isinstance(session, async_sessionmaker)
