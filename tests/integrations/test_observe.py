@@ -46,7 +46,7 @@ def test_the_old_view_decides_until_the_end_and_then_the_boundary(tmp_path: Path
     with TestClient(app) as client:
         assert client.post(URL, content=content, headers=dict(fields)).text == "old"
         assert client.post(URL, content=forged, headers=dict(forged_fields)).text == "old"
-        assert SEEN == [content, forged]
+        assert [content, forged] == SEEN
         assert shop.row["upgrades"] == 0
         outcomes = {label[2].value: n for label, n in shop.perimeter.tally.counts.items()}
         assert outcomes == {"would_admit": 1, "would_refuse": 1}

@@ -28,6 +28,7 @@ def version() -> None:
 
 @app.command()
 def demo(
+    *,
     serve: Annotated[
         bool, typer.Option("--serve", help="Keep the processes running until Ctrl-C.")
     ] = False,

@@ -50,7 +50,8 @@ class Rule:
         allow: (confirmed, row[, session]) -> bool; None where it is waived.
         act: (admitted[, session]) -> None: the effect.
         business: Turns what `once` returned into the bytes that are used once.
-        confirming: The obligations that `confirm` discharges, as bits: `confirmed`, and `fresh` where
+        confirming: The obligations that `confirm` discharges, as bits: `confirmed`, and `fresh`
+            where
             the sender signs no time, since the state acted on is then read at its source now.
     """
 
@@ -65,7 +66,7 @@ class Rule:
 
 
 class Crossing:
-    """One claim on its way: remembers what was discharged, mints only when nothing owed is missing."""
+    """One claim on its way: knows what was discharged, mints only when nothing owed is missing."""
 
     __slots__ = (
         "boundary",
@@ -168,7 +169,7 @@ class Crossing:
 def settle(  # noqa: C901, PLR0912  one procedure, in the order of the obligations
     crossing: Crossing, rule: Rule, event: object, key: bytes, *, is_transactional: bool
 ) -> Flow[Admitted[Any, Any, Any]]:
-    """Carry a state change through: remote proofs, then one transaction for the rest and the effect.
+    """Carry a state change through: remote proofs, then one transaction for rest and effect.
 
     Where the effect is outside any transaction of ours, the keys are held for a lease around it and
     settled after it. Between the effect and `Settle` stands a window in which a crash leaves the

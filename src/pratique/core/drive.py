@@ -234,7 +234,7 @@ def revoke(run: Run, refused: Refused) -> None:
 
 
 def finish(flow: Flow[T], run: Run, question: Question | None = None) -> T:
-    """Drive a flow to its end from *question* or its start; roll back what ends it early, record."""
+    """Drive a flow to its end; roll back and record what ends it early."""
     try:
         return _loop(flow, run, question)
     except BaseException as error:

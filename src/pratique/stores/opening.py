@@ -22,9 +22,10 @@ def memory() -> "MemoryStore":
 
 
 def sqlite(path: str | Path, *, connect: Callable[[str], Any] | None = None) -> "SqliteStore":
-    """Keep keys and events in a file of ours: WAL, synchronous=FULL, a writer thread that groups commits.
+    """Keep keys and events in a file of ours: WAL, FULL, a writer thread that groups commits.
 
-    The effect is outside its transactions: keys are held for a lease around it. For an effect and its single use in one
+    The effect is outside its transactions: keys are held for a lease around it. For an effect and
+    its single use in one
     commit, use `sqlite3` or `sqlalchemy`.
 
     Args:
@@ -40,7 +41,8 @@ def sqlite3(connect: Callable[[], Any]) -> "Sqlite3Store":
     """Keep keys and events in the user's own SQLite database, in the transaction of the effect.
 
     Args:
-        connect: () -> sqlite3.Connection. Called once a thread; callables get the connection as their last argument.
+        connect: () -> sqlite3.Connection. Called once a thread; callables get the connection as
+            their last argument.
     """
     from .sqlite3_store import Sqlite3Store
 
@@ -51,7 +53,8 @@ def sqlalchemy(session: Callable[[], Any]) -> "SqlAlchemyStore":
     """Keep keys and events in the user's own database, in the transaction of the effect.
 
     Args:
-        session: The sessionmaker or async_sessionmaker. Callables get a session of it as their last argument.
+        session: The sessionmaker or async_sessionmaker. Callables get a session of it as their
+            last argument.
     """
     from .sqlalchemy_store.store import SqlAlchemyStore
 

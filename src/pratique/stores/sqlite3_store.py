@@ -1,5 +1,6 @@
 """Keys and events in the user's own sqlite3 database, in the transaction of the effect."""
 
+import logging
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from . import statements
 from .statements import PROBE, SQLITE, Steps
 
 T = TypeVar("T")
+_log: Final = logging.getLogger("pratique")
 FULL: Final = 2
 EXTRA: Final = 3
 
@@ -79,7 +81,10 @@ class Sqlite3Store:
         transaction.rollback()
         if run(connection, statements.is_there(PROBE)):
             self._in_transaction(statements.forget(PROBE))
-            message = "the connection of stores.sqlite3(connect) commits each statement by itself: a rollback undid nothing."
+            message = (
+                "the connection of stores.sqlite3(connect) commits each statement by itself: a "
+                "rollback undid nothing."
+            )
             raise BoundaryError(message)
 
     def close(self) -> None:
@@ -91,8 +96,8 @@ class Sqlite3Store:
             if pid == os.getpid():
                 try:
                     connection.close()
-                except Exception:  # noqa: BLE001  a connection of another thread may refuse; it ends with its thread
-                    continue
+                except Exception as error:  # noqa: BLE001  one of another thread ends with its thread
+                    _log.debug("a connection was left open: %s", type(error).__name__)
         self._opened = [(pid, connection) for pid, connection in self._opened if pid != os.getpid()]
         self._mine = local()
 
@@ -108,10 +113,11 @@ class Sqlite3Store:
             connection = self._connect()
             if getattr(connection, "autocommit", -1) is False:
                 message = (
-                    "the connection of stores.sqlite3(connect) has autocommit=False: it is always inside a transaction that "
+                    "the connection of stores.sqlite3(connect) has autocommit=False: it is "
+                    "always inside a transaction that "
                     "isn't ours. Leave the argument out, or pass isolation_level=None."
                 )
-                raise BoundaryError(message)
+                raise BoundaryError(message)  # noqa: TRY301  a mistake of ours is raised as it is
             self._make_durable(connection)
         except BoundaryError:
             raise

@@ -56,7 +56,10 @@ class SqliteStore:
 
     def begin(self) -> NoReturn:
         """Refuse: the user's effect can't join a transaction in this file."""
-        message = "stores.sqlite(path) has no transaction for an effect: use stores.sqlite3(connect) or stores.sqlalchemy."
+        message = (
+            "stores.sqlite(path) has no transaction for an effect: use stores.sqlite3(connect) "
+            "or stores.sqlalchemy."
+        )
         raise BoundaryError(message)
 
     def do(self, steps: Callable[[], Steps[Any]]) -> Any:
@@ -122,7 +125,10 @@ class SqliteStore:
         mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         connection.execute("PRAGMA synchronous = FULL")
         if str(mode).lower() not in ("wal", "memory"):
-            message = f"the file's journal mode is {mode}, and WAL can't be had there: is it on a network disk?"
+            message = (
+                f"the file's journal mode is {mode}, and WAL can't be had there: is it on a "
+                f"network disk?"
+            )
             raise BoundaryError(message)
 
     def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:

@@ -27,7 +27,9 @@ MAX_CONTENT_BYTES: Final = 1 << 20
 _PROVEN_BY_OPEN: Final = BIT[AUTHENTIC] | BIT[FRESH]
 _MENDS: Final[dict[Obligation, str]] = {
     Obligation.AUTHENTIC: "The sender's grade is below weak: it doesn't sign.",
-    Obligation.FRESH: "The sender signs no time: pass confirm=, which reads the state at its source now.",
+    Obligation.FRESH: (
+        "The sender signs no time: pass confirm=, which reads the state at its source now."
+    ),
     Obligation.UNIQUE: "Pass once=, the business key, and Perimeter(store=stores.…).",
     Obligation.CONFIRMED: "Pass confirm=, which re-reads the object at the sender.",
     Obligation.LINKED: "Pass link=, which finds our own row.",
@@ -42,7 +44,8 @@ class Webhook(On, Boundary):
     Args:
         name: In events, metrics and reports.
         sender: `providers.stripe(secrets=…)`.
-        scope: Part of every single-use key. Set it where two boundaries of one scheme share a store;
+        scope: Part of every single-use key. Set it where two boundaries of one scheme share a
+            store;
             once in use, keep it: a new scope forgets what was handled.
         max_content_bytes: Larger deliveries get 413 before they are read.
         waivers: For every event type; see `pratique.unsafe.waive`.

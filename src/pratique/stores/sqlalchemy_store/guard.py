@@ -54,13 +54,15 @@ class Guard:
     def refuse(self, connection: Connection) -> NoReturn:
         """Undo what is open at once, then raise.
 
-        A transaction whose commit raised counts as over: closed, its connection would go back to the pool with our
+        A transaction whose commit raised counts as over: closed, its connection would go back to
+        the pool with our
         statements in it, and whoever has it next would commit them.
         """
         self.is_broken = True
         connection.dialect.do_rollback(connection.connection)
         raise BoundaryError(
-            "a handler ended its own transaction: its effect and its single use would be two commits. "
+            "a handler ended its own transaction: its effect and its single use would be two "
+            "commits. "
             "Leave the commit to pratique; savepoints (begin_nested) are fine."
         )
 
@@ -125,8 +127,10 @@ def check_session(session: Session) -> Engine:
     engines = {id(bind) for bind in (*binds.values(), session.bind) if bind is not None}
     if custom or len(engines) > 1:
         message = (
-            "the session chooses between several databases (binds= or an own get_bind, a read replica?): link and allow could "
-            "read another one than the effect writes. Give pratique a sessionmaker on the one that is written."
+            "the session chooses between several databases (binds= or an own get_bind, a read "
+            "replica?): link and allow could "
+            "read another one than the effect writes. Give pratique a sessionmaker on the one "
+            "that is written."
         )
         raise BoundaryError(message)
     if session.twophase:
@@ -148,13 +152,16 @@ def check_durable(session: Session, dialect: str) -> None:
         level = int(session.execute(text("PRAGMA synchronous")).scalar_one())
         if any(files) and level < _FULL:
             message = (
-                f"PRAGMA synchronous is {level}: a power cut can take back what was acknowledged. Set it to FULL in a "
-                "connect listener of the engine."
+                f"PRAGMA synchronous is {level}: a power cut can take back what was acknowledged. "
+                "Set it to FULL in a connect listener of the engine."
             )
             raise BoundaryError(message)
         return
     if session.execute(text("SHOW synchronous_commit")).scalar_one() == "off":
-        message = "synchronous_commit is off: a crash can take back what was acknowledged. Set it on for this role."
+        message = (
+            "synchronous_commit is off: a crash can take back what was acknowledged. Set it on "
+            "for this role."
+        )
         raise BoundaryError(message)
     if session.execute(text("SELECT pg_is_in_recovery()")).scalar_one():
         message = "the database is a standby: it can't be written. Give pratique the primary."

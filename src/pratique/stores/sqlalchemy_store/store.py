@@ -71,8 +71,10 @@ class _Face:
             run(session, statements.forget(PROBE))
             session.commit()
             message = (
-                "the session commits each statement by itself (isolation_level AUTOCOMMIT?): a rollback undid nothing, so an "
-                "effect and its single use would be two commits. Give pratique a sessionmaker on an engine without it."
+                "the session commits each statement by itself (isolation_level AUTOCOMMIT?): a "
+                "rollback undid nothing, so an "
+                "effect and its single use would be two commits. Give pratique a sessionmaker on "
+                "an engine without it."
             )
             raise BoundaryError(message)
 
