@@ -40,8 +40,8 @@ async def _engines_are_disposed_of(monkeypatch: pytest.MonkeyPatch) -> AsyncIter
     made: list[Any] = []
     for name in ("create_engine", "create_async_engine"):
 
-        def create(url: str, old: Callable[[str], Any] = getattr(shops, name)) -> Any:
-            made.append(old(url))
+        def create(url: str, old: Callable[..., Any] = getattr(shops, name), **options: Any) -> Any:
+            made.append(old(url, **options))
             return made[-1]
 
         monkeypatch.setattr(shops, name, create)

@@ -1,5 +1,6 @@
 """The commands."""
 
+import asyncio
 import sys
 from importlib import import_module
 from importlib.metadata import version as version_of
@@ -10,6 +11,7 @@ import typer
 
 from pratique.core.event import Record
 from pratique.core.perimeter import Perimeter
+from pratique.core.refusal import StoreError
 from pratique.events import JsonLines
 
 app = typer.Typer(
@@ -48,15 +50,22 @@ def why(
     ] = None,
 ) -> None:
     """Tell one crossing: what came, what was owed, what to do."""
+    if events is None and perimeter is None:
+        message = "say where to look: --events FILE of JSON lines, or --perimeter MODULE:ATTRIBUTE"
+        raise typer.BadParameter(message)
     record: Record | None = None
     if events is not None:
+        if not events.is_file():
+            message = f"{events} is no file"
+            raise typer.BadParameter(message)
         record = JsonLines(events).find(crossing_id)
     if record is None and perimeter is not None:
-        record = _perimeter(perimeter).find(crossing_id)
+        record = _stored(_perimeter(perimeter), crossing_id)
     if record is None:
         typer.echo(
-            f"{crossing_id}: not recorded. "
-            "Refusals before `authentic` are counted and sampled, not kept.",
+            f"{crossing_id}: not recorded there. A store keeps effects and refusals after "
+            "`authentic`; duplicates, ignored ones and earlier refusals go to the sinks alone, "
+            "and refusals before `authentic` are sampled there.",
             err=True,
         )
         raise typer.Exit(1)
@@ -77,10 +86,22 @@ def told(record: Record) -> list[str]:
     return lines
 
 
+def _stored(perimeter: Perimeter, crossing_id: str) -> Record | None:
+    try:
+        return asyncio.run(perimeter.afind(crossing_id))
+    except StoreError as error:
+        message = f"the store can't tell: {error}. Has the application started once?"
+        raise typer.BadParameter(message) from None
+
+
 def _perimeter(place: str) -> Perimeter:
     module, _, attribute = place.partition(":")
     sys.path.insert(0, str(Path.cwd()))  # as uvicorn does: a script has only its own folder there
-    found = getattr(import_module(module), attribute or "perimeter", None)
+    try:
+        found = getattr(import_module(module), attribute or "perimeter", None)
+    except ModuleNotFoundError as error:
+        message = f"{place}: there is no module {error.name}"
+        raise typer.BadParameter(message) from None
     if not isinstance(found, Perimeter):
         message = f"{place} is no perimeter"
         raise typer.BadParameter(message)

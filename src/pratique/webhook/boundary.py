@@ -28,9 +28,9 @@ _PROVEN_BY_OPEN: Final = BIT[AUTHENTIC] | BIT[FRESH]
 _MENDS: Final[dict[Obligation, str]] = {
     Obligation.AUTHENTIC: "The sender's grade is below weak: it doesn't sign.",
     Obligation.FRESH: (
-        "The sender signs no time: pass confirm=, which reads the state at its source now."
+        "No time is signed: pass confirm=, which reads the state at its source now."
     ),
-    Obligation.UNIQUE: "Pass once=, the business key, and Perimeter(store=stores.…).",
+    Obligation.UNIQUE: "Pass once=, the business key.",
     Obligation.CONFIRMED: "Pass confirm=, which re-reads the object at the sender.",
     Obligation.LINKED: "Pass link=, which finds our own row.",
     Obligation.ALLOWED: "Pass allow=, which judges the transition from the row's present state.",
@@ -122,6 +122,8 @@ class Webhook(On, Boundary):
 
     def mend(self, obligation: Obligation) -> str:
         """Say what to pass so that the obligation is discharged."""
+        if obligation is Obligation.UNIQUE and self._store is None:
+            return "Pass Perimeter(store=stores.…)."
         return _MENDS[obligation]
 
     def prepare(self, store: Store | None) -> list[str]:
@@ -168,7 +170,7 @@ class Webhook(On, Boundary):
         if envelope is None:
             raise Refused(
                 VALID,
-                "the content hasn't the sender's envelope: JSON with an id and a type",
+                self._lacking(),
                 code="bad_envelope",
             )
         found = self._rules.get(envelope.type)
@@ -200,6 +202,11 @@ class Webhook(On, Boundary):
                 crossing, rule, event, opened.key, is_transactional=self._is_transactional
             )
         )
+
+    def _lacking(self) -> str:
+        if self.sender.scheme.signed_type:
+            return "the content hasn't the sender's envelope: JSON with an id and a type"
+        return "the field that names the event's type is missing, or holds no plain word"
 
     def _context(self) -> Context:
         return Context(self.name, self.sender.scheme, self.scope, self._live, self._store)
