@@ -192,7 +192,7 @@ class Webhook(On, Boundary):
         event: Event[Any] = Event(
             envelope.id,
             envelope.type,
-            envelope.account,
+            opened.account,
             envelope.object_id,
             opened.sent_at,
             content,
@@ -209,7 +209,9 @@ class Webhook(On, Boundary):
         return "the field that names the event's type is missing, or holds no plain word"
 
     def _context(self) -> Context:
-        return Context(self.name, self.sender.scheme, self.scope, self._live, self._store)
+        sender = self.sender
+        tolerance = sender.tolerance or sender.scheme.tolerance
+        return Context(self.name, sender.scheme, self.scope, self._live, self._store, tolerance)
 
     def _shape_debts(self, store: Store | None) -> Iterable[str]:
         scheme = self.sender.scheme

@@ -19,14 +19,16 @@ def load(package: str) -> None:
     Give the package each module's `SCHEME` under the module's name.
 
     Raises:
-        BoundaryError: the folder is empty.
+        BoundaryError: the folder is empty, or two of its files declare one name.
     """
     face = sys.modules[package]
     for module in iter_modules(face.__path__):
         loaded = import_module(f"{package}.{module.name}")
         scheme = getattr(loaded, "SCHEME", None)
         if isinstance(scheme, Scheme):
-            _schemes[scheme.name] = scheme
+            if _schemes.setdefault(scheme.name, scheme) is not scheme:
+                message = f"two files of {package} declare {scheme.name!r}. Rename one."
+                raise BoundaryError(message)
             setattr(face, module.name, scheme)
         elif hasattr(loaded, module.name):
             setattr(face, module.name, getattr(loaded, module.name))

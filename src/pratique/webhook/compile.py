@@ -43,23 +43,21 @@ def compile_opener(
     )
     has_time, has_key = scheme.signed_time, scheme.signed_key
     pinned = [(pin, pins[pin.name]) for pin in scheme.pins if pin.name in pins]
-    entries = [
-        (v.compiled(), s, s.not_after.timestamp() if s.not_after is not None else math.inf)
-        for v, s in verifiers
-    ]
+    entries = [(verifier.compiled(), secret, _end(secret)) for verifier, secret in verifiers]
 
     def open_claim(claim: Claim) -> Opened:
         try:
             time, identity, candidates = read(claim.fields)
             at = claim.received_at.timestamp()
             pieces = pieces_of(time, identity, claim, url)
+            expired = False
             for verify, secret, not_after in entries:  # noqa: B007  which one matched is read below
                 if verify(pieces, candidates):
                     if at < not_after:
                         break
-                    raise _expired()
+                    expired = True
             else:
-                raise _bad_signature()
+                raise _expired() if expired else _bad_signature()
             sent = None
             if has_time:
                 sent = int(time)
@@ -68,9 +66,11 @@ def compile_opener(
             envelope = envelope_of(claim)
             if pinned:
                 _require_pins(envelope, pinned)
+            # Whose secret it is outranks what its owner signs: tenant B, who holds a secret of its
+            # own, may name A in the content, and must not use A's keys up (WH-33).
             account = secret.account
             if envelope is not None:
-                account = envelope.account or account
+                account = account or envelope.account
                 identity = identity or envelope.id
             # Without a signed id: a digest of the content alone. Never of the time or the
             # signature, which a resend changes.
@@ -86,6 +86,10 @@ def compile_opener(
             raise _unreadable(error) from None
 
     return open_claim
+
+
+def _end(secret: LiveSecret) -> float:
+    return secret.not_after.timestamp() if secret.not_after is not None else math.inf
 
 
 def _unreadable(error: Exception) -> Refused:

@@ -53,6 +53,16 @@ class Opened(msgspec.Struct, frozen=True, gc=False):
         return datetime.fromtimestamp(self.sent, UTC) if self.sent is not None else None
 
 
-# An id goes into a URL and a key (CWE-22, CWE-178). Real senders stay under 100 characters.
-_ID: Final = re.compile(r"[A-Za-z0-9_\-.:]{1,255}")
+# An id goes into a URL and a key (CWE-22, CWE-178), so no dot leads it: ".." names another path.
+# Real senders stay under 100 characters.
+_ID: Final = re.compile(r"[A-Za-z0-9_\-:][A-Za-z0-9_\-.:]{0,254}")
 is_id: Final = _ID.fullmatch
+_MAX_WORD: Final = 255
+
+
+def fit(text: str) -> str:
+    """Return an id that is fit to go into a URL and a key, "" for any other text."""
+    # Most ids are words of letters, digits and "_": to see that costs half of the pattern.
+    if text.isidentifier() and text.isascii() and len(text) <= _MAX_WORD:
+        return text
+    return text if is_id(text) is not None else ""

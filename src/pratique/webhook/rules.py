@@ -5,6 +5,7 @@ Its callables, its content type, and from them its proofs with their roots.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -134,6 +135,7 @@ class Context:
     scope: str
     live: tuple[LiveSecret, ...]
     store: Store | None
+    tolerance: timedelta
 
     @property
     def party(self) -> Root:
@@ -168,7 +170,7 @@ class Context:
     def fresh(self, registration: Registration) -> Proof | None:
         """Return the proof by signed time, else by reading the state at its source now."""
         if self.scheme.signed_time:
-            seconds = int(self.scheme.tolerance.total_seconds())
+            seconds = int(self.tolerance.total_seconds())
             return Proof(
                 FRESH,
                 f"signed time, age and lead at most {seconds} s",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from difflib import get_close_matches
+from hashlib import sha256
 from typing import Any, Final
 
 from pratique.core.claim import Claim, Fields
@@ -18,6 +19,8 @@ from .verify import Keying, Verifier
 
 TOLERANCE: Final = timedelta(seconds=300)
 """Where the sender names no figure of its own: Standard Webhooks' and Stripe's."""
+LONGEST_TOLERANCE: Final = timedelta(days=1)
+"""Beyond it a bound bounds nothing; the longest that a sender names is 30 minutes (ElevenLabs)."""
 _MEMO: Final = 64
 Secrets = str | Sequence[str | LiveSecret]
 
@@ -105,15 +108,10 @@ class Scheme:
             pins: What the signed content must repeat: `livemode=True`.
 
         Raises:
-            BoundaryError: an unknown pin, one of another type, a tolerance that isn't above zero.
+            BoundaryError: an unknown pin, one of another type, a tolerance that isn't above zero or
+                is over a day.
         """
-        self._check_pins(pins)
-        if tolerance is not None and tolerance <= timedelta(0):
-            message = (
-                f"{self.name}: tolerance={tolerance} admits nothing. "
-                f"Leave it out for {self.tolerance}."
-            )
-            raise BoundaryError(message)
+        self._check(tolerance, pins)
         kept = secrets if isinstance(secrets, (Secret, str)) else tuple(secrets)
         return Sender(self, kept, url, tolerance, dict(pins))
 
@@ -157,10 +155,11 @@ class Scheme:
             secret: In the form in which the sender hands it out, the private key where it signs
                 with one.
             at: When it is sent, UTC.
-            key: The event's id, where it stands in a field.
+            key: The event's id, where it stands in a field; by default one that follows from the
+                time and the content, so that two contents of one instant are two events.
         """
         time = str(int(at.timestamp())) if self.signed_time else ""
-        identity = key or f"msg_{int(at.timestamp() * 1_000_000):x}"
+        identity = key or "msg_" + sha256(f"{at.timestamp()}.".encode() + content).hexdigest()[:24]
         pieces = self.pieces(time, identity, Claim(content, Fields(), at), None)
         signature = self.keying(secret).seal(pieces)
         return Fields(self.seal_fields(time, identity, signature))
@@ -194,8 +193,11 @@ class Scheme:
     ) -> Opener:
         """Compile the scheme for live secrets.
 
-        ValueError where a secret isn't in the sender's form.
+        Raises:
+            BoundaryError: see `__call__`.
+            ValueError: a secret isn't in the sender's form.
         """
+        self._check(tolerance, pins)
         verifiers = [(self.keying(secret.value), secret) for secret in secrets]
         return compile_opener(self, verifiers, scope, url, tolerance or self.tolerance, pins)
 
@@ -204,7 +206,6 @@ class Scheme:
     ) -> Opener:
         if not listed or not all(isinstance(s, LiveSecret) or s for s in listed):
             raise Refused(AUTHENTIC, "no secret is given, or an empty one", code="no_secret")
-        self._check_pins(pins)
         live = [
             s if isinstance(s, LiveSecret) else LiveSecret(f"secret {n}", s)
             for n, s in enumerate(listed, 1)
@@ -216,7 +217,13 @@ class Scheme:
                 AUTHENTIC, "a secret isn't in the sender's form", code="bad_secret"
             ) from None
 
-    def _check_pins(self, pins: Mapping[str, Any]) -> None:
+    def _check(self, tolerance: timedelta | None, pins: Mapping[str, Any]) -> None:
+        if tolerance is not None and not timedelta(0) < tolerance <= LONGEST_TOLERANCE:
+            message = (
+                f"{self.name}: tolerance={tolerance} isn't above zero and at most "
+                f"{LONGEST_TOLERANCE}. Leave it out for {self.tolerance}, or waive FRESH."
+            )
+            raise BoundaryError(message)
         known = {pin.name: pin for pin in self.pins}
         for name, value in pins.items():
             if name not in known:

@@ -64,7 +64,7 @@ def bounded(candidates: list[str], name: str) -> list[str]:
 def pairs(name: str, *, time: str, signature: str) -> Read:
     """Read "t=1,v1=…,v1=…": pairs with commas between, other versions skipped (Stripe's form)."""
     lowered = name.lower()
-    usual = re.compile(rf"{time}=([0-9]{{1,11}}),{signature}=([0-9a-f]{{64}})").fullmatch
+    usual = re.compile(rf"{time}=([0-9]{{1,11}}),{signature}=([^,]{{64}})").fullmatch
 
     def read(fields: Fields) -> tuple[str, str, Sequence[str]]:
         value = fields.one(lowered)

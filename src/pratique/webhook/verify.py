@@ -21,7 +21,7 @@ class Verifier(Protocol):
     """Fewer than 16 bytes: `open` takes it (real senders have such ones), a boundary doesn't."""
 
     def compiled(self) -> Verify:
-        """Return the check as a closure."""
+        """Return the check as a closure; ValueError for a key that proves nothing."""
         ...
 
     def seal(self, pieces: tuple[bytes, ...]) -> str:
@@ -39,18 +39,16 @@ class HmacVerifier:
     The text is compared, so another spelling of the same bytes is none.
     """
 
-    __slots__ = ("_is_hex", "_key", "_prefix", "is_short")
+    __slots__ = ("_is_empty", "_is_hex", "_key", "_prefix", "is_short")
 
     def __init__(
         self, key: bytes, *, encoding: str, prefix: str = "", digest: str = "sha256"
     ) -> None:
-        if not key:  # "whsec_" and nothing behind it: anyone can make that MAC (CWE-1188)
-            message = "an empty key proves nothing"
-            raise ValueError(message)
         self._key = mac.HmacKey(key, digest)
         self._is_hex = encoding == "hex"
         self._prefix = prefix
         self.is_short = len(key) < SHORTEST_KEY
+        self._is_empty = not key
 
     def seal(self, pieces: tuple[bytes, ...]) -> str:
         """See `Verifier.seal`."""
@@ -59,6 +57,9 @@ class HmacVerifier:
 
     def compiled(self) -> Verify:
         """See `Verifier.compiled`. Constant time in the content of a candidate (CWE-208)."""
+        if self._is_empty:  # "whsec_" and nothing behind it: anyone makes that MAC (CWE-1188)
+            message = "an empty key proves nothing"
+            raise ValueError(message)
         new_inner, new_outer, prefix, is_hex = (
             self._key.inner.copy,
             self._key.outer.copy,
@@ -68,12 +69,17 @@ class HmacVerifier:
 
         def verify(pieces: tuple[bytes, ...], candidates: Sequence[str]) -> bool:
             inner = new_inner()
+            update = inner.update
             for piece in pieces:
-                inner.update(piece)
+                update(piece)
             outer = new_outer()
             outer.update(inner.digest())
-            text = outer.hexdigest() if is_hex else b64encode(outer.digest()).decode()
-            expected = prefix + text
+            expected = outer.hexdigest() if is_hex else b64encode(outer.digest()).decode()
+            if prefix:
+                expected = prefix + expected
+            if len(candidates) == 1:  # compare_digest takes text of ASCII alone
+                candidate = candidates[0]
+                return candidate.isascii() and mac.compare_digest(expected, candidate)
             matched = False
             for candidate in candidates:
                 # compare_digest takes text of ASCII alone.

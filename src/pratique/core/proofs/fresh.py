@@ -21,9 +21,9 @@ def require_fresh(sent_at: datetime, *, at: datetime, tolerance: timedelta) -> N
 
     Source: Standard Webhooks, "Verifying signatures"; RFC 9421 §7.2.2 "Signature Replay"; CWE-294.
     """
-    require_fresh_seconds(
-        sent_at.timestamp(), at=at.timestamp(), tolerance=tolerance.total_seconds()
-    )
+    # The difference first: a naive time beside an aware one is a TypeError, never a guessed zone.
+    age = (at - sent_at).total_seconds()
+    require_fresh_seconds(0, at=age, tolerance=tolerance.total_seconds())
 
 
 def require_fresh_seconds(sent: float, *, at: float, tolerance: float) -> None:

@@ -10,11 +10,13 @@ import msgspec
 from pratique.core.claim import Claim
 from pratique.core.refusal import BoundaryError
 from pratique.webhook.opened import Envelope, is_id
-from pratique.webhook.scheme import TOLERANCE, Scheme
+from pratique.webhook.scheme import LONGEST_TOLERANCE, TOLERANCE, Scheme
 from pratique.webhook.signature_field import Read, malformed, single
 from pratique.webhook.verify import hmac_of_text
 
 _PLACEHOLDER: Final = re.compile(r"\{(\w*)\}")
+# A time is digits: a sign between two parts that is a digit too would join it.
+_BORDER: Final = re.compile(r"\}([^{}]*)(?=\{)")
 _decode = msgspec.json.Decoder().decode
 
 
@@ -48,7 +50,8 @@ def generic(  # noqa: PLR0913  a sender has as many facts
         signed: What the MAC covers: "{content}", "{time}.{content}", "{id}.{time}.{content}".
         time_field: The field with the seconds since 1970, where {time} is signed.
         id_field: The field with the event's id, where {id} is signed.
-        id_path: Where the id stands in the JSON content, dotted, where no field has it.
+        id_path: Where the id stands in the JSON content, dotted, where no field has it; "" where
+            the sender has none: the key is then a digest of the content.
         type_path: Where the event's type stands in the content.
         account_path: Where the tenant stands, "" for none.
         object_path: Where the id of the object stands.
@@ -57,9 +60,15 @@ def generic(  # noqa: PLR0913  a sender has as many facts
 
     Raises:
         BoundaryError: a template in which parts can be shifted, a digest that isn't offered, an
-            unsigned id or time.
+            unsigned id or time, a tolerance that isn't above zero.
     """
     parts = _PLACEHOLDER.findall(signed)
+    if not timedelta(0) < tolerance <= LONGEST_TOLERANCE:
+        message = (
+            f"providers.generic({name!r}): tolerance={tolerance} isn't above zero and at most "
+            f"{LONGEST_TOLERANCE}."
+        )
+        raise BoundaryError(message)
     _check(name, signed, parts, time_field, id_field, encoding, digest, signature_field)
     before = signed[: signed.index("{content}")]
     after = signed[signed.index("{content}") + len("{content}") :]
@@ -88,7 +97,7 @@ def generic(  # noqa: PLR0913  a sender has as many facts
         envelope=_envelope_of(id_field, id_path, type_path, account_path, object_path),
         seal_fields=seal_fields,
         signed_time="time" in parts,
-        signed_key=True,
+        signed_key=bool(id_field or id_path),
         tolerance=tolerance,
     )
 
@@ -112,9 +121,12 @@ def _check(
         or len(set(parts)) != len(parts)
     ):
         wrong = f"signed={signed!r} needs {{content}} once, and knows {{time}} and {{id}} besides"
-    elif "}{" in signed:
+    elif {"{", "}"} & set(_PLACEHOLDER.sub("", signed)):
+        wrong = f"signed={signed!r} has a brace that belongs to no {{time}}, {{id}} or {{content}}"
+    elif any(not sign or sign.isdigit() for sign in _BORDER.findall(signed)):
         wrong = (
-            f"signed={signed!r} joins two parts without a sign between: their border can be shifted"
+            f"signed={signed!r} joins two parts without a sign between that is no digit: "
+            "their border can be shifted"
         )
     elif bool(time_field) != ("time" in parts) or bool(id_field) != ("id" in parts):
         wrong = "time_field and id_field are owed where {time} and {id} are signed, and only there"
@@ -147,7 +159,7 @@ def _envelope_of(
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
         identity = claim.fields.one(id_field) or "" if id_field else _at(content, id_path)
-        if is_id(identity) is None:
+        if is_id(identity) is None and (id_field or id_path):
             return None
         object_id = _at(content, object_path)
         return Envelope(

@@ -3,21 +3,21 @@
 import msgspec
 
 from pratique.core.claim import Claim
-from pratique.webhook.opened import Envelope, is_id
+from pratique.webhook.opened import Envelope, fit
 from pratique.webhook.scheme import Pin, Scheme
 from pratique.webhook.signature_field import pairs
 from pratique.webhook.verify import hmac_of_text
 
 
-class _Object(msgspec.Struct):
+class _Object(msgspec.Struct, gc=False):
     id: str | None = None
 
 
-class _Data(msgspec.Struct):
+class _Data(msgspec.Struct, gc=False):
     object: _Object | None = None
 
 
-class _Event(msgspec.Struct):
+class _Event(msgspec.Struct, gc=False):
     id: str
     type: str = ""
     account: str | None = None
@@ -33,15 +33,12 @@ def _envelope(claim: Claim) -> Envelope | None:
         event = _decode(claim.content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    if is_id(event.id) is None:
+    identity = fit(event.id)
+    if not identity:
         return None
     about = event.data.object if event.data is not None else None
-    object_id = (
-        about.id
-        if about is not None and about.id is not None and is_id(about.id) is not None
-        else ""
-    )
-    return Envelope(event.id, event.type, event.account or "", object_id, event.livemode)
+    object_id = fit(about.id) if about is not None and about.id is not None else ""
+    return Envelope(identity, event.type, event.account or "", object_id, event.livemode)
 
 
 def _pieces(time: str, _id: str, claim: Claim, _url: str | None) -> tuple[bytes, ...]:

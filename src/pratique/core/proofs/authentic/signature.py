@@ -31,8 +31,13 @@ class Ed25519Key:
 
         ValueError for anything else.
         """
-        private = Ed25519PrivateKey.from_private_bytes(raw[:ED25519_BYTES])
-        return cls(private.public_key(), private)
+        seed, behind = raw[:ED25519_BYTES], raw[ED25519_BYTES:]
+        private = Ed25519PrivateKey.from_private_bytes(seed)
+        public = private.public_key()
+        if behind and behind != public.public_bytes_raw():
+            message = "what stands behind the private key isn't its public key"
+            raise ValueError(message)
+        return cls(public, private)
 
     def verify(self, signature: bytes, content: bytes) -> bool:
         """Say whether the signature is this key's over exactly these bytes."""
