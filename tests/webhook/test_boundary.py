@@ -46,4 +46,5 @@ def test_the_report_names_the_tolerance_that_is_in_force() -> None:
     for tolerance, words in ((None, "300 s"), (timedelta(seconds=60), "60 s")):
         _, payments, _ = declared(Secret(OWN), tolerance)
         (declaration,) = payments.declarations()
-        assert [p.method for p in declaration.proofs if p.obligation is FRESH][0].endswith(words)
+        fresh = next(p for p in declaration.proofs if p.obligation is FRESH)
+        assert fresh.method.endswith(words)

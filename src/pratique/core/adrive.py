@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import CancelledError
 from typing import Any, Final, TypeVar, cast
 
 from .callback import Callback
-from .closing import closed, failed_effect, refusal_record, too_late
+from .closing import closed, effect_is_out, failed_effect, refusal_record, too_late
 from .crossing import Crossing
 from .drive import Run, World, finish, is_awaitable, needed, revoke
 from .event import Outcome
@@ -73,7 +74,9 @@ class _AsyncRun:
         """Call a user's callable outside a transaction: a sync one on a thread of the pool."""
         if callback.is_async:
             return await callback.call(*args)
-        value = await asyncio.wrap_future(self.world.pool.submit(callback.call, *args))
+        value, error = await asyncio.wrap_future(self.world.pool.submit(_carried, callback, *args))
+        if error is not None:
+            raise error
         return await value if is_awaitable(value) else value
 
     async def confirm(self, question: Confirm) -> object:
@@ -88,7 +91,9 @@ class _AsyncRun:
     async def begin(self, question: Begin) -> bytes | None:
         self.transaction = transaction = await needed(self.store).begin()
         self.session = transaction.session
-        return await transaction.first_use(question.keys, self.crossing.id)
+        used = await transaction.first_use(question.keys, self.crossing.id)
+        transaction.forbid_commit()  # from here on: a `link` that commits would use the keys up
+        return used
 
     async def lookup(self, question: Lookup) -> object:
         if self.transaction is None:
@@ -107,7 +112,6 @@ class _AsyncRun:
         if self.transaction is None:
             await self.call_outside(question.call, question.admitted)
         else:
-            self.transaction.forbid_commit()
             await self.call(question.call, question.admitted)
             await self.transaction.flush()
 
@@ -140,13 +144,14 @@ class _AsyncRun:
             self.world.recorder.emit(record, sample=False)
         return done
 
-    async def abandon(self) -> None:
-        """Undo what is open; never raises, never takes long."""
+    async def abandon(self, failed: BaseException) -> None:
+        """Undo what is open; never raises, never takes long. See `Run.abandon`."""
         if self.transaction is not None:
             await self.transaction.rollback()
             self.transaction = None
-        for key, token in self.holds.items():
-            await _quietly(needed(self.store).release(key, token))
+        if not effect_is_out(self.question, acted=self.acted, failed=failed):
+            for key, token in self.holds.items():
+                await _quietly(needed(self.store).release(key, token))
         self.holds.clear()
 
     async def refuse(self, refused: Refused) -> None:
@@ -213,7 +218,7 @@ async def _finish(flow: Flow[T], run: _AsyncRun) -> T:
     except BaseException as error:
         if run.thread is not None:  # rolled back, recorded and closed on its own thread
             raise
-        await run.abandon()
+        await run.abandon(error)
         refused = closed(error, run.question, run.crossing, acted=run.acted)
         if isinstance(refused, Refused):
             await run.refuse(refused)
@@ -233,6 +238,8 @@ async def _loop(flow: Flow[T], run: _AsyncRun) -> T:
         while True:
             run.question = question
             kind = type(question)
+            if run.limit is not None and run.limit.expired():
+                raise too_late(question)  # a callable swallowed the cancellation
             if kind in _NEEDS_STORE and run.store is None:
                 return await _on_a_thread(flow, run, question)
             answer_of = _ANSWERS.get(kind)
@@ -274,6 +281,18 @@ def _forget(future: "asyncio.Future[Any]") -> None:
     """Look at the outcome of a revoked run, so that nothing complains that nobody did."""
     if not future.cancelled():
         future.exception()
+
+
+def _carried(callback: Callback, *args: object) -> tuple[Any, Exception | None]:
+    """Call, and carry an exception as a value: a Future takes neither StopIteration nor its own."""
+    try:
+        return callback.call(*args), None
+    except (StopIteration, CancelledError) as error:
+        wrapped = RuntimeError(f"{callback.where} raised {type(error).__name__}")
+        wrapped.__cause__ = error
+        return None, wrapped
+    except Exception as error:  # noqa: BLE001  raised again where it is awaited
+        return None, error
 
 
 async def _quietly(awaitable: Awaitable[object]) -> None:

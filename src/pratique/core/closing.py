@@ -4,7 +4,7 @@ from .callback import Callback
 from .crossing import Crossing
 from .event import Outcome, Record
 from .obligation import AUTHENTIC, UNIQUE, VALID, Obligation
-from .question import Act, Question
+from .question import Act, Question, Settle
 from .recorder import DURABLE, outcome_of
 from .refusal import Answer, BoundaryError, Refused, StoreBusy, StoreError
 
@@ -19,7 +19,9 @@ def closed(
     if isinstance(error, Refused):
         error.crossing_id = crossing.id
         return error
-    if isinstance(error, StoreError):
+    if isinstance(error, StoreError) and isinstance(question, Settle):
+        refused = _unknown()
+    elif isinstance(error, StoreError):
         refused = _store_refusal(error)
     elif (
         not isinstance(error, Exception)
@@ -44,6 +46,15 @@ def closed(
     return refused
 
 
+def effect_is_out(question: Question | None, *, acted: bool, failed: BaseException) -> bool:
+    """Say whether an effect may have been done that its keys don't say yet.
+
+    A handler that raised has told that it failed; one that was cancelled, or whose `Settle` failed,
+    may have done it.
+    """
+    return acted and not (isinstance(question, Act) and isinstance(failed, Exception))
+
+
 def _first_missing(crossing: Crossing) -> Obligation:
     return VALID if crossing.is_authentic else AUTHENTIC
 
@@ -58,6 +69,16 @@ def _store_refusal(error: StoreError) -> Refused:
         f"the store can't answer: {error}",
         code="store_unavailable",
         hint="nothing was written; the sender is asked to retry",
+        answer=Answer.RETRY,
+    )
+
+
+def _unknown() -> Refused:
+    return Refused(
+        UNIQUE,
+        "the effect was done, and that it was done could not be written",
+        code="unknown",
+        hint="its key stays held until the lease ends; look whether the effect may be done twice",
         answer=Answer.RETRY,
     )
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, Final, TypeVar, cast
 
 from .callback import Callback
-from .closing import closed, failed_effect, refusal_record, too_late
+from .closing import closed, effect_is_out, failed_effect, refusal_record, too_late
 from .crossing import Crossing
 from .event import Outcome
 from .question import (
@@ -119,7 +119,9 @@ class Run:
         """Open the effect's transaction with its keys."""
         self.transaction = transaction = needed(self.store).begin()
         self.session = transaction.session
-        return transaction.first_use(question.keys, self.crossing.id)
+        used = transaction.first_use(question.keys, self.crossing.id)
+        transaction.forbid_commit()  # from here on: a `link` that commits would use the keys up
+        return used
 
     def lookup(self, question: Lookup) -> object:
         """Find our own row, and lock it."""
@@ -132,8 +134,6 @@ class Run:
         """Do the effect, unless the deadline was first."""
         if self.gate is not None and not self.gate.enter():
             raise too_late(question)
-        if self.transaction is not None:
-            self.transaction.forbid_commit()
         self.acted = True
         self.call(question.call, question.admitted)
         if self.transaction is not None:
@@ -171,13 +171,18 @@ class Run:
             self.world.recorder.emit(record, sample=False)
         return done
 
-    def abandon(self) -> None:
-        """Undo what is open: roll back, or give the holds back. Never raises."""
+    def abandon(self, failed: BaseException) -> None:
+        """Undo what is open: roll back, or give the holds back. Never raises.
+
+        After an effect outside a transaction the holds stay until their lease ends: giving them
+        back would let the next delivery do it again at once.
+        """
         if self.transaction is not None:
             self.transaction.rollback()
             self.transaction = None
-        for key, token in self.holds.items():
-            quietly(needed(self.store).release, key, token)
+        if not effect_is_out(self.question, acted=self.acted, failed=failed):
+            for key, token in self.holds.items():
+                quietly(needed(self.store).release, key, token)
         self.holds.clear()
 
     def refuse(self, refused: Refused) -> None:
@@ -238,7 +243,7 @@ def finish(flow: Flow[T], run: Run, question: Question | None = None) -> T:
     try:
         return _loop(flow, run, question)
     except BaseException as error:
-        run.abandon()
+        run.abandon(error)
         refused = closed(error, run.question, run.crossing, acted=run.acted)
         if isinstance(refused, Refused):
             if not (run.gate is not None and run.gate.is_revoked):

@@ -198,15 +198,18 @@ class Sqlite3Store:
 class Sqlite3Transaction:
     """One transaction on the user's connection, which callables get as `session`."""
 
-    __slots__ = ("session",)
+    __slots__ = ("_key", "session")
 
     def __init__(self, connection: Any) -> None:
         self.session = connection
+        self._key: bytes | None = None
 
     def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
         """See `Transaction.first_use`."""
         try:
-            return run(self.session, statements.first_use(SQLITE, keys, crossing_id))
+            used = run(self.session, statements.first_use(SQLITE, keys, crossing_id))
+            self._key = keys[0]
+            return used
         except BaseException:
             roll_back(self.session)
             raise
@@ -228,14 +231,16 @@ class Sqlite3Transaction:
     def record(self, record: Record) -> None:
         """See `Transaction.record`."""
         self._allow()
-        run(self.session, statements.one(statements.event(record)))
+        if self._key is None:
+            run(self.session, statements.one(statements.event(record)))
+        elif not run(self.session, statements.event_beside(record, self._key)):
+            raise BoundaryError(statements.ENDED)
 
     def commit(self) -> None:
         """See `Transaction.commit`."""
         self._allow()
         if not self.session.in_transaction:
-            message = "the handler ended the transaction that its effect and its single use share"
-            raise BoundaryError(message)
+            raise BoundaryError(statements.ENDED)
         commit(self.session)
 
     def rollback(self) -> None:

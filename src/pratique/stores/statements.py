@@ -17,6 +17,7 @@ Rows = Sequence[Sequence[Any]]
 Statement = tuple[str, dict[str, Any]]
 Steps = Generator[Statement, Rows, T]
 SCHEMA_VERSION: Final = 1
+ENDED: Final = "the handler ended the transaction that its effect and its single use share"
 PROBE: Final = b"pratique start-up probe"
 
 
@@ -187,6 +188,21 @@ def event(record: Record) -> Statement:
             "record": encode_record(record).decode(),
         },
     )
+
+
+def event_beside(record: Record, key: bytes) -> Steps[bool]:
+    """Keep the record of a state change where its key is still in the transaction; else return False.
+
+    SQLite ends a transaction by itself on INSERT OR ROLLBACK: what comes after it has no key.
+    """
+    _, given = event(record)
+    rows = yield (
+        "INSERT INTO pratique_event (crossing_id, at_ms, boundary, outcome, record) "
+        "SELECT CAST(:crossing AS TEXT), CAST(:at AS BIGINT), CAST(:boundary AS TEXT), CAST(:outcome AS TEXT), "
+        "CAST(:record AS TEXT) WHERE EXISTS (SELECT 1 FROM pratique_key WHERE key = :key) RETURNING crossing_id",
+        {**given, "key": key},
+    )
+    return bool(rows)
 
 
 def refusal(record: Record, key: bytes, content: bytes | None) -> Statement:

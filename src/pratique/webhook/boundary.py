@@ -106,18 +106,22 @@ class Webhook(On, Boundary):
 
     def exclusive(self) -> dict[str, str]:
         """Return the key space and each live secret: no delivery may open at two boundaries."""
-        pins = repr(sorted(self.sender.pins.items()))
+        scheme = self.sender.scheme
         taken = {
-            f"keys {self.sender.scheme.name} {self.scope}": (
+            f"keys {scheme.name} {self.scope}": (
                 "they would use up each other's keys. Give each its own scope=."
             )
         }
+        # Only a pin of two values tells two endpoints apart; who leaves it out takes both.
+        cells = [f"{p.name}={v}" for p in scheme.pins if p.type is bool for v in (True, False)
+                 if self.sender.pins.get(p.name, v) is v] or [""]  # fmt: skip
         for secret in self._live:
-            mark = sha256(f"{secret.value}\0{pins}".encode()).hexdigest()
-            taken[f"secret {mark}"] = (
-                "they share a secret, so that a delivery to one opens at the other. "
-                "Give each its own, or pin what the sender signs (livemode=, account=)."
-            )
+            mark = sha256(secret.value.encode()).hexdigest()
+            for cell in cells:
+                taken[f"secret {mark} {cell}"] = (
+                    "they share a secret, so that a delivery to one opens at the other. "
+                    "Give each its own, or pin what the sender signs (livemode=)."
+                )
         return taken
 
     def mend(self, obligation: Obligation) -> str:

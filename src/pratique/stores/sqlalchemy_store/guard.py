@@ -14,7 +14,10 @@ _ENDS_IT: Final = re.compile(
     r"(?:^|;)(?:\s|/\*.*?\*/|--[^\n]*\n)*(?:commit|end|abort|begin|start\s+transaction|prepare\s+transaction|rollback(?!\s+to|\s+\w+\s+to))\b",
     re.IGNORECASE | re.DOTALL,
 )
-_QUOTED: Final = re.compile(r"'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$", re.DOTALL)
+# Comments and literals in one pass: an apostrophe in a comment opens no literal.
+_QUOTED: Final = re.compile(
+    r"""/\*.*?\*/|--[^\n]*|"(?:[^"]|"")*"|'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$""", re.DOTALL
+)
 _FULL: Final = 2
 
 
@@ -109,10 +112,9 @@ def _on_statement(connection: Connection, _cursor: Any, statement: str, *_: Any)
     guard = connection.info.get(_GUARD)
     if guard is None:
         return
-    if guard.is_armed:
-        if _ENDS_IT.search(_QUOTED.sub("''", statement)) is not None:
-            guard.refuse(connection)
-    elif " FOR UPDATE" in statement or " FOR NO KEY UPDATE" in statement:
+    if guard.is_armed and _ENDS_IT.search(_QUOTED.sub(" ", statement)) is not None:
+        guard.refuse(connection)
+    if " FOR UPDATE" in statement or " FOR NO KEY UPDATE" in statement:
         guard.saw_row_lock = True
 
 

@@ -73,6 +73,7 @@ class SqlTransaction:
     def __init__(self, session: Session, dialect: Dialect) -> None:
         self.session = session
         self._dialect = dialect
+        self._key: bytes | None = None
         try:
             self._root = session.begin()
             self._guard = Guard.on(session)
@@ -82,7 +83,9 @@ class SqlTransaction:
 
     def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
         """See `Transaction.first_use`."""
-        return run(self.session, statements.first_use(self._dialect, keys, crossing_id))
+        used = run(self.session, statements.first_use(self._dialect, keys, crossing_id))
+        self._key = keys[0]
+        return used
 
     def lock(self, linked: object) -> None:
         """Lock the row on databases with row locks, where `link` hasn't.
@@ -112,7 +115,10 @@ class SqlTransaction:
     def record(self, record: Record) -> None:
         """See `Transaction.record`."""
         self._check_ours()
-        run(self.session, statements.one(statements.event(record)))
+        if self._key is None:
+            run(self.session, statements.one(statements.event(record)))
+        elif not run(self.session, statements.event_beside(record, self._key)):
+            raise BoundaryError(statements.ENDED)
 
     def commit(self) -> None:
         """See `Transaction.commit`."""
@@ -140,8 +146,7 @@ class SqlTransaction:
             or self.session.get_transaction() is not self._root
             or not self._root.is_active
         ):
-            message = "the handler ended the transaction that its effect and its single use share"
-            raise BoundaryError(message)
+            raise BoundaryError(statements.ENDED)
 
 
 class AsyncSqlTransaction:
