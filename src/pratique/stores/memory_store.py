@@ -41,6 +41,7 @@ class MemoryStore:
         self.records: deque[Record] = deque(maxlen=KEPT_RECORDS)
         self.dead_letters: dict[tuple[str, bytes, str], bytes] = {}
         self._holds: dict[bytes, _Hold] = {}
+        self._released: dict[bytes, int] = {}
         self._lock = Lock()
         self.sync = self
         self.asynchronous = _OnLoop(self)
@@ -67,7 +68,7 @@ class MemoryStore:
 
     def _used(self, keys: Sequence[bytes]) -> bytes | None:
         for key in keys:
-            if key in self.settled or key in self._holds:
+            if key in self.settled or key in self._holds or key in self._released:
                 return key
             if key in self.open_keys:
                 message = "another delivery of it is being handled"
@@ -89,7 +90,7 @@ class MemoryStore:
             if held is not None and held.expires > now:
                 same = held.fingerprint == fingerprint
                 return Busy(timedelta(seconds=held.expires - now)) if same else Conflict()
-            token = held.token + 1 if held is not None else 1
+            token = 1 + (held.token if held is not None else self._released.get(key, 0))
             self._holds[key] = _Hold(token, now + lease.total_seconds(), fingerprint)
             return Held(token)
 
@@ -113,7 +114,8 @@ class MemoryStore:
             held = self._holds.get(key)
             if held is None or held.token != token:
                 return False
-            held.expires = 0.0
+            del self._holds[key]
+            self._released[key] = token
         return True
 
     def record_refusal(self, record: Record, key: bytes, content: bytes | None) -> None:
@@ -134,14 +136,19 @@ class MemoryStore:
                 self.open_keys.update(keys)
         return used
 
-    def give_back(self, keys: Sequence[bytes], *, record: Record | None) -> None:
-        """Close the keys: settled with their record, or free again without one."""
+    def settle_open(self, keys: Sequence[bytes], record: Record | None) -> None:
+        """Close the keys of a transaction: they are used."""
         with self._lock:
             self.open_keys.difference_update(keys)
+            for key in keys:
+                self.settled[key] = _NOTHING
             if record is not None:
-                for key in keys:
-                    self.settled[key] = _NOTHING
                 self.records.append(record)
+
+    def give_back(self, keys: Sequence[bytes]) -> None:
+        """Close the keys of a transaction: they are free again."""
+        with self._lock:
+            self.open_keys.difference_update(keys)
 
 
 class _MemoryTransaction:
@@ -172,10 +179,12 @@ class _MemoryTransaction:
         self._record = record
 
     def commit(self) -> None:
-        self._store.give_back(self._keys, record=self._record)
+        self._store.settle_open(self._keys, self._record)
+        self._keys = ()
 
     def rollback(self) -> None:
-        self._store.give_back(self._keys, record=None)
+        self._store.give_back(self._keys)
+        self._keys = ()
 
 
 class _OnLoop:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from threading import local
 from typing import Any, Final, TypeVar
 from uuid import uuid4
+from weakref import WeakSet
 
 from pratique.core.event import Record
 from pratique.core.refusal import BoundaryError, StoreBusy, StoreError
@@ -21,6 +22,28 @@ T = TypeVar("T")
 _log: Final = logging.getLogger("pratique")
 FULL: Final = 2
 EXTRA: Final = 3
+_OF_A_PARENT: Final[list[Any]] = []
+"""Kept for good: to close a connection that came over a fork would touch the parent's file."""
+
+
+class _Mine:
+    """A thread's connection: it ends with the thread."""
+
+    def __init__(self, connection: Any) -> None:
+        self.connection, self.pid = connection, os.getpid()
+
+    def end(self) -> None:
+        """Close it, unless it is a parent's."""
+        if self.pid != os.getpid():
+            _OF_A_PARENT.append(self.connection)
+            return
+        try:
+            self.connection.close()
+        except Exception as error:  # noqa: BLE001  another thread's closes with its thread
+            _log.debug("a connection was left open: %s", type(error).__name__)
+
+    def __del__(self) -> None:
+        self.end()
 
 
 def run(connection: Any, steps: Steps[T]) -> T:
@@ -38,7 +61,7 @@ def run(connection: Any, steps: Steps[T]) -> T:
             statement = steps.send(cursor.fetchall())
     except StopIteration as end:
         return end.value  # type: ignore[no-any-return]
-    except BoundaryError:
+    except (BoundaryError, StoreError):
         raise
     except Exception as error:
         raise store_error(error) from error
@@ -68,7 +91,7 @@ class Sqlite3Store:
     def __init__(self, connect: Callable[[], Any]) -> None:
         self._connect = connect
         self._mine = local()
-        self._opened: list[tuple[int, Any]] = []
+        self._opened: WeakSet[_Mine] = WeakSet()
         self.sync = self
         self.roots: tuple[Root, ...] = (Root(RootKind.STORE, "our own database"),)
 
@@ -88,27 +111,20 @@ class Sqlite3Store:
             raise BoundaryError(message)
 
     def close(self) -> None:
-        """Close every connection that this process opened.
-
-        A parent's is kept: closing it here would touch its file.
-        """
-        for pid, connection in self._opened:
-            if pid == os.getpid():
-                try:
-                    connection.close()
-                except Exception as error:  # noqa: BLE001  one of another thread ends with its thread
-                    _log.debug("a connection was left open: %s", type(error).__name__)
-        self._opened = [(pid, connection) for pid, connection in self._opened if pid != os.getpid()]
+        """Close every connection that this process opened; a parent's is kept."""
+        for mine in tuple(self._opened):
+            mine.end()
         self._mine = local()
 
     def connection(self) -> Any:
         """Return this thread's connection.
 
-        A forked child makes its own and leaves the parent's alone.
+        A forked child makes its own and leaves the parent's alone; so does a thread whose handler
+        closed it.
         """
-        mine = getattr(self._mine, "connection", None)
-        if mine is not None and self._mine.pid == os.getpid():
-            return mine
+        mine: _Mine | None = getattr(self._mine, "held", None)
+        if mine is not None and mine.pid == os.getpid() and is_open(mine.connection):
+            return mine.connection
         try:
             connection = self._connect()
             if getattr(connection, "autocommit", -1) is False:
@@ -123,8 +139,8 @@ class Sqlite3Store:
             raise
         except Exception as error:
             raise store_error(error) from error
-        self._opened.append((os.getpid(), connection))
-        self._mine.connection, self._mine.pid = connection, os.getpid()
+        self._mine.held = mine = _Mine(connection)
+        self._opened.add(mine)
         return connection
 
     @staticmethod
@@ -230,7 +246,8 @@ class Sqlite3Transaction:
 
     def record(self, record: Record) -> None:
         """See `Transaction.record`."""
-        self._allow()
+        if is_open(self.session):
+            self._allow()
         if self._key is None:
             run(self.session, statements.one(statements.event(record)))
         elif not run(self.session, statements.event_beside(record, self._key)):
@@ -238,15 +255,16 @@ class Sqlite3Transaction:
 
     def commit(self) -> None:
         """See `Transaction.commit`."""
-        self._allow()
-        if not self.session.in_transaction:
+        if not is_open(self.session) or not self.session.in_transaction:
             raise BoundaryError(statements.ENDED)
+        self._allow()
         commit(self.session)
 
     def rollback(self) -> None:
         """See `Transaction.rollback`."""
-        self._allow()
-        roll_back(self.session)
+        if is_open(self.session):
+            self._allow()
+            roll_back(self.session)
 
     def _allow(self) -> None:
         if hasattr(self.session, "set_authorizer"):
@@ -277,13 +295,24 @@ def commit(connection: Any) -> None:
         raise store_error(error) from error
 
 
+def is_open(connection: Any) -> bool:
+    """Say whether a connection can still be used."""
+    try:
+        return connection.in_transaction in (True, False)
+    except Exception:  # noqa: BLE001  apsw and sqlite3 each have an exception of their own for it
+        return False
+
+
 def roll_back(connection: Any) -> None:
     """Roll back what is open.
 
-    Never raises: a connection that can't is of no more use, and SQLite undoes it at the next open.
+    Never raises: a connection that can't is closed, and SQLite undoes it at the next open.
     """
     try:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
     except Exception:  # noqa: BLE001
-        connection.interrupt()
+        try:
+            connection.close()
+        except Exception as error:  # noqa: BLE001
+            _log.debug("a connection was left open: %s", type(error).__name__)

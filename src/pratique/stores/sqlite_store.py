@@ -88,7 +88,13 @@ class SqliteStore:
 
         operation = Operation(steps, tell)
         self._running().put(operation)
-        await future
+        try:
+            await future
+        except asyncio.CancelledError:
+            operation.is_withdrawn = (
+                True  # what its caller gave up on, and isn't begun, never lands
+            )
+            raise
         return operation.answer()
 
     def _running(self) -> Writer:
@@ -122,9 +128,12 @@ class SqliteStore:
     @staticmethod
     def _set_up(connection: Any) -> None:
         connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-        mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        mode = str(connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]).lower()
         connection.execute("PRAGMA synchronous = FULL")
-        if str(mode).lower() not in ("wal", "memory"):
+        if mode == "memory":
+            message = "stores.sqlite(path) is a file, and this is memory: use stores.memory()."
+            raise BoundaryError(message)
+        if mode != "wal":
             message = (
                 f"the file's journal mode is {mode}, and WAL can't be had there: is it on a "
                 f"network disk?"

@@ -22,13 +22,14 @@ MAX_BATCH: Final = 512
 class Operation:
     """One thing that a caller waits for: its steps, and its end."""
 
-    __slots__ = ("error", "result", "steps", "tell")
+    __slots__ = ("error", "is_withdrawn", "result", "steps", "tell")
 
     def __init__(self, steps: Callable[[], Steps[Any]], tell: Callable[[], object]) -> None:
         self.steps = steps
         self.tell = tell
         self.result: Any = None
         self.error: Exception | None = None
+        self.is_withdrawn = False
 
     def answer(self) -> Any:
         """Return what came of it, or raise."""
@@ -116,7 +117,8 @@ def _commit_together(connection: Any, batch: Sequence[Operation]) -> None:
     begin_immediate(connection)
     try:
         for operation in batch:
-            operation.result = run(connection, operation.steps())
+            if not operation.is_withdrawn:
+                operation.result = run(connection, operation.steps())
     except BaseException:
         roll_back(connection)
         if len(batch) == 1:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 from pratique.core.event import Record, decode_record, encode_record
-from pratique.core.refusal import BoundaryError
+from pratique.core.refusal import BoundaryError, StoreError
 from pratique.core.store import Busy, Conflict, Held, HoldAnswer, Settled
 
 T = TypeVar("T")
@@ -30,11 +30,13 @@ class Dialect:
         now: The store's own clock in milliseconds since 1970: leases are judged by it, never by a worker's clock.
         blob: The type of bytes.
         alone: The statements that let one process at a time make the tables, where the transaction doesn't see to it.
+        present: The statement that counts which of the tables are there.
     """
 
     name: str
     now: str
     blob: str
+    present: str
     alone: tuple[str, ...] = ()
 
     def tables(self) -> tuple[str, ...]:
@@ -42,13 +44,19 @@ class Dialect:
         return tuple(statement.replace("BYTES", self.blob) for statement in _TABLES)
 
 
+_NAMES: Final = ("pratique_store", "pratique_key", "pratique_event", "pratique_refusal")
+_QUOTED_NAMES: Final = ", ".join(f"'{name}'" for name in _NAMES)
 SQLITE: Final = Dialect(
-    "sqlite", "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)", "BLOB"
+    "sqlite",
+    "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
+    "BLOB",
+    f"SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN ({_QUOTED_NAMES})",
 )
 POSTGRESQL: Final = Dialect(
     "postgresql",
     "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)",
     "BYTEA",
+    f"SELECT count(to_regclass(name)) FROM unnest(ARRAY[{_QUOTED_NAMES}]) AS wanted(name)",
     # CREATE TABLE IF NOT EXISTS fails with a unique violation where two run at once. The number is
     # "pratique" in hex.
     ("SELECT pg_advisory_xact_lock(8102093121126167909)",),
@@ -74,8 +82,10 @@ _TABLES: Final = (
 
 def make_tables(dialect: Dialect, identity: str) -> Steps[None]:
     """Make what is absent; refuse tables of a later version."""
-    for statement in (*dialect.alone, *dialect.tables()):
-        yield statement, {}
+    # CREATE TABLE IF NOT EXISTS asks for the right to create, also where there is nothing to do.
+    if (yield dialect.present, {})[0][0] < len(_NAMES):
+        for statement in (*dialect.alone, *dialect.tables()):
+            yield statement, {}
     found = yield "SELECT version FROM pratique_store", {}
     if not found:
         yield (
@@ -92,6 +102,9 @@ def first_use(dialect: Dialect, keys: Sequence[bytes], crossing_id: str) -> Step
 
     Return the first that was there, and leave the undoing to the transaction.
     """
+    keys = tuple(dict.fromkeys(keys))
+    if not keys:
+        raise StoreError("the first use of no key was asked for")
     values = ", ".join(
         f"(:key{n}, 1, 0, NULL, :empty, :empty, :crossing, {dialect.now})" for n in range(len(keys))
     )
@@ -158,7 +171,7 @@ def settle(key: bytes, token: int, result: bytes, record: Record | None) -> Step
     """Make our hold final; nothing is written where its token is no longer in force."""
     rows = yield (
         "UPDATE pratique_key SET state = 1, result = :result, expires_ms = NULL "
-        "WHERE key = :key AND state = 0 AND token = :token RETURNING key",
+        "WHERE key = :key AND state = 0 AND token = :token AND expires_ms > 0 RETURNING key",
         {"key": key, "token": token, "result": result},
     )
     if rows and record is not None:
@@ -169,7 +182,7 @@ def settle(key: bytes, token: int, result: bytes, record: Record | None) -> Step
 def release(key: bytes, token: int) -> Steps[bool]:
     """End our lease now. The row stays, so that its token is never given again."""
     rows = yield (
-        "UPDATE pratique_key SET expires_ms = 0 WHERE key = :key AND state = 0 AND token = :token RETURNING key",
+        "UPDATE pratique_key SET expires_ms = 0 WHERE key = :key AND state = 0 AND token = :token AND expires_ms > 0 RETURNING key",
         {"key": key, "token": token},
     )
     return bool(rows)

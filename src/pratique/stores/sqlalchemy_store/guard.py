@@ -1,7 +1,11 @@
 """What is checked of a user's session at start, and what keeps our transaction ours."""
 
+import logging
+import os
 import re
+from collections.abc import Iterable
 from typing import Any, Final, NoReturn, Self
+from weakref import WeakSet
 
 from sqlalchemy import Engine, event, text
 from sqlalchemy.engine import Connection
@@ -14,11 +18,30 @@ _ENDS_IT: Final = re.compile(
     r"(?:^|;)(?:\s|/\*.*?\*/|--[^\n]*\n)*(?:commit|end|abort|begin|start\s+transaction|prepare\s+transaction|rollback(?!\s+to|\s+\w+\s+to))\b",
     re.IGNORECASE | re.DOTALL,
 )
+_LOCKS: Final = re.compile(r"\bFOR (?:NO KEY )?UPDATE(?: NOWAIT| SKIP LOCKED)?\s*$")
+"""At the end, and of no one table: `FOR UPDATE OF other` locks the other."""
 # Comments and literals in one pass: an apostrophe in a comment opens no literal.
 _QUOTED: Final = re.compile(
     r"""/\*.*?\*/|--[^\n]*|"(?:[^"]|"")*"|'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$""", re.DOTALL
 )
 _FULL: Final = 2
+_EXTRA: Final = 3
+_log: Final = logging.getLogger("pratique")
+_watched: Final[WeakSet[Engine]] = WeakSet()
+_of_a_parent: Final[list[Any]] = []
+
+
+def _leave_the_parents_connections() -> None:
+    """Give each engine a new pool in a forked child.
+
+    Two processes on one socket read each other's answers: "used before" for a key that is new.
+    """
+    for engine in tuple(_watched):
+        _of_a_parent.append(engine.pool)  # collected, it would close what the parent uses
+        engine.dispose(close=False)
+
+
+os.register_at_fork(after_in_child=_leave_the_parents_connections)
 
 
 class Guard:
@@ -27,13 +50,13 @@ class Guard:
     Whoever else ends its transaction is refused before it happens.
     """
 
-    __slots__ = ("_marked", "is_armed", "is_broken", "saw_row_lock")
+    __slots__ = ("_marked", "is_armed", "is_broken", "reads")
 
     def __init__(self) -> None:
         self._marked: list[Any] = []
         self.is_armed = False
         self.is_broken = False
-        self.saw_row_lock = False
+        self.reads: list[str] = []
 
     @classmethod
     def on(cls, session: Session) -> Self:
@@ -69,6 +92,12 @@ class Guard:
             "Leave the commit to pratique; savepoints (begin_nested) are fine."
         )
 
+    def locked(self, tables: Iterable[str]) -> bool:
+        """Say whether each statement that read one of the tables locked what it read."""
+        names = re.compile(rf"\b(?:{'|'.join(map(re.escape, tables))})\b")
+        reads = [statement for statement in self.reads if names.search(statement)]
+        return bool(reads) and all(_LOCKS.search(statement) for statement in reads)
+
     def follow(self, connection: Connection) -> None:
         """Stand on another connection of the session, where its handler has one begun."""
         if self.is_armed:
@@ -82,6 +111,7 @@ class Guard:
 
 def guard_engine(engine: Engine, session_type: type[Session]) -> None:
     """Watch an engine and a type of session, once."""
+    _watched.add(engine)
     if not event.contains(engine, "commit", _on_commit):
         event.listen(engine, "commit", _on_commit)
         event.listen(engine, "rollback", _on_rollback)
@@ -114,8 +144,7 @@ def _on_statement(connection: Connection, _cursor: Any, statement: str, *_: Any)
         return
     if guard.is_armed and _ENDS_IT.search(_QUOTED.sub(" ", statement)) is not None:
         guard.refuse(connection)
-    if " FOR UPDATE" in statement or " FOR NO KEY UPDATE" in statement:
-        guard.saw_row_lock = True
+    guard.reads.append(statement)
 
 
 def check_session(session: Session) -> Engine:
@@ -158,6 +187,12 @@ def check_durable(session: Session, dialect: str) -> None:
                 "Set it to FULL in a connect listener of the engine."
             )
             raise BoundaryError(message)
+        mode = str(session.execute(text("PRAGMA journal_mode")).scalar_one()).lower()
+        if any(files) and mode == "delete" and level < _EXTRA:
+            _log.warning(
+                "journal_mode is DELETE and synchronous FULL: a power cut can take back the last "
+                "commits, since the folder isn't synced. Set journal_mode=WAL or synchronous=EXTRA."
+            )
         return
     if session.execute(text("SHOW synchronous_commit")).scalar_one() == "off":
         message = (

@@ -19,6 +19,7 @@ from .guard import check_durable, check_session, guard_engine
 from .transaction import TROUBLE, AsyncSqlTransaction, SqlTransaction, run, store_error
 
 T = TypeVar("T")
+_NO_RIGHT = "42501"  # insufficient_privilege
 
 
 class SqlAlchemyStore:
@@ -58,7 +59,15 @@ class _Face:
         check_durable(session, dialect.name)
         guard_engine(engine, type(session))
         session.rollback()
-        run(session, statements.make_tables(dialect, uuid4().hex))
+        try:
+            run(session, statements.make_tables(dialect, uuid4().hex))
+        except StoreError as error:
+            if _NO_RIGHT not in str(error):
+                raise
+            message = (
+                f"{error}, when making the tables. Make them by hand: {'; '.join(dialect.tables())}"
+            )
+            raise BoundaryError(message) from error
         session.commit()
 
     def probe(self, session: Session) -> None:

@@ -5,10 +5,11 @@ Keys, effect and record in one commit.
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import CursorResult, text
+from sqlalchemy import CursorResult, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
@@ -92,11 +93,12 @@ class SqlTransaction:
 
         SQLite's write lock is held already.
         """
-        if (
-            self._dialect.name != "postgresql"
-            or self._guard.saw_row_lock
-            or linked not in _known_to(self.session, linked)
-        ):
+        if self._dialect.name != "postgresql":
+            return
+        state: Any = inspect(linked, raiseerr=False)
+        if getattr(state, "session", None) is not self.session:
+            return  # no row of the ORM in this session: `link` itself has to lock it
+        if self._guard.locked(str(getattr(table, "name", table)) for table in state.mapper.tables):
             return
         try:
             self.session.refresh(linked, with_for_update=True)
@@ -145,6 +147,7 @@ class SqlTransaction:
             self._guard.is_broken
             or self.session.get_transaction() is not self._root
             or not self._root.is_active
+            or not _driver_is_inside(self.session)
         ):
             raise BoundaryError(statements.ENDED)
 
@@ -186,8 +189,17 @@ class AsyncSqlTransaction:
             async with asyncio.timeout(ROLLBACK_SECONDS):
                 await self.session.run_sync(lambda _: self._inner.rollback())
         except Exception:  # noqa: BLE001
-            await self.session.invalidate()
+            with suppress(*TROUBLE):
+                await self.session.invalidate()
 
 
-def _known_to(session: Session, linked: object) -> Sequence[object]:
-    return (linked,) if hasattr(linked, "_sa_instance_state") and linked in session else ()
+def _driver_is_inside(session: Session) -> bool:
+    """Ask the driver, without a round trip: a handler may have committed beneath SQLAlchemy."""
+    driver: Any = session.connection().connection.driver_connection
+    if hasattr(driver, "is_in_transaction"):  # asyncpg
+        return bool(driver.is_in_transaction())
+    if hasattr(driver, "in_transaction"):  # sqlite3, aiosqlite
+        return bool(driver.in_transaction)
+    if hasattr(driver, "info"):  # psycopg: 0 is idle
+        return bool(driver.info.transaction_status != 0)
+    return True
