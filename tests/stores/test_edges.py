@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
+from sqlalchemy.pool import NullPool
 
 from pratique import stores
 from pratique.core.event import Outcome, Record
@@ -45,7 +46,7 @@ def own(path: Path) -> Any:
 
 def by_orm(url: str) -> Any:
     """Return a started store on a sync engine."""
-    face = stores.sqlalchemy(sessionmaker(create_engine(url))).sync
+    face = stores.sqlalchemy(sessionmaker(create_engine(url, poolclass=NullPool))).sync
     assert face is not None
     face.start()
     return face
@@ -169,7 +170,9 @@ def test_a_commit_beneath_sqlalchemy_is_noticed(url: str, commits: bool) -> None
 def test_a_lock_on_another_table_does_not_count(pg_url: str) -> None:
     """`link` locked the account and read the plan: the plan is locked by us, before `allow` judges it."""
     store = by_orm(pg_url)
-    engine = create_engine(pg_url, connect_args={"options": "-c lock_timeout=50"})
+    engine = create_engine(
+        pg_url, poolclass=NullPool, connect_args={"options": "-c lock_timeout=50"}
+    )
     Base.metadata.create_all(engine)
     with Session(engine) as session, session.begin():
         session.add_all([Account(id=1), Plan(id=1, state="pending")])
@@ -206,7 +209,7 @@ def test_a_forked_child_does_not_read_its_parents_answers(pg_url: str) -> None:
 @pytest.mark.server
 def test_tables_that_are_there_need_no_right_to_make_them(pg_url: str) -> None:
     """A role without CREATE starts on tables made by a migration; without tables it is told the SQL."""
-    admin = create_engine(pg_url)
+    admin = create_engine(pg_url, poolclass=NullPool)
     with admin.begin() as connection:
         connection.execute(text("REVOKE CREATE ON SCHEMA public FROM public"))
         connection.execute(text("DROP ROLE IF EXISTS app"))
