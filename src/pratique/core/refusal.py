@@ -136,6 +136,13 @@ class Refused(PratiqueError):
         return problem
 
 
+def too_large(limit: int) -> Refused:
+    """Return the refusal of a delivery over the size limit."""
+    return Refused(
+        Obligation.VALID, f"the content has more than {limit} bytes", code="too_large", status=413
+    )
+
+
 def mismatch(what: str, *, expected: object, got: object) -> str:
     """Return the one sentence in which an expectation and what came are compared.
 

@@ -13,7 +13,7 @@ from pratique.core.boundary import Boundary
 from pratique.core.claim import Claim, Fields, Tls, Via
 from pratique.core.obligation import VALID
 from pratique.core.perimeter import Perimeter
-from pratique.core.refusal import Answer, BoundaryError, Refused
+from pratique.core.refusal import Answer, BoundaryError, Refused, too_large
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -106,7 +106,7 @@ async def read_content(scope: Scope, receive: Receive, cap: int) -> bytes:
         if name == b"content-length" and (
             not value.isdigit() or len(value) > _LENGTH_DIGITS or int(value) > cap
         ):
-            raise _too_large(cap)
+            raise too_large(cap)
     chunks: list[bytes] = []
     size = 0
     try:
@@ -118,7 +118,7 @@ async def read_content(scope: Scope, receive: Receive, cap: int) -> bytes:
                 chunk: bytes = message.get("body", b"")
                 size += len(chunk)
                 if size > cap:
-                    raise _too_large(cap)
+                    raise too_large(cap)
                 chunks.append(chunk)
                 if not message.get("more_body", False):
                     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
@@ -229,10 +229,6 @@ class Guarded:
             await send(message)
 
         await self._app(scope, watched_receive, watched_send)
-
-
-def _too_large(cap: int) -> Refused:
-    return Refused(VALID, f"the content has more than {cap} bytes", code="too_large", status=413)
 
 
 def _tls(extension: dict[str, Any] | None) -> Tls | None:

@@ -12,7 +12,7 @@ from pratique.core.crossing import Crossing, Rule, settle
 from pratique.core.obligation import AUTHENTIC, BIT, CONFIRMED, FRESH, VALID, Obligation
 from pratique.core.proven import Admitted
 from pratique.core.question import Flow
-from pratique.core.refusal import Answer, BoundaryError, Refused
+from pratique.core.refusal import Answer, BoundaryError, Refused, too_large
 from pratique.core.secret import LiveSecret
 from pratique.core.store import Store
 from pratique.core.waiver import Observe, Waiver
@@ -232,11 +232,6 @@ class Webhook(On, Boundary):
                 )
             if store is not None:
                 yield from _callable_debts(registration, store)
-
-
-def too_large(limit: int) -> Refused:
-    """Return the refusal of a delivery over the size limit."""
-    return Refused(VALID, f"the content has more than {limit} bytes", code="too_large", status=413)
 
 
 def _decoded(decoder: msgspec.json.Decoder[Any], content: bytes) -> Any:
