@@ -7,8 +7,10 @@ import pytest
 
 from tests.architecture.source import Module, modules
 
-# The two drivers, and the perimeter that starts and closes what they drive.
-DRIVERS = frozenset({"core/drive.py", "core/adrive.py", "core/threads.py", "core/perimeter.py"})
+# The two drivers with their threads and timers, and the perimeter that starts and closes them.
+DRIVERS = frozenset(
+    f"core/{name}.py" for name in ("drive", "adrive", "threads", "deadlines", "perimeter")
+)
 # Reads the environment or a mounted file once, when the perimeter starts, and never in a flow.
 READS_AT_START = "core/secret.py"
 CRYPTOGRAPHY = "core/proofs/authentic/"

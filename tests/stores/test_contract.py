@@ -228,14 +228,20 @@ async def test_a_transaction_keeps_keys_and_record_together(store: Any) -> None:
         return
     for end, used, found in (("rollback", None, False), ("commit", b"k", True)):
         transaction = Face(await store.begin())
-        assert await transaction.first_use((b"k",), "c") is None
-        transaction.thing.forbid_commit()
-        await transaction.flush()
-        await transaction.record(record("c"))
+        assert await transaction.first_use((b"k", b"b"), record("c")) is None
         await getattr(transaction, end)()
         assert (await store.find("c") is not None) is found
         if used is not None:
+            assert await store.first_use((b"n", b"b", b"k"), "d") == b"b"
             assert await store.first_use((b"k",), "d") == used
+
+
+async def test_a_settled_hold_keeps_its_record(store: Any) -> None:
+    """The record of a crossing whose effect is outside a transaction lies beside its key too."""
+    held = await store.hold(b"k", lease=LEASE, crossing_id="c")
+    assert await store.find("c") is None
+    assert await store.settle(b"k", held.token, record=record("c"))
+    assert (await store.find("c")).outcome is Outcome.PROVEN
 
 
 async def test_a_store_starts_again(store: Any) -> None:
@@ -297,8 +303,6 @@ def test_two_workers_may_make_the_tables_at_once(pg_url: str) -> None:
                     == 1
                 )
                 connection.execute(
-                    text(
-                        "DROP TABLE pratique_store, pratique_key, pratique_event, pratique_refusal"
-                    )
+                    text("DROP TABLE pratique_store, pratique_key, pratique_refusal")
                 )
     engine.dispose()

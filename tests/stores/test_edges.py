@@ -20,6 +20,7 @@ from pratique.core.event import Outcome, Record
 from pratique.core.refusal import BoundaryError, StoreError
 
 LEASE = timedelta(seconds=30)
+RECORD = Record("c", datetime.now(UTC), "payments", "webhook", Outcome.PROVEN)
 
 
 class Base(DeclarativeBase):
@@ -81,12 +82,12 @@ def test_what_was_released_can_not_be_settled(tmp_path: Path, kind: str) -> None
     store.close()
 
 
-def test_a_transaction_in_memory_keeps_its_keys_without_a_record() -> None:
+def test_a_transaction_in_memory_keeps_its_keys() -> None:
     """Committed is used; rolled back is free."""
     store = stores.memory()
     for end, used in (("rollback", None), ("commit", b"k")):
         transaction = store.begin()
-        assert transaction.first_use((b"k",), "c") is None
+        assert transaction.first_use((b"k",), RECORD) is None
         getattr(transaction, end)()
         if used is not None:
             assert store.first_use((b"k",), "d") == used
@@ -96,8 +97,7 @@ def test_a_connection_that_a_handler_closed_is_replaced(tmp_path: Path) -> None:
     """Its transaction is refused, rollback doesn't raise, and the next crossing of the thread has a new one."""
     store = own(tmp_path / "a.db")
     transaction = store.begin()
-    assert transaction.first_use((b"k",), "c") is None
-    transaction.forbid_commit()
+    assert transaction.first_use((b"k",), RECORD) is None
     transaction.session.close()
     with pytest.raises(BoundaryError):
         transaction.commit()
@@ -152,17 +152,14 @@ def test_memory_is_no_file() -> None:
 def test_a_commit_beneath_sqlalchemy_is_noticed(url: str, commits: bool) -> None:
     """A handler that commits on the driver's own connection is reported; one that reads it isn't."""
     transaction = by_orm(url).begin()
-    assert transaction.first_use((b"k",), "c") is None
-    transaction.forbid_commit()
+    assert transaction.first_use((b"k",), RECORD) is None
     driver = transaction.session.connection().connection.dbapi_connection
-    record = Record("c", datetime.now(UTC), "payments", "webhook", Outcome.PROVEN)
     if commits:
         driver.commit()
         with pytest.raises(BoundaryError):
-            transaction.record(record)
+            transaction.commit()
         transaction.rollback()
     else:
-        transaction.record(record)
         transaction.commit()
 
 
@@ -177,7 +174,7 @@ def test_a_lock_on_another_table_does_not_count(pg_url: str) -> None:
     with Session(engine) as session, session.begin():
         session.add_all([Account(id=1), Plan(id=1, state="pending")])
     transaction = store.begin()
-    assert transaction.first_use((b"k",), "c") is None
+    assert transaction.first_use((b"k",), RECORD) is None
     transaction.session.get(Account, 1, with_for_update=True)
     transaction.lock(transaction.session.get(Plan, 1))
     change = text("UPDATE plan SET state = 'cancelled'")

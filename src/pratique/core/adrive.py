@@ -8,12 +8,12 @@ from typing import Any, Final, TypeVar, cast
 from .callback import Callback
 from .closing import closed, effect_is_out, failed_effect, refusal_record, too_late
 from .crossing import Crossing
+from .deadlines import Limit
 from .drive import Run, World, finish, is_awaitable, needed, revoke
-from .event import Outcome
+from .event import Outcome, Record
 from .question import (
     Act,
     Begin,
-    Commit,
     Confirm,
     Decide,
     Flow,
@@ -42,6 +42,7 @@ class _AsyncRun:
         "holds",
         "limit",
         "question",
+        "record",
         "session",
         "store",
         "thread",
@@ -57,9 +58,10 @@ class _AsyncRun:
         )
         self.transaction: AsyncTransaction | None = None
         self.session: object = None
+        self.record: Record | None = None
         self.holds: dict[bytes, int] = {}
         self.question: Question | None = None
-        self.limit: asyncio.Timeout | None = None
+        self.limit: Limit | None = None
         self.acted = False
         self.thread: Run | None = None  # the sync part, where the store has no async face
 
@@ -68,7 +70,7 @@ class _AsyncRun:
         value = (
             callback.call(*args, self.session) if callback.wants_session else callback.call(*args)
         )
-        return await value if is_awaitable(value) else value
+        return await value if is_awaitable(type(value)) else value
 
     async def call_outside(self, callback: Callback, *args: object) -> Any:
         """Call a user's callable outside a transaction: a sync one on a thread of the pool."""
@@ -77,7 +79,7 @@ class _AsyncRun:
         value, error = await asyncio.wrap_future(self.world.pool.submit(_carried, callback, *args))
         if error is not None:
             raise error
-        return await value if is_awaitable(value) else value
+        return await value if is_awaitable(type(value)) else value
 
     async def confirm(self, question: Confirm) -> object:
         return await self.call_outside(question.call, question.event)
@@ -91,9 +93,8 @@ class _AsyncRun:
     async def begin(self, question: Begin) -> bytes | None:
         self.transaction = transaction = await needed(self.store).begin()
         self.session = transaction.session
-        used = await transaction.first_use(question.keys, self.crossing.id)
-        transaction.forbid_commit()  # from here on: a `link` that commits would use the keys up
-        return used
+        self.record = question.record
+        return await transaction.first_use(question.keys, question.record)
 
     async def lookup(self, question: Lookup) -> object:
         if self.transaction is None:
@@ -105,23 +106,15 @@ class _AsyncRun:
 
     async def act(self, question: Act) -> None:
         if self.limit is not None:
-            self.limit.reschedule(
-                None
-            )  # the deadline bounds the proofs; an effect is never abandoned
+            self.limit.lift()  # the deadline bounds the proofs; an effect is never abandoned
         self.acted = True
         if self.transaction is None:
             await self.call_outside(question.call, question.admitted)
-        else:
-            await self.call(question.call, question.admitted)
-            await self.transaction.flush()
-
-    async def commit(self, _: Commit) -> None:
-        record = self.crossing.record(Outcome.PROVEN)
-        transaction = needed(self.transaction)
-        await transaction.record(record)
-        await transaction.commit()
+            return
+        await self.call(question.call, question.admitted)
+        await self.transaction.commit()
         self.transaction = None
-        self.world.recorder.emit(record, sample=False)
+        self.world.recorder.emit(needed(self.record), sample=False)
 
     async def hold(self, question: Hold) -> Any:
         held = await needed(self.store).hold(
@@ -182,7 +175,6 @@ _ANSWERS: Final[dict[type[Question], _AnswerOf]] = {
     Lookup: _AsyncRun.lookup,
     Decide: _AsyncRun.decide,
     Act: _AsyncRun.act,
-    Commit: _AsyncRun.commit,
     Hold: _AsyncRun.hold,
     Settle: _AsyncRun.settle,
 }
@@ -195,13 +187,13 @@ async def adrive(flow: Flow[T], crossing: Crossing, world: World) -> T:
         Refused: the only thing that leaves, save what the user's own effect raises.
     """
     run = _AsyncRun(crossing, world)
-    if world.deadline is None:
+    if world.deadlines is None:
         return await _finish(flow, run)
     try:
-        async with asyncio.timeout(world.deadline) as run.limit:
+        with world.deadlines.begin() as run.limit:
             return await _finish(flow, run)
     except TimeoutError as error:
-        if run.limit is None or not run.limit.expired():
+        if run.limit is None or not run.limit.is_over:
             raise
         refused = too_late(run.question)
         refused.crossing_id = crossing.id
@@ -238,7 +230,7 @@ async def _loop(flow: Flow[T], run: _AsyncRun) -> T:
         while True:
             run.question = question
             kind = type(question)
-            if run.limit is not None and run.limit.expired():
+            if run.limit is not None and run.limit.is_over:
                 raise too_late(question)  # a callable swallowed the cancellation
             if kind in _NEEDS_STORE and run.store is None:
                 return await _on_a_thread(flow, run, question)
@@ -268,7 +260,7 @@ async def _on_a_thread(flow: Flow[T], run: _AsyncRun, question: Question) -> T:
         return await asyncio.shield(waiting)
     except asyncio.CancelledError:
         if gate.revoke():
-            if run.limit is None or not run.limit.expired():
+            if run.limit is None or not run.limit.is_over:
                 revoke(run.thread, too_late(run.thread.question))
             future.cancel()
             waiting.add_done_callback(_forget)

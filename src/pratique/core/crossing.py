@@ -13,7 +13,6 @@ from .event import Outcome, Record, new_crossing_id
 from .obligation import ALLOWED, AUTHENTIC, BIT, CONFIRMED, LINKED, UNIQUE, Obligation, named
 from .proven import _SEAL, Admitted, Proven  # pyright: ignore[reportPrivateUsage]
 from .question import (
-    COMMIT,
     IGNORE,
     LATER,
     Act,
@@ -63,6 +62,15 @@ class Rule:
     act: Callback
     business: Callable[[Any], bytes]
     confirming: int = BIT[CONFIRMED]
+
+    @property
+    def stateful(self) -> int:
+        """Return what the transaction discharges, as bits: `unique`, `linked`, `allowed`."""
+        return (
+            (_UNIQUE if self.once is not None else 0)
+            | (_LINKED if self.link is not None else 0)
+            | (_ALLOWED if self.allow is not None else 0)
+        )
 
 
 class Crossing:
@@ -146,8 +154,10 @@ class Crossing:
             )
         return declaration
 
-    def record(self, outcome: Outcome, refused: Refused | None = None) -> Record:
-        """Return the compact record of how it ended."""
+    def record(
+        self, outcome: Outcome, refused: Refused | None = None, *, done: int | None = None
+    ) -> Record:
+        """Return the compact record of how it ended; *done* where more is discharged by then."""
         return Record(
             crossing_id=self.id,
             at=self.claim.received_at,
@@ -161,12 +171,12 @@ class Crossing:
             hint=refused.hint if refused is not None else "",
             key=sha256(self.key).hexdigest()[:KEY_DIGITS] if self.key else "",
             secret=self.secret_name,
-            proofs=_words(self.done),
+            proofs=_words(self.done if done is None else done),
             error=self.error,
         )
 
 
-def settle(  # noqa: C901, PLR0912  one procedure, in the order of the obligations
+def settle(  # noqa: C901  one procedure, in the order of the obligations
     crossing: Crossing, rule: Rule, event: object, key: bytes, *, is_transactional: bool
 ) -> Flow[Admitted[Any, Any, Any]]:
     """Carry a state change through: remote proofs, then one transaction for rest and effect.
@@ -196,7 +206,9 @@ def settle(  # noqa: C901, PLR0912  one procedure, in the order of the obligatio
         _check(value, UNIQUE, "it names no business object", code="no_business_key")
         keys.append(rule.business(value))
     if is_transactional:
-        used: bytes | None = yield Begin(tuple(keys))
+        # The record says what will hold when it is committed: `admit` mints only if it does.
+        record = crossing.record(Outcome.PROVEN, done=crossing.done | rule.stateful)
+        used: bytes | None = yield Begin(tuple(keys), record)
         if used is not None:
             raise _used_before(is_same_delivery=used == key)
     else:
@@ -215,8 +227,6 @@ def settle(  # noqa: C901, PLR0912  one procedure, in the order of the obligatio
         crossing.done |= _ALLOWED
     admitted = crossing.admit(event, subject if rule.confirm is not None else None, linked)
     yield Act(rule.act, admitted)
-    if is_transactional:
-        yield COMMIT
     for name, token in reversed(holds):
         if not (yield Settle(name, token, is_last=name == key)):
             raise _overtaken()

@@ -6,16 +6,17 @@
 from collections.abc import Callable, Coroutine
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any, Final, TypeVar, cast
 
 from .callback import Callback
 from .closing import closed, effect_is_out, failed_effect, refusal_record, too_late
 from .crossing import Crossing
-from .event import Outcome
+from .deadlines import Deadlines
+from .event import Outcome, Record
 from .question import (
     Act,
     Begin,
-    Commit,
     Confirm,
     Decide,
     Flow,
@@ -45,7 +46,7 @@ class World:
         answers: Answers for questions that rooms add, by type: (question) -> answer.
     """
 
-    __slots__ = ("answers", "deadline", "lease", "pool", "recorder", "store")
+    __slots__ = ("answers", "deadline", "deadlines", "lease", "pool", "recorder", "store")
 
     def __init__(
         self,
@@ -59,6 +60,7 @@ class World:
         self.store = store
         self.recorder = recorder
         self.deadline = deadline
+        self.deadlines = Deadlines(deadline) if deadline is not None else None
         self.lease = lease
         self.pool = Pool()
         self.answers = answers or {}
@@ -73,6 +75,7 @@ class Run:
         "gate",
         "holds",
         "question",
+        "record",
         "session",
         "store",
         "transaction",
@@ -86,6 +89,7 @@ class Run:
         self.store: SyncStore | None = world.store.sync if world.store is not None else None
         self.transaction: Transaction | None = None
         self.session: object = None
+        self.record: Record | None = None
         self.holds: dict[bytes, int] = {}
         self.question: Question | None = None
         self.acted = False
@@ -95,7 +99,7 @@ class Run:
         value = (
             callback.call(*args, self.session) if callback.wants_session else callback.call(*args)
         )
-        if is_awaitable(value):
+        if is_awaitable(type(value)):
             # A coroutine is truthy: never take it for an answer.
             if isinstance(value, Coroutine):
                 value.close()  # never awaited, and nobody should be warned of that too
@@ -119,9 +123,8 @@ class Run:
         """Open the effect's transaction with its keys."""
         self.transaction = transaction = needed(self.store).begin()
         self.session = transaction.session
-        used = transaction.first_use(question.keys, self.crossing.id)
-        transaction.forbid_commit()  # from here on: a `link` that commits would use the keys up
-        return used
+        self.record = question.record
+        return transaction.first_use(question.keys, question.record)
 
     def lookup(self, question: Lookup) -> object:
         """Find our own row, and lock it."""
@@ -131,22 +134,15 @@ class Run:
         return linked
 
     def act(self, question: Act) -> None:
-        """Do the effect, unless the deadline was first."""
+        """Do the effect, unless the deadline was first; commit it where a transaction is open."""
         if self.gate is not None and not self.gate.enter():
             raise too_late(question)
         self.acted = True
         self.call(question.call, question.admitted)
         if self.transaction is not None:
-            self.transaction.flush()
-
-    def commit(self, _: Commit) -> None:
-        """Write the event and commit."""
-        record = self.crossing.record(Outcome.PROVEN)
-        transaction = needed(self.transaction)
-        transaction.record(record)
-        transaction.commit()
-        self.transaction = None
-        self.world.recorder.emit(record, sample=False)
+            self.transaction.commit()
+            self.transaction = None
+            self.world.recorder.emit(needed(self.record), sample=False)
 
     def hold(self, question: Hold) -> Any:
         """Take a key for a lease."""
@@ -201,7 +197,6 @@ _ANSWERS: Final[dict[type[Question], Callable[[Run, Any], Any]]] = {
     Lookup: Run.lookup,
     Decide: Run.decide,
     Act: Run.act,
-    Commit: Run.commit,
     Hold: Run.hold,
     Settle: Run.settle,
 }
@@ -286,9 +281,15 @@ def _record_failed_effect(run: Run, error: BaseException) -> None:
     run.world.recorder.emit(record, sample=False)
 
 
-def is_awaitable(value: object) -> bool:
-    """Say whether it is to be awaited; by its type, since an object may answer to any name."""
-    return hasattr(type(value), "__await__")
+def _has_await(kind: type) -> bool:
+    return hasattr(kind, "__await__")
+
+
+is_awaitable: Final[Callable[[type], bool]] = lru_cache(maxsize=512)(_has_await)
+"""(type of what a callable returned) -> whether it is to be awaited.
+
+By its type, since an object may answer to any name.
+"""
 
 
 def needed(thing: T | None) -> T:

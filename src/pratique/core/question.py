@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final, TypeVar
 import msgspec
 
 from .callback import Callback
+from .event import Record
 from .obligation import Obligation
 
 T = TypeVar("T")
@@ -66,11 +67,14 @@ class Name(Question, frozen=True, gc=False):
 class Begin(Question, frozen=True, gc=False):
     """Open the effect's transaction: is it the first time for all of these keys?
 
+    The record lies beside the first key from the start: a refusal takes both back.
+
     Answer: None, or the first used before.
     """
 
     obligation: ClassVar[Obligation] = Obligation.UNIQUE
     keys: tuple[bytes, ...]
+    record: Record
 
 
 class Lookup(Question, frozen=True, gc=False):
@@ -91,17 +95,14 @@ class Decide(Question, frozen=True, gc=False):
 
 
 class Act(Question, frozen=True, gc=False):
-    """Do it. No proof is asked for after this."""
+    """Do it and, where a transaction is open, commit it: effect, single use and event together.
+
+    No proof is asked for after this.
+    """
 
     obligation: ClassVar[Obligation] = Obligation.VALID
     call: Callback
     admitted: object
-
-
-class Commit(Question, frozen=True, gc=False):
-    """Write the event and commit: effect, single use and event together."""
-
-    obligation: ClassVar[Obligation] = Obligation.UNIQUE
 
 
 class Hold(Question, frozen=True, gc=False):
@@ -121,6 +122,3 @@ class Settle(Question, frozen=True, gc=False):
     result: bytes = b""
     is_last: bool = True
     """Write the crossing's record with this one."""
-
-
-COMMIT: Final = Commit()

@@ -41,7 +41,7 @@ HoldAnswer = Held | Settled | Busy | Conflict
 class Transaction(Protocol):
     """One open transaction in the user's own database.
 
-    Every method raises StoreError, and nothing else.
+    Every method raises StoreError and, `commit` excepted, nothing else.
     """
 
     @property
@@ -49,10 +49,11 @@ class Transaction(Protocol):
         """What the user's callables get as their last argument."""
         ...
 
-    def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
-        """Write the keys as settled.
+    def first_use(self, keys: Sequence[bytes], record: Record) -> bytes | None:
+        """Write the keys as settled, the first with the record of the crossing.
 
-        Return None where all are new, else the first that was used before.
+        Return None where all are new, else the first that was used before. From here to `commit`,
+        a commit by anybody else on this session raises BoundaryError.
 
         The first statement of the transaction: the unique constraint makes concurrent deliveries
         wait for each other.
@@ -63,23 +64,14 @@ class Transaction(Protocol):
         """Make sure that no other transaction changes the row *linked* before this one ends."""
         ...
 
-    def forbid_commit(self) -> None:
-        """From here to `commit`, a commit by anybody else on this session raises BoundaryError."""
-        ...
-
-    def flush(self) -> None:
-        """Send what the handler changed to the database.
-
-        What goes wrong is the handler's own, and raised as it is.
-        """
-        ...
-
-    def record(self, record: Record) -> None:
-        """Write the record of the state change."""
-        ...
-
     def commit(self) -> None:
-        """Commit all of it, durably; BoundaryError where somebody else ended the transaction."""
+        """Send what the handler changed, then commit all of it, durably.
+
+        Raises:
+            StoreError: the database didn't commit.
+            BoundaryError: somebody else ended the transaction.
+            Exception: what the handler changed can't be written; its own error, as it is.
+        """
         ...
 
     def rollback(self) -> None:
@@ -166,24 +158,12 @@ class AsyncTransaction(Protocol):
         """What the user's callables get as their last argument."""
         ...
 
-    async def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
+    async def first_use(self, keys: Sequence[bytes], record: Record) -> bytes | None:
         """See `Transaction.first_use`."""
         ...
 
     async def lock(self, linked: object) -> None:
         """See `Transaction.lock`."""
-        ...
-
-    def forbid_commit(self) -> None:
-        """See `Transaction.forbid_commit`."""
-        ...
-
-    async def flush(self) -> None:
-        """See `Transaction.flush`."""
-        ...
-
-    async def record(self, record: Record) -> None:
-        """See `Transaction.record`."""
         ...
 
     async def commit(self) -> None:

@@ -156,27 +156,19 @@ class _MemoryTransaction:
 
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
-        self._keys: tuple[bytes, ...] = ()
+        self._keys: Sequence[bytes] = ()
         self._record: Record | None = None
         self.session = None
 
-    def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
+    def first_use(self, keys: Sequence[bytes], record: Record) -> bytes | None:
         used = self._store.take(keys)
         if used is None:
-            self._keys = tuple(keys)
+            self._keys = keys
+            self._record = record
         return used
 
     def lock(self, linked: object) -> None:
         """Lock nothing: there is no session."""
-
-    def forbid_commit(self) -> None:
-        """Forbid nothing: there is no session."""
-
-    def flush(self) -> None:
-        """Send nothing: there is no session."""
-
-    def record(self, record: Record) -> None:
-        self._record = record
 
     def commit(self) -> None:
         self._store.settle_open(self._keys, self._record)
@@ -232,20 +224,11 @@ class _AsyncMemoryTransaction:
         self._inner = _MemoryTransaction(store)
         self.session = None
 
-    async def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
-        return self._inner.first_use(keys, crossing_id)
+    async def first_use(self, keys: Sequence[bytes], record: Record) -> bytes | None:
+        return self._inner.first_use(keys, record)
 
     async def lock(self, linked: object) -> None:
         """Lock nothing: there is no session."""
-
-    def forbid_commit(self) -> None:
-        """Forbid nothing: there is no session."""
-
-    async def flush(self) -> None:
-        """Send nothing: there is no session."""
-
-    async def record(self, record: Record) -> None:
-        self._inner.record(record)
 
     async def commit(self) -> None:
         self._inner.commit()

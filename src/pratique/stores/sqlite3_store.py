@@ -16,7 +16,7 @@ from pratique.core.roots import Root, RootKind
 from pratique.core.store import AsyncStore, HoldAnswer
 
 from . import statements
-from .statements import PROBE, SQLITE, Steps
+from .statements import PROBE, SQLITE, Result, Steps
 
 T = TypeVar("T")
 _log: Final = logging.getLogger("pratique")
@@ -58,13 +58,20 @@ def run(connection: Any, steps: Steps[T]) -> T:
         statement = next(steps)
         while True:
             cursor.execute(*statement)
-            statement = steps.send(cursor.fetchall())
+            rows = cursor.fetchall()
+            statement = steps.send(Result(rows, _written(connection, cursor)))
     except StopIteration as end:
         return end.value  # type: ignore[no-any-return]
     except (BoundaryError, StoreError):
         raise
     except Exception as error:
         raise store_error(error) from error
+
+
+def _written(connection: Any, cursor: Any) -> int:
+    """Return how many rows the last statement wrote; apsw counts on the connection."""
+    count: int = cursor.rowcount if hasattr(cursor, "rowcount") else connection.changes()
+    return count
 
 
 def store_error(error: Exception) -> StoreError:
@@ -100,7 +107,7 @@ class Sqlite3Store:
         connection = self.connection()
         self._in_transaction(statements.make_tables(SQLITE, uuid4().hex))
         transaction = self.begin()
-        transaction.first_use((PROBE,), "probe")
+        run(connection, statements.first_use(SQLITE, (PROBE,), "probe"))
         transaction.rollback()
         if run(connection, statements.is_there(PROBE)):
             self._in_transaction(statements.forget(PROBE))
@@ -175,12 +182,17 @@ class Sqlite3Store:
 
     def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
         """See `SyncStore.first_use`."""
-        transaction = self.begin()
-        used = transaction.first_use(keys, crossing_id)
+        connection = self.connection()
+        begin_immediate(connection)
+        try:
+            used = run(connection, statements.first_use(SQLITE, keys, crossing_id))
+        except BaseException:
+            roll_back(connection)
+            raise
         if used is None:
-            transaction.commit()
+            commit(connection)
         else:
-            transaction.rollback()
+            roll_back(connection)
         return used
 
     def hold(
@@ -218,46 +230,30 @@ class Sqlite3Transaction:
 
     def __init__(self, connection: Any) -> None:
         self.session = connection
-        self._key: bytes | None = None
+        self._key = b""
 
-    def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
+    def first_use(self, keys: Sequence[bytes], record: Record) -> bytes | None:
         """See `Transaction.first_use`."""
+        self._key = keys[0]
         try:
-            used = run(self.session, statements.first_use(SQLITE, keys, crossing_id))
-            self._key = keys[0]
-            return used
+            used = run(self.session, statements.first_use(SQLITE, keys, record.crossing_id, record))
         except BaseException:
             roll_back(self.session)
             raise
+        self._forbid()
+        return used
 
     def lock(self, linked: object) -> None:
         """Lock nothing more: BEGIN IMMEDIATE holds the only write lock."""
-
-    def forbid_commit(self) -> None:
-        """Let the database itself refuse COMMIT, ROLLBACK and BEGIN until we commit.
-
-        Savepoints stay allowed.
-        """
-        if hasattr(self.session, "set_authorizer"):
-            self.session.set_authorizer(_deny_transaction)
-
-    def flush(self) -> None:
-        """Send nothing: statements were sent as they came."""
-
-    def record(self, record: Record) -> None:
-        """See `Transaction.record`."""
-        if is_open(self.session):
-            self._allow()
-        if self._key is None:
-            run(self.session, statements.one(statements.event(record)))
-        elif not run(self.session, statements.event_beside(record, self._key)):
-            raise BoundaryError(statements.ENDED)
 
     def commit(self) -> None:
         """See `Transaction.commit`."""
         if not is_open(self.session) or not self.session.in_transaction:
             raise BoundaryError(statements.ENDED)
         self._allow()
+        # SQLite ends a transaction by itself on INSERT OR ROLLBACK: what comes after has no key.
+        if not run(self.session, statements.is_there(self._key)):
+            raise BoundaryError(statements.ENDED)
         commit(self.session)
 
     def rollback(self) -> None:
@@ -265,6 +261,12 @@ class Sqlite3Transaction:
         if is_open(self.session):
             self._allow()
             roll_back(self.session)
+
+    def _forbid(self) -> None:
+        # The database itself refuses COMMIT, ROLLBACK and BEGIN until we commit; savepoints stay
+        # allowed.
+        if hasattr(self.session, "set_authorizer"):
+            self.session.set_authorizer(_deny_transaction)
 
     def _allow(self) -> None:
         if hasattr(self.session, "set_authorizer"):

@@ -6,16 +6,24 @@ Generators that yield statements and are sent rows.
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from pratique.core.event import Record, decode_record, encode_record
 from pratique.core.refusal import BoundaryError, StoreError
 from pratique.core.store import Busy, Conflict, Held, HoldAnswer, Settled
 
 T = TypeVar("T")
-Rows = Sequence[Sequence[Any]]
 Statement = tuple[str, dict[str, Any]]
-Steps = Generator[Statement, Rows, T]
+
+
+class Result(NamedTuple):
+    """What a statement did: the rows that it returned, the number that it wrote."""
+
+    rows: Sequence[Sequence[Any]]
+    written: int
+
+
+Steps = Generator[Statement, Result, T]
 SCHEMA_VERSION: Final = 1
 ENDED: Final = "the handler ended the transaction that its effect and its single use share"
 PROBE: Final = b"pratique start-up probe"
@@ -44,7 +52,7 @@ class Dialect:
         return tuple(statement.replace("BYTES", self.blob) for statement in _TABLES)
 
 
-_NAMES: Final = ("pratique_store", "pratique_key", "pratique_event", "pratique_refusal")
+_NAMES: Final = ("pratique_store", "pratique_key", "pratique_refusal")
 _QUOTED_NAMES: Final = ", ".join(f"'{name}'" for name in _NAMES)
 SQLITE: Final = Dialect(
     "sqlite",
@@ -66,11 +74,11 @@ DIALECTS: Final = {dialect.name: dialect for dialect in (SQLITE, POSTGRESQL)}
 _TABLES: Final = (
     "CREATE TABLE IF NOT EXISTS pratique_store (identity TEXT PRIMARY KEY, version INTEGER NOT NULL)",
     # state 0 held, 1 settled. token grows with each takeover and is never given twice. A settled
-    # key stays for good.
+    # key stays for good. record: the event of the crossing, beside the first of its keys.
     "CREATE TABLE IF NOT EXISTS pratique_key (key BYTES PRIMARY KEY, state SMALLINT NOT NULL, token BIGINT NOT NULL, "
-    "expires_ms BIGINT, fingerprint BYTES NOT NULL, result BYTES NOT NULL, crossing_id TEXT NOT NULL, at_ms BIGINT NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS pratique_event (crossing_id TEXT PRIMARY KEY, at_ms BIGINT NOT NULL, "
-    "boundary TEXT NOT NULL, outcome TEXT NOT NULL, record TEXT NOT NULL)",
+    "expires_ms BIGINT, fingerprint BYTES NOT NULL, result BYTES NOT NULL, crossing_id TEXT NOT NULL, at_ms BIGINT NOT NULL, "
+    "record TEXT)",
+    "CREATE INDEX IF NOT EXISTS pratique_key_event ON pratique_key (crossing_id) WHERE record IS NOT NULL",
     # One row a (boundary, key, code): a delivery replayed for ever fills no disk. content: it is a
     # dead letter.
     "CREATE TABLE IF NOT EXISTS pratique_refusal (boundary TEXT NOT NULL, key BYTES NOT NULL, code TEXT NOT NULL, "
@@ -83,45 +91,60 @@ _TABLES: Final = (
 def make_tables(dialect: Dialect, identity: str) -> Steps[None]:
     """Make what is absent; refuse tables of a later version."""
     # CREATE TABLE IF NOT EXISTS asks for the right to create, also where there is nothing to do.
-    if (yield dialect.present, {})[0][0] < len(_NAMES):
+    if (yield dialect.present, {}).rows[0][0] < len(_NAMES):
         for statement in (*dialect.alone, *dialect.tables()):
             yield statement, {}
     found = yield "SELECT version FROM pratique_store", {}
-    if not found:
+    if not found.rows:
         yield (
             "INSERT INTO pratique_store (identity, version) VALUES (:identity, :version) ON CONFLICT (identity) DO NOTHING",
             {"identity": identity, "version": SCHEMA_VERSION},
         )
-    elif found[0][0] > SCHEMA_VERSION:
-        message = f"the store's tables have version {found[0][0]}, this pratique knows {SCHEMA_VERSION}. Upgrade pratique."
+    elif found.rows[0][0] > SCHEMA_VERSION:
+        message = f"the store's tables have version {found.rows[0][0]}, this pratique knows {SCHEMA_VERSION}. Upgrade pratique."
         raise BoundaryError(message)
 
 
-def first_use(dialect: Dialect, keys: Sequence[bytes], crossing_id: str) -> Steps[bytes | None]:
-    """Write the keys as settled.
+def first_use(
+    dialect: Dialect, keys: Sequence[bytes], crossing_id: str, record: Record | None = None
+) -> Steps[bytes | None]:
+    """Write the keys as settled, the first with the record of the crossing.
 
     Return the first that was there, and leave the undoing to the transaction.
     """
     keys = tuple(dict.fromkeys(keys))
     if not keys:
         raise StoreError("the first use of no key was asked for")
+    names = [f":key{n}" for n in range(len(keys))]
+    given = {f"key{n}": key for n, key in enumerate(keys)}
+    rest = f"1, 0, NULL, :empty, :empty, :crossing, {dialect.now}"
     values = ", ".join(
-        f"(:key{n}, 1, 0, NULL, :empty, :empty, :crossing, {dialect.now})" for n in range(len(keys))
+        f"({name}, {rest}, {'NULL' if n else ':record'})" for n, name in enumerate(names)
     )
-    rows = yield (
-        "INSERT INTO pratique_key (key, state, token, expires_ms, fingerprint, result, crossing_id, at_ms) "
-        f"VALUES {values} ON CONFLICT (key) DO NOTHING RETURNING key",
-        {"empty": b"", "crossing": crossing_id, **{f"key{n}": key for n, key in enumerate(keys)}},
+    # Counted, not RETURNING: to fetch rows is one more wait for a driver that works on a thread.
+    done = yield (
+        f"INSERT INTO pratique_key (key, state, token, expires_ms, fingerprint, result, crossing_id, at_ms, record) "
+        f"VALUES {values} ON CONFLICT (key) DO NOTHING",
+        {
+            **given,
+            "empty": b"",
+            "crossing": crossing_id,
+            "record": encode_record(record).decode() if record is not None else None,
+        },
     )
-    if len(rows) == len(keys):
+    if done.written == len(keys):
         return None
-    new = {bytes(row[0]) for row in rows}
-    return next(key for key in keys if key not in new)
+    found = yield (
+        f"SELECT key FROM pratique_key WHERE key IN ({', '.join(names)}) AND crossing_id <> :crossing",
+        {**given, "crossing": crossing_id},
+    )
+    used = {bytes(row[0]) for row in found.rows}
+    return next((key for key in keys if key in used), keys[0])
 
 
 def is_there(key: bytes) -> Steps[bool]:
     """Say whether the key has a row."""
-    return bool((yield "SELECT 1 FROM pratique_key WHERE key = :key", {"key": key}))
+    return bool((yield "SELECT 1 FROM pratique_key WHERE key = :key", {"key": key}).rows)
 
 
 def forget(key: bytes) -> Steps[None]:
@@ -140,28 +163,28 @@ def hold(
         "empty": b"",
         "crossing": crossing_id,
     }
-    rows = yield (
+    held = yield (
         "INSERT INTO pratique_key (key, state, token, expires_ms, fingerprint, result, crossing_id, at_ms) "
         f"VALUES (:key, 0, 1, {dialect.now} + :lease, :fingerprint, :empty, :crossing, {dialect.now}) "
         "ON CONFLICT (key) DO NOTHING RETURNING token",
         given,
     )
-    if not rows:
+    if not held.rows:
         del given["empty"]
-        rows = yield (
+        held = yield (
             f"UPDATE pratique_key SET token = token + 1, expires_ms = {dialect.now} + :lease, fingerprint = :fingerprint, "
             f"crossing_id = :crossing WHERE key = :key AND state = 0 AND expires_ms <= {dialect.now} RETURNING token",
             given,
         )
-    if rows:
-        return Held(int(rows[0][0]))
+    if held.rows:
+        return Held(int(held.rows[0][0]))
     found = yield (
         f"SELECT state, fingerprint, result, expires_ms - {dialect.now} FROM pratique_key WHERE key = :key",
         {"key": key},
     )
-    if not found:
+    if not found.rows:
         return Busy(timedelta(seconds=1))
-    state, known, result, left = found[0]
+    state, known, result, left = found.rows[0]
     if bytes(known) != fingerprint:
         return Conflict()
     return Settled(bytes(result)) if state else Busy(timedelta(milliseconds=max(1, int(left))))
@@ -169,53 +192,22 @@ def hold(
 
 def settle(key: bytes, token: int, result: bytes, record: Record | None) -> Steps[bool]:
     """Make our hold final; nothing is written where its token is no longer in force."""
-    rows = yield (
-        "UPDATE pratique_key SET state = 1, result = :result, expires_ms = NULL "
-        "WHERE key = :key AND state = 0 AND token = :token AND expires_ms > 0 RETURNING key",
-        {"key": key, "token": token, "result": result},
+    text = encode_record(record).decode() if record is not None else None
+    done = yield (
+        "UPDATE pratique_key SET state = 1, result = :result, expires_ms = NULL, record = :record "
+        "WHERE key = :key AND state = 0 AND token = :token AND expires_ms > 0",
+        {"key": key, "token": token, "result": result, "record": text},
     )
-    if rows and record is not None:
-        yield event(record)
-    return bool(rows)
+    return done.written == 1
 
 
 def release(key: bytes, token: int) -> Steps[bool]:
     """End our lease now. The row stays, so that its token is never given again."""
-    rows = yield (
-        "UPDATE pratique_key SET expires_ms = 0 WHERE key = :key AND state = 0 AND token = :token AND expires_ms > 0 RETURNING key",
+    done = yield (
+        "UPDATE pratique_key SET expires_ms = 0 WHERE key = :key AND state = 0 AND token = :token AND expires_ms > 0",
         {"key": key, "token": token},
     )
-    return bool(rows)
-
-
-def event(record: Record) -> Statement:
-    """Return the statement that keeps the record of a state change."""
-    return (
-        "INSERT INTO pratique_event (crossing_id, at_ms, boundary, outcome, record) "
-        "VALUES (:crossing, :at, :boundary, :outcome, :record)",
-        {
-            "crossing": record.crossing_id,
-            "at": _ms(record),
-            "boundary": record.boundary,
-            "outcome": record.outcome.value,
-            "record": encode_record(record).decode(),
-        },
-    )
-
-
-def event_beside(record: Record, key: bytes) -> Steps[bool]:
-    """Keep the record of a state change where its key is still in the transaction; else return False.
-
-    SQLite ends a transaction by itself on INSERT OR ROLLBACK: what comes after it has no key.
-    """
-    _, given = event(record)
-    rows = yield (
-        "INSERT INTO pratique_event (crossing_id, at_ms, boundary, outcome, record) "
-        "SELECT CAST(:crossing AS TEXT), CAST(:at AS BIGINT), CAST(:boundary AS TEXT), CAST(:outcome AS TEXT), "
-        "CAST(:record AS TEXT) WHERE EXISTS (SELECT 1 FROM pratique_key WHERE key = :key) RETURNING crossing_id",
-        {**given, "key": key},
-    )
-    return bool(rows)
+    return done.written == 1
 
 
 def refusal(record: Record, key: bytes, content: bytes | None) -> Statement:
@@ -244,12 +236,12 @@ def one(statement: Statement) -> Steps[None]:
 
 def find(crossing_id: str) -> Steps[Record | None]:
     """Return the record of a crossing."""
-    rows = yield (
-        "SELECT record FROM pratique_event WHERE crossing_id = :crossing "
+    found = yield (
+        "SELECT record FROM pratique_key WHERE crossing_id = :crossing AND record IS NOT NULL "
         "UNION ALL SELECT record FROM pratique_refusal WHERE crossing_id = :crossing",
         {"crossing": crossing_id},
     )
-    return decode_record(rows[0][0]) if rows else None
+    return decode_record(found.rows[0][0]) if found.rows else None
 
 
 def _ms(record: Record) -> int:

@@ -4,11 +4,12 @@ import logging
 import os
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Final, NoReturn, Self
 from weakref import WeakSet
 
 from sqlalchemy import Engine, event, text
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, ExceptionContext
 from sqlalchemy.orm import Session
 
 from pratique.core.refusal import BoundaryError
@@ -116,6 +117,7 @@ def guard_engine(engine: Engine, session_type: type[Session]) -> None:
         event.listen(engine, "commit", _on_commit)
         event.listen(engine, "rollback", _on_rollback)
         event.listen(engine, "before_cursor_execute", _on_statement)
+        event.listen(engine, "handle_error", _on_error)
     if not event.contains(session_type, "after_begin", _on_begin):
         event.listen(session_type, "after_begin", _on_begin)
 
@@ -138,11 +140,38 @@ def _on_rollback(connection: Connection) -> None:
         guard.is_broken = True
 
 
+@lru_cache(maxsize=512)
+def _ends_it(statement: str) -> bool:
+    return _ENDS_IT.search(_QUOTED.sub(" ", statement)) is not None
+
+
+def _on_error(context: ExceptionContext) -> None:
+    # SQLite ends a transaction by itself on INSERT OR ROLLBACK: what comes after it has no key.
+    connection = context.connection
+    if connection is None:
+        return
+    guard = connection.info.get(_GUARD)
+    if guard is not None and guard.is_armed and not driver_is_inside(connection):
+        guard.is_broken = True
+
+
+def driver_is_inside(connection: Connection) -> bool:
+    """Ask the driver, without a round trip: a transaction may have ended beneath SQLAlchemy."""
+    driver: Any = connection.connection.driver_connection
+    if hasattr(driver, "is_in_transaction"):  # asyncpg
+        return bool(driver.is_in_transaction())
+    if hasattr(driver, "in_transaction"):  # sqlite3, aiosqlite
+        return bool(driver.in_transaction)
+    if hasattr(driver, "info"):  # psycopg: 0 is idle
+        return bool(driver.info.transaction_status != 0)
+    return True
+
+
 def _on_statement(connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
     guard = connection.info.get(_GUARD)
     if guard is None:
         return
-    if guard.is_armed and _ENDS_IT.search(_QUOTED.sub(" ", statement)) is not None:
+    if guard.is_armed and _ends_it(statement):
         guard.refuse(connection)
     guard.reads.append(statement)
 

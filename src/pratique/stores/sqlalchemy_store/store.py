@@ -183,13 +183,7 @@ class _AsyncFace(_Face):
         """Keep the engine: it is the user's."""
 
     async def begin(self) -> AsyncSqlTransaction:
-        session = self.new_session()
-        try:
-            inner = await session.run_sync(SqlTransaction, self.known())
-        except BaseException:
-            await session.close()
-            raise
-        return AsyncSqlTransaction(session, inner)
+        return AsyncSqlTransaction(self.new_session(), self.known())
 
     async def _once(self, steps: Steps[T], *, keep: Callable[[T], bool] = lambda _: True) -> T:
         session = self.new_session()

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from sqlalchemy import CursorResult, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,9 +17,9 @@ from sqlalchemy.orm import Session
 from pratique.core.event import Record
 from pratique.core.refusal import BoundaryError, StoreBusy, StoreError
 from pratique.stores import statements
-from pratique.stores.statements import Dialect, Steps
+from pratique.stores.statements import Dialect, Result, Steps
 
-from .guard import Guard
+from .guard import Guard, driver_is_inside
 
 T = TypeVar("T")
 ROLLBACK_SECONDS: Final = 1.0
@@ -41,13 +41,9 @@ def run(session: Session, steps: Steps[T]) -> T:
     try:
         statement, parameters = next(steps)
         while True:
-            result = session.execute(_text(statement), parameters)
-            rows = (
-                [tuple(row) for row in result]
-                if isinstance(result, CursorResult) and result.returns_rows
-                else []
-            )
-            statement, parameters = steps.send(rows)
+            result = cast("CursorResult[Any]", session.execute(_text(statement), parameters))
+            rows = [tuple(row) for row in result] if result.returns_rows else []
+            statement, parameters = steps.send(Result(rows, result.rowcount))
     except StopIteration as end:
         return end.value  # type: ignore[no-any-return]
     except TROUBLE as error:
@@ -74,7 +70,6 @@ class SqlTransaction:
     def __init__(self, session: Session, dialect: Dialect) -> None:
         self.session = session
         self._dialect = dialect
-        self._key: bytes | None = None
         try:
             self._root = session.begin()
             self._guard = Guard.on(session)
@@ -82,49 +77,43 @@ class SqlTransaction:
             session.close()
             raise store_error(error) from error
 
-    def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
+    def first_use(self, keys: Sequence[bytes], record: Record) -> bytes | None:
         """See `Transaction.first_use`."""
-        used = run(self.session, statements.first_use(self._dialect, keys, crossing_id))
-        self._key = keys[0]
+        used = run(
+            self.session, statements.first_use(self._dialect, keys, record.crossing_id, record)
+        )
+        self._guard.is_armed = True
         return used
 
     def lock(self, linked: object) -> None:
-        """Lock the row on databases with row locks, where `link` hasn't.
+        """Lock the row on databases with row locks, where `link` hasn't."""
+        if self.lacks_lock(linked):
+            try:
+                self.session.refresh(linked, with_for_update=True)
+            except TROUBLE as error:
+                raise store_error(error) from error
 
-        SQLite's write lock is held already.
-        """
+    def lacks_lock(self, linked: object) -> bool:
+        """Say whether another transaction could change the row. Without a round trip."""
         if self._dialect.name != "postgresql":
-            return
+            return False  # SQLite's write lock is held already
         state: Any = inspect(linked, raiseerr=False)
         if getattr(state, "session", None) is not self.session:
-            return  # no row of the ORM in this session: `link` itself has to lock it
-        if self._guard.locked(str(getattr(table, "name", table)) for table in state.mapper.tables):
-            return
-        try:
-            self.session.refresh(linked, with_for_update=True)
-        except TROUBLE as error:
-            raise store_error(error) from error
-
-    def forbid_commit(self) -> None:
-        """See `Transaction.forbid_commit`."""
-        self._guard.is_armed = True
-
-    def flush(self) -> None:
-        """See `Transaction.flush`."""
-        if self.session.get_transaction() is self._root and self._root.is_active:
-            self.session.flush()
-
-    def record(self, record: Record) -> None:
-        """See `Transaction.record`."""
-        self._check_ours()
-        if self._key is None:
-            run(self.session, statements.one(statements.event(record)))
-        elif not run(self.session, statements.event_beside(record, self._key)):
-            raise BoundaryError(statements.ENDED)
+            return False  # no row of the ORM in this session: `link` itself has to lock it
+        tables = (str(getattr(table, "name", table)) for table in state.mapper.tables)
+        return not self._guard.locked(tables)
 
     def commit(self) -> None:
         """See `Transaction.commit`."""
-        self._check_ours()
+        if self.session.get_transaction() is self._root and self._root.is_active:
+            self.session.flush()
+        if (
+            self._guard.is_broken
+            or self.session.get_transaction() is not self._root
+            or not self._root.is_active
+            or not driver_is_inside(self.session.connection())
+        ):
+            raise BoundaryError(statements.ENDED)
         self._guard.off()
         try:
             self.session.commit()
@@ -142,64 +131,50 @@ class SqlTransaction:
             self._guard.off()
             self.session.invalidate()
 
-    def _check_ours(self) -> None:
-        if (
-            self._guard.is_broken
-            or self.session.get_transaction() is not self._root
-            or not self._root.is_active
-            or not _driver_is_inside(self.session)
-        ):
-            raise BoundaryError(statements.ENDED)
-
 
 class AsyncSqlTransaction:
     """The same transaction on the event loop; callables get the AsyncSession."""
 
-    def __init__(self, session: AsyncSession, inner: SqlTransaction) -> None:
+    def __init__(self, session: AsyncSession, dialect: Dialect) -> None:
         self.session = session
-        self._inner = inner
+        self._dialect = dialect
+        self._inner: SqlTransaction | None = None
 
-    async def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
+    async def first_use(self, keys: Sequence[bytes], record: Record) -> bytes | None:
         """See `Transaction.first_use`."""
-        return await self.session.run_sync(lambda _: self._inner.first_use(keys, crossing_id))
+
+        def begin(session: Session) -> bytes | None:
+            self._inner = SqlTransaction(session, self._dialect)
+            return self._inner.first_use(keys, record)
+
+        return await self.session.run_sync(begin)
 
     async def lock(self, linked: object) -> None:
         """See `Transaction.lock`."""
-        await self.session.run_sync(lambda _: self._inner.lock(linked))
-
-    def forbid_commit(self) -> None:
-        """See `Transaction.forbid_commit`."""
-        self._inner.forbid_commit()
-
-    async def flush(self) -> None:
-        """See `Transaction.flush`."""
-        await self.session.run_sync(lambda _: self._inner.flush())
-
-    async def record(self, record: Record) -> None:
-        """See `Transaction.record`."""
-        await self.session.run_sync(lambda _: self._inner.record(record))
+        inner = self._begun()
+        if inner.lacks_lock(linked):
+            await self.session.run_sync(lambda _: inner.lock(linked))
 
     async def commit(self) -> None:
         """See `Transaction.commit`."""
-        await self.session.run_sync(lambda _: self._inner.commit())
+        inner = self._begun()
+        await self.session.run_sync(lambda _: inner.commit())
+
+    def _begun(self) -> SqlTransaction:
+        if self._inner is None:
+            message = "the transaction has no first use"
+            raise StoreError(message)
+        return self._inner
 
     async def rollback(self) -> None:
         """Roll back; a connection whose call was cancelled, or that hangs, is thrown away."""
         try:
             async with asyncio.timeout(ROLLBACK_SECONDS):
-                await self.session.run_sync(lambda _: self._inner.rollback())
+                if self._inner is None:
+                    await self.session.close()
+                else:
+                    inner = self._inner
+                    await self.session.run_sync(lambda _: inner.rollback())
         except Exception:  # noqa: BLE001
             with suppress(*TROUBLE):
                 await self.session.invalidate()
-
-
-def _driver_is_inside(session: Session) -> bool:
-    """Ask the driver, without a round trip: a handler may have committed beneath SQLAlchemy."""
-    driver: Any = session.connection().connection.driver_connection
-    if hasattr(driver, "is_in_transaction"):  # asyncpg
-        return bool(driver.is_in_transaction())
-    if hasattr(driver, "in_transaction"):  # sqlite3, aiosqlite
-        return bool(driver.in_transaction)
-    if hasattr(driver, "info"):  # psycopg: 0 is idle
-        return bool(driver.info.transaction_status != 0)
-    return True
