@@ -13,6 +13,7 @@ from .drive import Run, World, finish, is_awaitable, needed, revoke
 from .event import Outcome, Record
 from .question import (
     Act,
+    Ask,
     Begin,
     Confirm,
     Decide,
@@ -65,30 +66,30 @@ class _AsyncRun:
         self.acted = False
         self.thread: Run | None = None  # the sync part, where the store has no async face
 
-    async def call(self, callback: Callback, *args: object) -> Any:
+    async def ask(self, question: Ask) -> Any:
         """Call a user's callable inline: in our transaction the session belongs to this loop."""
-        value = (
-            callback.call(*args, self.session) if callback.wants_session else callback.call(*args)
+        callback = question.call
+        value: object = (
+            callback.call(*question.args, self.session)
+            if callback.wants_session
+            else callback.call(*question.args)
         )
-        return await value if is_awaitable(type(value)) else value
+        if is_awaitable(type(value)):
+            return await cast("Awaitable[Any]", value)
+        return value
 
-    async def call_outside(self, callback: Callback, *args: object) -> Any:
+    async def ask_outside(self, question: Ask) -> Any:
         """Call a user's callable outside a transaction: a sync one on a thread of the pool."""
+        callback = question.call
         if callback.is_async:
-            return await callback.call(*args)
-        value, error = await asyncio.wrap_future(self.world.pool.submit(_carried, callback, *args))
+            return await callback.call(*question.args)
+        submitted = self.world.pool.submit(_carried, callback, *question.args)
+        value, error = await asyncio.wrap_future(submitted)
         if error is not None:
             raise error
-        return await value if is_awaitable(type(value)) else value
-
-    async def confirm(self, question: Confirm) -> object:
-        return await self.call_outside(question.call, question.event)
-
-    async def name(self, question: Name) -> object:
-        return await self.call(question.call, question.subject)
-
-    async def decide(self, question: Decide) -> object:
-        return await self.call(question.call, question.subject, question.linked)
+        if is_awaitable(type(value)):
+            return await cast("Awaitable[Any]", value)
+        return value
 
     async def begin(self, question: Begin) -> bytes | None:
         self.transaction = transaction = await needed(self.store).begin()
@@ -98,8 +99,8 @@ class _AsyncRun:
 
     async def lookup(self, question: Lookup) -> object:
         if self.transaction is None:
-            return await self.call_outside(question.call, question.subject)
-        linked = await self.call(question.call, question.subject)
+            return await self.ask_outside(question)
+        linked = await self.ask(question)
         if linked is not None:
             await self.transaction.lock(linked)
         return linked
@@ -109,9 +110,9 @@ class _AsyncRun:
             self.limit.lift()  # the deadline bounds the proofs; an effect is never abandoned
         self.acted = True
         if self.transaction is None:
-            await self.call_outside(question.call, question.admitted)
+            await self.ask_outside(question)
             return
-        await self.call(question.call, question.admitted)
+        await self.ask(question)
         await self.transaction.commit()
         self.transaction = None
         self.world.recorder.emit(needed(self.record), sample=False)
@@ -169,11 +170,11 @@ class _AsyncRun:
 
 _AnswerOf = Callable[[_AsyncRun, Any], Awaitable[Any]]
 _ANSWERS: Final[dict[type[Question], _AnswerOf]] = {
-    Confirm: _AsyncRun.confirm,
-    Name: _AsyncRun.name,
+    Confirm: _AsyncRun.ask_outside,
+    Name: _AsyncRun.ask,
     Begin: _AsyncRun.begin,
     Lookup: _AsyncRun.lookup,
-    Decide: _AsyncRun.decide,
+    Decide: _AsyncRun.ask,
     Act: _AsyncRun.act,
     Hold: _AsyncRun.hold,
     Settle: _AsyncRun.settle,
@@ -275,7 +276,7 @@ def _forget(future: "asyncio.Future[Any]") -> None:
         future.exception()
 
 
-def _carried(callback: Callback, *args: object) -> tuple[Any, Exception | None]:
+def _carried(callback: Callback, *args: object) -> tuple[object, Exception | None]:
     """Call, and carry an exception as a value: a Future takes neither StopIteration nor its own."""
     try:
         return callback.call(*args), None

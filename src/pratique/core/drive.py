@@ -9,13 +9,13 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any, Final, TypeVar, cast
 
-from .callback import Callback
 from .closing import closed, effect_is_out, failed_effect, refusal_record, too_late
 from .crossing import Crossing
 from .deadlines import Deadlines
 from .event import Outcome, Record
 from .question import (
     Act,
+    Ask,
     Begin,
     Confirm,
     Decide,
@@ -94,10 +94,13 @@ class Run:
         self.question: Question | None = None
         self.acted = False
 
-    def call(self, callback: Callback, *args: object) -> Any:
-        """Call one of our user's callables."""
-        value = (
-            callback.call(*args, self.session) if callback.wants_session else callback.call(*args)
+    def ask(self, question: Ask) -> Any:
+        """Let one of our user's callables answer."""
+        callback = question.call
+        value: object = (
+            callback.call(*question.args, self.session)
+            if callback.wants_session
+            else callback.call(*question.args)
         )
         if is_awaitable(type(value)):
             # A coroutine is truthy: never take it for an answer.
@@ -106,18 +109,6 @@ class Run:
             message = f"{callback.where} returned an awaitable to a sync door"
             raise BoundaryError(message)
         return value
-
-    def confirm(self, question: Confirm) -> object:
-        """Ask the source of truth."""
-        return self.call(question.call, question.event)
-
-    def name(self, question: Name) -> object:
-        """Ask for the business key."""
-        return self.call(question.call, question.subject)
-
-    def decide(self, question: Decide) -> object:
-        """Ask whether it is legal now."""
-        return self.call(question.call, question.subject, question.linked)
 
     def begin(self, question: Begin) -> bytes | None:
         """Open the effect's transaction with its keys."""
@@ -128,7 +119,7 @@ class Run:
 
     def lookup(self, question: Lookup) -> object:
         """Find our own row, and lock it."""
-        linked = self.call(question.call, question.subject)
+        linked = self.ask(question)
         if self.transaction is not None and linked is not None:
             self.transaction.lock(linked)
         return linked
@@ -138,7 +129,7 @@ class Run:
         if self.gate is not None and not self.gate.enter():
             raise too_late(question)
         self.acted = True
-        self.call(question.call, question.admitted)
+        self.ask(question)
         if self.transaction is not None:
             self.transaction.commit()
             self.transaction = None
@@ -191,11 +182,11 @@ class Run:
 
 
 _ANSWERS: Final[dict[type[Question], Callable[[Run, Any], Any]]] = {
-    Confirm: Run.confirm,
-    Name: Run.name,
+    Confirm: Run.ask,
+    Name: Run.ask,
     Begin: Run.begin,
     Lookup: Run.lookup,
-    Decide: Run.decide,
+    Decide: Run.ask,
     Act: Run.act,
     Hold: Run.hold,
     Settle: Run.settle,

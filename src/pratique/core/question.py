@@ -48,20 +48,23 @@ class Question(msgspec.Struct, frozen=True, gc=False):
     obligation: ClassVar[Obligation] = Obligation.VALID
 
 
-class Confirm(Question, frozen=True, gc=False):
-    """Does the source of truth say so too? Remote, outside any transaction."""
+class Ask(Question, frozen=True, gc=False):
+    """A question that one of our user's callables answers."""
+
+    call: Callback
+    args: tuple[object, ...]
+
+
+class Confirm(Ask, frozen=True, gc=False):
+    """(event): does the source of truth say so too? Remote, outside any transaction."""
 
     obligation: ClassVar[Obligation] = Obligation.CONFIRMED
-    call: Callback
-    event: object
 
 
-class Name(Question, frozen=True, gc=False):
-    """Which business object is it, once only?"""
+class Name(Ask, frozen=True, gc=False):
+    """(confirmed): which business object is it, once only?"""
 
     obligation: ClassVar[Obligation] = Obligation.UNIQUE
-    call: Callback
-    subject: object
 
 
 class Begin(Question, frozen=True, gc=False):
@@ -77,32 +80,24 @@ class Begin(Question, frozen=True, gc=False):
     record: Record
 
 
-class Lookup(Question, frozen=True, gc=False):
-    """Which row of ours does it belong to? Locked until the transaction ends."""
+class Lookup(Ask, frozen=True, gc=False):
+    """(confirmed): which row of ours does it belong to? Locked until the transaction ends."""
 
     obligation: ClassVar[Obligation] = Obligation.LINKED
-    call: Callback
-    subject: object
 
 
-class Decide(Question, frozen=True, gc=False):
-    """Is it legal from the state that the row is in now?"""
+class Decide(Ask, frozen=True, gc=False):
+    """(confirmed, row): is it legal from the state that the row is in now?"""
 
     obligation: ClassVar[Obligation] = Obligation.ALLOWED
-    call: Callback
-    subject: object
-    linked: object
 
 
-class Act(Question, frozen=True, gc=False):
-    """Do it and, where a transaction is open, commit it: effect, single use and event together.
+class Act(Ask, frozen=True, gc=False):
+    """(admitted): do it.
 
-    No proof is asked for after this.
+    Where a transaction is open, commit it: effect, single use and event together. No proof is asked
+    for after this.
     """
-
-    obligation: ClassVar[Obligation] = Obligation.VALID
-    call: Callback
-    admitted: object
 
 
 class Hold(Question, frozen=True, gc=False):

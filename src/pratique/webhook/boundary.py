@@ -198,7 +198,7 @@ class Webhook(On, Boundary):
             envelope.type,
             opened.account,
             envelope.object_id,
-            opened.sent_at,
+            opened.sent,
             content,
         )
         return (

@@ -1,6 +1,6 @@
 """What a sender says happened: a trigger for proofs, not a fact."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Generic
 
 import msgspec
@@ -26,7 +26,7 @@ class Event(msgspec.Struct, Generic[T_co], frozen=True):
         account: The tenant at the sender, "" where it has none.
         object_id: The object that it is about, fit for a path: letters, digits, "_-.:", at most
             255; "" where none is named.
-        sent_at: UTC, when the sender says that it spoke; None where it signs no time.
+        sent: Seconds since 1970, when the sender says that it spoke; None where it signs no time.
         content: Typed where `on(content=…)` names a type, else the bytes.
     """
 
@@ -34,5 +34,10 @@ class Event(msgspec.Struct, Generic[T_co], frozen=True):
     type: str
     account: str
     object_id: str
-    sent_at: datetime | None
+    sent: int | None
     content: T_co
+
+    @property
+    def sent_at(self) -> datetime | None:
+        """Return when the sender says that it spoke, UTC; None where it signs no time."""
+        return datetime.fromtimestamp(self.sent, UTC) if self.sent is not None else None
