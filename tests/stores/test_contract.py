@@ -118,7 +118,7 @@ async def test_keys_are_compared_as_bytes(store: Any) -> None:
     for key in keys:
         assert await store.first_use((key,), "c") is None
     for key in keys:
-        assert await store.first_use((key,), "c") == key
+        assert await store.first_use((key,), "d") == key
 
 
 async def test_a_settled_hold_gives_its_result_again(store: Any) -> None:
@@ -201,10 +201,14 @@ async def test_a_first_use_meets_a_settled_hold(store: Any) -> None:
 
 
 async def test_a_first_use_meets_a_held_key(store: Any) -> None:
-    """A key that somebody holds isn't new, and its holder can still settle."""
-    held = await store.hold(b"k", lease=LEASE)
-    assert await store.first_use((b"k",), "c") == b"k"
-    assert await store.settle(b"k", held.token)
+    """A key that somebody holds is busy, not used: given back or expired, it is free for one."""
+    held = await store.hold(b"k", lease=LEASE, crossing_id="holder")
+    with pytest.raises(StoreBusy):
+        await store.first_use((b"k",), "c")
+    assert await store.release(b"k", held.token)
+    assert await store.first_use((b"k",), "c") is None
+    assert not await store.settle(b"k", held.token)
+    assert await store.first_use((b"k",), "d") == b"k"
 
 
 async def test_refusals_of_one_kind_are_one_row(store: Any) -> None:

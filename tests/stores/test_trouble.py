@@ -200,7 +200,7 @@ FULL_DISK = """
             if refused == 3:
                 break
     resource.setrlimit(resource.RLIMIT_FSIZE, old)
-    lost = sum(store.first_use((key,), "c") is None for key in done)
+    lost = sum(store.first_use((key,), "d") is None for key in done)
     again = store.first_use((b"after",), "c")
     store.close()
     print(len(done) > 100, refused, lost, again)

@@ -67,10 +67,11 @@ class MemoryStore:
         return used
 
     def _used(self, keys: Sequence[bytes]) -> bytes | None:
+        settled, open_keys, holds = self.settled, self.open_keys, self._holds
         for key in keys:
-            if key in self.settled or key in self._holds or key in self._released:
+            if key in settled:
                 return key
-            if key in self.open_keys:
+            if key in open_keys or (key in holds and holds[key].expires > monotonic()):
                 message = "another delivery of it is being handled"
                 raise StoreBusy(message)
         return None

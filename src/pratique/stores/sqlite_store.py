@@ -22,6 +22,8 @@ from .sqlite_writer import Operation, Writer
 from .statements import SQLITE, Steps
 
 BUSY_MS: Final = 5_000
+WAIT_SECONDS: Final = 30
+"""For one commit, the busy timeout and a queue of writers included."""
 
 
 class SqliteStore:
@@ -68,7 +70,10 @@ class SqliteStore:
         done.acquire()
         operation = Operation(steps, done.release)
         self._running().put(operation)
-        done.acquire()
+        if not done.acquire(timeout=WAIT_SECONDS):
+            operation.is_withdrawn = True  # what isn't begun never lands
+            message = f"the disk took longer than {WAIT_SECONDS} s"
+            raise StoreError(message)
         return operation.answer()
 
     async def ado(self, steps: Callable[[], Steps[Any]]) -> Any:
@@ -217,12 +222,10 @@ class _OnLoop:
 
 def _all_or_none(keys: Sequence[bytes], crossing_id: str) -> Steps[bytes | None]:
     # Several callers share one transaction, so nothing may be undone: look first, where there is
-    # more than one key.
-    # The writer alone writes, and BEGIN IMMEDIATE keeps other processes out.
-    if len(keys) > 1:
-        for key in keys:
-            if (yield from statements.is_there(key)):
-                return key
+    # more than one key. The writer alone writes, and BEGIN IMMEDIATE keeps other processes out.
+    used = (yield from statements.used_before(SQLITE, keys, crossing_id)) if len(keys) > 1 else None
+    if used is not None:
+        return used
     return (yield from statements.first_use(SQLITE, keys, crossing_id))
 
 

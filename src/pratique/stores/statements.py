@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, Final, NamedTuple, TypeVar
 
 from pratique.core.event import Record, decode_record, encode_record
-from pratique.core.refusal import BoundaryError, StoreError
+from pratique.core.refusal import BoundaryError, StoreBusy, StoreError
 from pratique.core.store import Busy, Conflict, Held, HoldAnswer, Settled
 
 T = TypeVar("T")
@@ -110,7 +110,11 @@ def first_use(
 ) -> Steps[bytes | None]:
     """Write the keys as settled, the first with the record of the crossing.
 
-    Return the first that was there, and leave the undoing to the transaction.
+    A hold that has ended is taken over. Return the first key that is settled already, and leave
+    the undoing to the transaction.
+
+    Raises:
+        StoreBusy: somebody else holds one of them.
     """
     keys = tuple(dict.fromkeys(keys))
     if not keys:
@@ -123,8 +127,10 @@ def first_use(
     )
     # Counted, not RETURNING: to fetch rows is one more wait for a driver that works on a thread.
     done = yield (
-        f"INSERT INTO pratique_key (key, state, token, expires_ms, fingerprint, result, crossing_id, at_ms, record) "
-        f"VALUES {values} ON CONFLICT (key) DO NOTHING",
+        "INSERT INTO pratique_key (key, state, token, expires_ms, fingerprint, result, crossing_id, at_ms, record) "
+        f"VALUES {values} ON CONFLICT (key) DO UPDATE SET state = 1, token = pratique_key.token + 1, expires_ms = NULL, "
+        "fingerprint = excluded.fingerprint, crossing_id = excluded.crossing_id, at_ms = excluded.at_ms, record = excluded.record "
+        f"WHERE pratique_key.state = 0 AND pratique_key.expires_ms <= {dialect.now}",
         {
             **given,
             "empty": b"",
@@ -134,12 +140,29 @@ def first_use(
     )
     if done.written == len(keys):
         return None
+    used = yield from used_before(dialect, keys, crossing_id)
+    if used is None:
+        raise StoreBusy("another delivery of it was being handled a moment ago")
+    return used
+
+
+def used_before(dialect: Dialect, keys: Sequence[bytes], crossing_id: str) -> Steps[bytes | None]:
+    """Return the first key that another crossing settled; None where all are free.
+
+    Raises:
+        StoreBusy: none is settled, and somebody else holds one.
+    """
+    given = {f"key{n}": key for n, key in enumerate(keys)}
     found = yield (
-        f"SELECT key FROM pratique_key WHERE key IN ({', '.join(names)}) AND crossing_id <> :crossing",
+        f"SELECT key, state FROM pratique_key WHERE key IN ({', '.join(f':{name}' for name in given)}) "
+        f"AND crossing_id <> :crossing AND (state = 1 OR expires_ms > {dialect.now})",
         {**given, "crossing": crossing_id},
     )
-    used = {bytes(row[0]) for row in found.rows}
-    return next((key for key in keys if key in used), keys[0])
+    states = {bytes(row[0]): row[1] for row in found.rows}
+    used = next((key for key in keys if states.get(key)), None)
+    if used is None and states:
+        raise StoreBusy("another delivery of it is being handled")
+    return used
 
 
 def is_there(key: bytes) -> Steps[bool]:

@@ -1,0 +1,89 @@
+"""One timer a loop: each crossing ends at its own deadline, and only then."""
+
+import asyncio
+
+import pytest
+
+from pratique.core.deadlines import Deadlines, Limit
+
+
+async def outcome(deadlines: Deadlines, work: "asyncio.Event", *, lifts: bool = False) -> str:
+    """Say how a piece of work ended that waits for *work*."""
+    limit: Limit | None = None
+    try:
+        with deadlines.begin() as limit:
+            if lifts:
+                limit.lift()
+            await work.wait()
+    except TimeoutError:
+        return "over"
+    return "done" if limit is not None and not limit.is_over else "?"
+
+
+async def test_ends_what_still_runs_and_nothing_else() -> None:
+    """Three begin; the one that is done and the one that was lifted live on."""
+    deadlines, never, soon = Deadlines(0.01), asyncio.Event(), asyncio.Event()
+    late = [asyncio.create_task(outcome(deadlines, never)) for _ in range(3)]
+    done = asyncio.create_task(outcome(deadlines, soon))
+    lifted = asyncio.create_task(outcome(deadlines, never, lifts=True))
+    await asyncio.sleep(0)
+    soon.set()
+    assert await done == "done"
+    assert await asyncio.gather(*late) == ["over"] * 3
+    assert not lifted.done()
+    never.set()
+    assert await lifted == "done"
+
+
+async def test_a_later_crossing_has_its_own_time() -> None:
+    """The timer of the head is armed again for whoever began after it."""
+    deadlines, never = Deadlines(0.02), asyncio.Event()
+    first = asyncio.create_task(outcome(deadlines, never))
+    await asyncio.sleep(0.01)
+    second = asyncio.create_task(outcome(deadlines, never))
+    assert await first == "over"
+    assert not second.done()
+    assert await second == "over"
+
+
+async def test_a_cancellation_by_somebody_else_stays_one() -> None:
+    """The client left before the deadline: CancelledError, not TimeoutError."""
+    task = asyncio.create_task(outcome(Deadlines(10), asyncio.Event()))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_an_exception_of_the_work_passes() -> None:
+    """What the work raises in time is what leaves."""
+    with pytest.raises(KeyError), Deadlines(10).begin():
+        raise KeyError
+
+
+def test_each_loop_has_its_own_timer() -> None:
+    """A perimeter that served a loop that has ended serves the next one."""
+    deadlines = Deadlines(0.01)
+    assert [asyncio.run(_one(deadlines)) for _ in range(2)] == ["over", "over"]
+
+
+async def _one(deadlines: Deadlines) -> str:
+    return await outcome(deadlines, asyncio.Event())
+
+
+def test_refuses_to_begin_outside_a_task() -> None:
+    """Without a task there is nothing to cancel."""
+    loop = asyncio.new_event_loop()
+    seen: list[BaseException] = []
+
+    def begin() -> None:
+        try:
+            Deadlines(1).begin()
+        except RuntimeError as error:
+            seen.append(error)
+        loop.stop()
+
+    loop.call_soon(begin)
+    loop.run_forever()
+    loop.close()
+    assert [type(error) for error in seen] == [RuntimeError]
