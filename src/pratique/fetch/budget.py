@@ -1,0 +1,73 @@
+"""What one fetch may still spend: seconds on the wall clock, bytes on the wire."""
+
+from contextvars import ContextVar
+from time import monotonic
+from typing import Final
+
+from pratique.core.obligation import VALID
+from pratique.core.refusal import Answer, Refused
+
+
+class Budget:
+    """The limits of one fetch, over all its hops.
+
+    A timeout for each read lets a sender drip a byte a second for ever (CWE-400): every wait takes
+    what is left of one deadline.
+
+    Args:
+        seconds: From now to the end.
+        wire_bytes: Content as it is sent, before it is decoded.
+        principal: Whose lookups are counted together.
+    """
+
+    __slots__ = ("ends_at", "principal", "seconds", "wire_bytes", "wire_limit")
+
+    def __init__(self, seconds: float, wire_bytes: int, principal: str = "") -> None:
+        self.seconds = seconds
+        self.ends_at = monotonic() + seconds
+        self.wire_bytes = wire_bytes
+        self.wire_limit = wire_bytes
+        self.principal = principal
+
+    @property
+    def is_over(self) -> bool:
+        """Say whether no seconds are left."""
+        return monotonic() >= self.ends_at
+
+    def left(self) -> float:
+        """Return the seconds that are left.
+
+        Raises:
+            Refused: VALID, code "fetch_deadline": none are.
+        """
+        left = self.ends_at - monotonic()
+        if left <= 0:
+            raise too_slow(self.seconds)
+        return left
+
+    def take(self, count: int) -> None:
+        """Spend bytes. Raises Refused VALID, code "too_large_on_the_wire"."""
+        self.wire_bytes -= count
+        if self.wire_bytes < 0:
+            raise Refused(
+                VALID,
+                f"the answer has more than {self.wire_limit} bytes on the wire",
+                code="too_large_on_the_wire",
+                hint="raise FetchPolicy(max_wire_bytes=…) if such answers are wanted",
+                status=502,
+            )
+
+
+def too_slow(seconds: float) -> Refused:
+    """Return the refusal of a fetch that is over its deadline."""
+    return Refused(
+        VALID,
+        f"the fetch wasn't done within {seconds:g} s",
+        code="fetch_deadline",
+        hint="raise FetchPolicy(deadline=…) if such senders are wanted",
+        answer=Answer.RETRY,
+    )
+
+
+current: Final[ContextVar[Budget | None]] = ContextVar("pratique_fetch_budget", default=None)
+"""The budget of the fetch that runs here: connections are shared, their waits are not."""

@@ -1,0 +1,172 @@
+"""Fetches, sync and async: what comes out is proven, or it is refused."""
+
+import asyncio
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from pratique.core.adrive import adrive
+from pratique.core.claim import Claim
+from pratique.core.crossing import Crossing
+from pratique.core.drive import World, drive
+from pratique.core.event import Sink
+from pratique.core.proven import Proven
+from pratique.core.recorder import LoggerSink, Recorder
+from pratique.core.threads import Tally
+
+from .boundary import Fetch
+from .budget import Budget, current
+from .flow import Exchange, Read, Response
+from .lookup import Lookup
+from .policy import FetchPolicy
+
+Lines = Sequence[tuple[str, str]]
+
+
+class _Base:
+    """What both share."""
+
+    def __init__(
+        self,
+        policy: FetchPolicy,
+        *,
+        name: str = "fetch",
+        recorder: Recorder | None = None,
+        sinks: Sequence[Sink] | None = None,
+    ) -> None:
+        self.boundary = Fetch(name, policy)
+        self._recorder = recorder or Recorder(sinks or (LoggerSink(),), count=Tally().add)
+        self._lookup = Lookup()
+
+
+class Fetcher(_Base):
+    """Fetches on this thread; may be shared between threads.
+
+    Args:
+        policy: What may be fetched.
+        name: Its name in events.
+        recorder: Where records go; by default a recorder of its own.
+        sinks: Where that one writes; by default the logger "pratique".
+    """
+
+    def __init__(
+        self,
+        policy: FetchPolicy,
+        *,
+        name: str = "fetch",
+        recorder: Recorder | None = None,
+        sinks: Sequence[Sink] | None = None,
+    ) -> None:
+        super().__init__(policy, name=name, recorder=recorder, sinks=sinks)
+        from .wire.line import Line, Pool
+
+        self._new_line = Line
+        self._pool = Pool(policy, self._lookup)
+
+    def get(self, url: str, *, fields: Lines = (), principal: str = "") -> Proven[Response]:
+        """Return what the URL leads to.
+
+        Args:
+            url: Of any origin: nothing in it is believed.
+            fields: Header fields for this origin; another one that a redirect leads to gets
+                none but Accept, Accept-Language and User-Agent.
+            principal: Who asked, so that names which don't resolve are counted as theirs.
+
+        Raises:
+            Refused: AUTHENTIC, ALLOWED or VALID.
+        """
+        return self._fetch(self.boundary.claim(url, lines=fields), principal)
+
+    def post(
+        self, url: str, *, content: bytes, fields: Lines = (), principal: str = ""
+    ) -> Proven[Response]:
+        """Send content, and return what was answered. See `get`."""
+        claim = self.boundary.claim(url, method="POST", lines=fields, content=content)
+        return self._fetch(claim, principal)
+
+    def _fetch(self, claim: Claim, principal: str) -> Proven[Response]:
+        crossing = Crossing(self.boundary, claim)
+        budget = self.boundary.budget(principal)
+        line = self._new_line(self._pool.open(), budget)
+        token = current.set(budget)
+        try:
+            world = World(None, self._recorder, answers={Exchange: line.exchange, Read: line.read})
+            return drive(self.boundary.flow(crossing), crossing, world)
+        finally:
+            line.close()
+            current.reset(token)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._pool.close()
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close."""
+        self.close()
+
+
+class AsyncFetcher(_Base):
+    """Fetches on the event loop. Args as `Fetcher`."""
+
+    def __init__(
+        self,
+        policy: FetchPolicy,
+        *,
+        name: str = "fetch",
+        recorder: Recorder | None = None,
+        sinks: Sequence[Sink] | None = None,
+    ) -> None:
+        super().__init__(policy, name=name, recorder=recorder, sinks=sinks)
+        from .wire.line import AsyncLine, AsyncPool
+
+        self._new_line = AsyncLine
+        self._pool = AsyncPool(policy, self._lookup)
+
+    async def get(self, url: str, *, fields: Lines = (), principal: str = "") -> Proven[Response]:
+        """See `Fetcher.get`."""
+        return await self._fetch(self.boundary.claim(url, lines=fields), principal)
+
+    async def post(
+        self, url: str, *, content: bytes, fields: Lines = (), principal: str = ""
+    ) -> Proven[Response]:
+        """See `Fetcher.post`."""
+        claim = self.boundary.claim(url, method="POST", lines=fields, content=content)
+        return await self._fetch(claim, principal)
+
+    async def _fetch(self, claim: Claim, principal: str) -> Proven[Response]:
+        crossing = Crossing(self.boundary, claim)
+        budget: Budget = self.boundary.budget(principal)
+        line = self._new_line(self._pool.open(asyncio.get_running_loop()), budget)
+        token = current.set(budget)
+        try:
+            world = World(None, self._recorder, answers={Exchange: line.exchange, Read: line.read})
+            return await adrive(self.boundary.flow(crossing), crossing, world)
+        finally:
+            await line.aclose()
+            current.reset(token)
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._pool.close()
+
+    async def __aenter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close."""
+        await self.aclose()

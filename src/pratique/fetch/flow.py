@@ -1,0 +1,147 @@
+"""One fetch as pure logic: gate, exchange, follow, read under caps."""
+
+from typing import ClassVar
+
+import msgspec
+
+from pratique.core.claim import Fields
+from pratique.core.crossing import Crossing
+from pratique.core.obligation import ALLOWED, AUTHENTIC, VALID, Obligation
+from pratique.core.proven import Proven
+from pratique.core.question import Flow, Question
+from pratique.core.refusal import Refused
+
+from .budget import Budget
+from .decode import decoder_of
+from .policy import FetchPolicy
+from .redirect import Request, follow
+
+STATUS_WITHOUT_CONTENT = (204, 205, 304)
+
+
+class Head(msgspec.Struct, frozen=True):
+    """What an exchange answered before its content."""
+
+    status: int
+    fields: Fields
+    body: object
+    """What `Read` is asked with."""
+
+
+class Exchange(Question, frozen=True):
+    """Send a request to a target, connecting only to addresses that the policy admits."""
+
+    obligation: ClassVar[Obligation] = Obligation.AUTHENTIC
+    request: Request
+
+
+class Read(Question, frozen=True):
+    """Give the next piece of the content as it is on the wire; b"" at its end."""
+
+    obligation: ClassVar[Obligation] = Obligation.VALID
+    body: object
+
+
+class Response(msgspec.Struct, frozen=True):
+    """What a remote host answered.
+
+    Attributes:
+        url: Our canonical URL of the last hop.
+        status: 200.
+        fields: Its header fields.
+        content: Decoded, at most `FetchPolicy.max_content_bytes`.
+        hops: The URLs before it, first to last; empty without a redirect.
+    """
+
+    url: str
+    status: int
+    fields: Fields
+    content: bytes
+    hops: tuple[str, ...] = ()
+
+    @property
+    def content_type(self) -> str:
+        """Return the media type without its parameters, lower case; "" where none is said."""
+        return media_type(self.fields)
+
+
+def fetch(
+    crossing: Crossing, request: Request, policy: FetchPolicy, budget: Budget
+) -> Flow[Proven[Response]]:
+    """Fetch one URL: each hop gated, the content typed and bounded."""
+    hops: list[str] = []
+    while True:
+        head: Head = yield Exchange(request)
+        crossing.discharge(AUTHENTIC)
+        following = follow(request, head.status, head.fields, policy)
+        if following is None:
+            break
+        if len(hops) >= policy.redirects:
+            raise too_many(policy.redirects)
+        hops.append(request.target.url)
+        request = following
+    crossing.discharge(ALLOWED)
+    require_type(head, policy)
+    content = yield from _content(head, policy, budget)
+    crossing.discharge(VALID)
+    return crossing.prove(
+        Response(request.target.url, head.status, head.fields, content, tuple(hops))
+    )
+
+
+def media_type(fields: Fields) -> str:
+    """Return the media type of an answer without its parameters, lower case."""
+    return (fields.one("Content-Type") or "").partition(";")[0].strip().lower()
+
+
+def require_type(head: Head, policy: FetchPolicy) -> None:
+    """Refuse an answer whose content type isn't declared (CWE-434). One without content has none.
+
+    Raises:
+        Refused: VALID, code "content_type".
+    """
+    if head.status in STATUS_WITHOUT_CONTENT or head.fields.one("Content-Length") == "0":
+        return
+    if not policy.admits_type(media_type(head.fields)):
+        raise Refused(
+            VALID,
+            "the answer's content type isn't one that the policy names",
+            code="content_type",
+            hint="add it to FetchPolicy(content_types=…) if such answers are wanted",
+            status=502,
+        )
+
+
+def too_many(redirects: int) -> Refused:
+    """Return the refusal of one redirect more than the policy admits."""
+    return Refused(
+        ALLOWED,
+        f"the answer redirects once more than the {redirects} times that are admitted",
+        code="too_many_redirects",
+        hint="raise FetchPolicy(redirects=…) if such hosts are wanted",
+    )
+
+
+def _content(head: Head, policy: FetchPolicy, budget: Budget) -> Flow[bytes]:
+    decoder = decoder_of(head.fields.all("Content-Encoding"))
+    pieces: list[bytes] = []
+    left = policy.max_content_bytes
+    while True:
+        raw: bytes = yield Read(head.body)
+        if not raw:
+            break
+        budget.take(len(raw))
+        for piece in decoder.pieces(raw):
+            left -= len(piece)
+            if left < 0:
+                raise Refused(
+                    VALID,
+                    f"the decoded content has more than {policy.max_content_bytes} bytes",
+                    code="too_large_decoded",
+                    hint="raise FetchPolicy(max_content_bytes=…) if such answers are wanted",
+                    status=502,
+                )
+            pieces.append(piece)
+    if pieces:
+        decoder.end()
+    return b"".join(pieces)

@@ -1,0 +1,257 @@
+"""What may be fetched: hosts, ports, redirects, types and sizes, declared once."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network
+from typing import Any, Final
+
+from pratique.core.obligation import ALLOWED
+from pratique.core.refusal import BoundaryError, Refused
+
+from .address import METADATA, AddressJudge, network_of, packed
+from .host import canonical_host
+from .special_purpose import METADATA_NAMES
+
+PUBLIC: Final = frozenset({"*"})
+"""Any host in the open internet: `hosts=PUBLIC`."""
+DEFAULT_TYPES: Final = frozenset({"text/html", "text/plain", "application/json"})
+DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_MAX_PORT: Final = 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class Internal:
+    """A narrow way to a service of one's own: this host, in this network, at this port.
+
+    It opens nothing else, and never a cloud's metadata endpoint.
+
+    Args:
+        host: "wiki.corp.example", exactly.
+        network: "10.1.2.0/24": every address of the host lies in it.
+        port: One.
+        reason: Why, for the report.
+    """
+
+    host: str
+    network: str
+    port: int
+    reason: str
+
+    @property
+    def range(self) -> IPv4Network | IPv6Network:
+        """Return the network."""
+        return network_of(self.network)
+
+
+@dataclass(frozen=True)
+class FetchPolicy:
+    """What may be fetched. Everything that isn't named here is refused.
+
+    Args:
+        hosts: Exact names, "*.cdn.example" (exactly one label in front), IDN in either form; or
+            `PUBLIC` for any host in the open internet.
+        schemes: "https", "http". Over http nothing proves who answered.
+        ports: By default those of the schemes.
+        redirects: How many are followed; each is gated like the first.
+        content_types: "image/png", "image/*"; "*/*" for any.
+        max_wire_bytes: Content as it is sent, bytes.
+        max_content_bytes: Content decoded, bytes.
+        deadline: On the wall clock, over lookup, connecting, every hop and the last byte.
+        internal: Narrow ways to services of one's own.
+        nat64: Prefixes of one's own NAT64 gateways; the IPv4 address inside is judged.
+        off_limits: One's own public prefixes.
+
+    Raises:
+        BoundaryError: something is empty, zero, or no host, scheme, port, type or network.
+    """
+
+    hosts: AbstractSet[str] = frozenset()
+    schemes: AbstractSet[str] = frozenset({"https"})
+    ports: AbstractSet[int] | None = None
+    redirects: int = 0
+    content_types: AbstractSet[str] = DEFAULT_TYPES
+    max_wire_bytes: int = 5_000_000
+    max_content_bytes: int = 10_000_000
+    deadline: timedelta = timedelta(seconds=10)
+    internal: Sequence[Internal] = ()
+    nat64: Sequence[str] = ()
+    off_limits: Sequence[str] = ()
+    judge_of_addresses: AddressJudge = field(init=False, repr=False, compare=False)
+    open_ports: frozenset[int] = field(init=False, repr=False, compare=False)
+    exact: frozenset[str] = field(init=False, repr=False, compare=False)
+    parents: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Put every word into its one spelling; refuse what is empty."""
+
+        def put(name: str, value: object) -> None:
+            object.__setattr__(self, name, value)
+
+        hosts = _words("hosts", self.hosts)
+        schemes = _words("schemes", self.schemes)
+        for scheme in schemes - DEFAULT_PORTS.keys():
+            raise BoundaryError(f"FetchPolicy(schemes=…): {scheme!r} is neither https nor http.")
+        ports = self.ports
+        if ports is None:
+            ports = {DEFAULT_PORTS[scheme] for scheme in schemes}
+        if not ports or not all(_is_port(port) for port in ports):
+            raise BoundaryError("FetchPolicy(ports=…) names no port, or one outside 1 to 65535.")
+        self._require_limits()
+        put("hosts", hosts)
+        put("schemes", schemes)
+        put("open_ports", frozenset(ports))
+        put("content_types", frozenset(map(_type, _words("content_types", self.content_types))))
+        put("exact", frozenset(_name(h) for h in hosts if not h.startswith("*")))
+        put("parents", frozenset(_name(h[2:]) for h in hosts if h.startswith("*.")))
+        put("internal", tuple(map(_checked, self.internal)))
+        put("judge_of_addresses", AddressJudge(self.nat64, self.off_limits))
+        for host in hosts:
+            if host.startswith("*") and host != "*" and not host.startswith("*."):
+                raise BoundaryError(f"FetchPolicy(hosts=…): {host!r}: a star stands for one label.")
+
+    def _require_limits(self) -> None:
+        for name in ("max_wire_bytes", "max_content_bytes"):
+            if not _is_count(getattr(self, name), 1):
+                raise BoundaryError(f"FetchPolicy({name}=…) admits nothing: bytes, above zero.")
+        if not _is_count(self.redirects, 0):
+            raise BoundaryError("FetchPolicy(redirects=…) is a number of redirects, zero or more.")
+        if self.deadline <= timedelta(0):
+            raise BoundaryError("FetchPolicy(deadline=…) is not above zero.")
+
+    @cached_property
+    def is_public(self) -> bool:
+        """Say whether any host of the open internet is admitted."""
+        return "*" in self.hosts
+
+    def require(self, scheme: str, host: str, port: int) -> None:
+        """Refuse a target that the policy doesn't name.
+
+        Raises:
+            Refused: ALLOWED, code "scheme_not_allowed", "host_not_allowed", "port_not_allowed" or
+                "metadata_endpoint".
+        """
+        if scheme not in self.schemes:
+            raise _not_named("scheme_not_allowed", f"the scheme isn't one of {sorted(self.schemes)}")
+        if host in METADATA_NAMES or packed(host) in METADATA:
+            raise _not_named("metadata_endpoint", "it is a cloud's metadata endpoint")
+        if any(way.host == host and way.port == port for way in self.internal):
+            return
+        if port not in self.open_ports:
+            raise _not_named("port_not_allowed", f"the port isn't one of {sorted(self.open_ports)}")
+        if host in self.exact or host.partition(".")[2] in self.parents:
+            return
+        # A name without a dot is one of this machine's or its search domain's.
+        if not self.is_public or ("." not in host and ":" not in host):
+            raise _not_named("host_not_allowed", "the policy names no such host")
+
+    def judge(self, host: str, port: int, addresses: Sequence[str]) -> Sequence[str]:
+        """Return the addresses to connect to: all of them, or none.
+
+        Raises:
+            Refused: ALLOWED, code "address_not_allowed", where any of them isn't in the open internet, or for
+                an internal way not in its network. One bad answer beside a good one is a
+                rebinding (CWE-367).
+        """
+        ways = [way.range for way in self.internal if way.host == host and way.port == port]
+        for address in addresses:
+            if ways:
+                raw = packed(address)
+                good = raw is not None and raw not in METADATA and _lies_in(raw, ways)
+            else:
+                good = self.judge_of_addresses.is_good(address)
+            if not good:
+                raise _not_named(
+                    "address_not_allowed",
+                    "the name leads to an address that isn't in the open internet"
+                    if not ways
+                    else "the name leads to an address outside the network that was declared",
+                )
+        if not addresses:
+            raise _not_named("address_not_allowed", "the name leads to no address")
+        return addresses
+
+    def admits_type(self, media_type: str) -> bool:
+        """Say whether content of a media type (lower case, no parameters) is wanted."""
+        types = self.content_types
+        return (
+            media_type in types or f"{media_type.partition('/')[0]}/*" in types or ("*/*" in types)
+        )
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> "FetchPolicy":
+        """Return the policy that a table of settings declares (TOML, JSON).
+
+        Args:
+            settings: The arguments by name; `hosts = "public"` for `PUBLIC`, `deadline` in seconds,
+                `internal` as a list of tables.
+
+        Raises:
+            BoundaryError: a name that isn't known: a typo would leave a limit unset.
+        """
+        known = {name for name, f in cls.__dataclass_fields__.items() if f.init}
+        unknown = sorted(set(settings) - known)
+        if unknown:
+            raise BoundaryError(f"FetchPolicy has no {', '.join(unknown)}; it has {sorted(known)}.")
+        given = dict(settings)
+        if given.get("hosts") == "public":
+            given["hosts"] = PUBLIC
+        if "deadline" in given:
+            given["deadline"] = timedelta(seconds=given["deadline"])
+        if "internal" in given:
+            given["internal"] = [Internal(**way) for way in given["internal"]]
+        return cls(**given)
+
+
+def _words(name: str, words: Iterable[object]) -> frozenset[str]:
+    if isinstance(words, str):  # a text is a set of letters
+        raise BoundaryError(f"FetchPolicy({name}={words!r}) is one text: give a set of them.")
+    found = frozenset(word for word in words if isinstance(word, str) and word)
+    if not found or len(found) != len(set(words)):
+        raise BoundaryError(f"FetchPolicy({name}=…) names nothing, so nothing would be admitted.")
+    return found
+
+
+def _name(host: str) -> str:
+    try:
+        return canonical_host(host)
+    except Refused as refused:
+        raise BoundaryError(f"FetchPolicy(hosts=…): {host!r}: {refused.detail}.") from None
+
+
+def _type(text: str) -> str:
+    kind, slash, sub = text.lower().partition("/")
+    if not (kind and slash and sub) or ";" in text:
+        raise BoundaryError(f"FetchPolicy(content_types=…): {text!r} is no media type.")
+    return f"{kind}/{sub}"
+
+
+def _checked(way: Internal) -> Internal:
+    if not way.reason.strip():
+        raise BoundaryError(f"Internal({way.host!r}) has no reason.")
+    if not _is_port(way.port):
+        raise BoundaryError(f"Internal({way.host!r}): port {way.port} is outside 1 to 65535.")
+    network_of(way.network)
+    return Internal(_name(way.host), way.network, way.port, way.reason)
+
+
+def _lies_in(raw: bytes, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
+    number = int.from_bytes(raw)
+    return any(
+        net.max_prefixlen == len(raw) * 8 and int(net[0]) <= number <= int(net[-1])
+        for net in networks
+    )
+
+
+def _is_port(port: object) -> bool:
+    return _is_count(port, 1) and isinstance(port, int) and port <= _MAX_PORT
+
+
+def _is_count(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _not_named(code: str, detail: str) -> Refused:
+    return Refused(ALLOWED, detail, code=code, hint="compare the URL with the fetch policy")

@@ -1,0 +1,1 @@
+"""How a fetch reaches the network: by httpcore, to checked addresses alone."""
