@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from .obligation import Obligation
 
@@ -102,7 +102,8 @@ class Refused(PratiqueError):
         status: int | None = None,
         retry_after: timedelta = _RETRY_AFTER,
     ) -> None:
-        super().__init__(obligation, detail, code)
+        # Not super(): where it is another library's exception too, that one has its own arguments.
+        Exception.__init__(self, obligation, detail, code)
         self.obligation = obligation
         self.detail = detail
         self.code = code
@@ -111,6 +112,18 @@ class Refused(PratiqueError):
         self.status: int = status if status is not None else _status(obligation, answer)
         self.retry_after: timedelta | None = retry_after if answer is Answer.RETRY else None
         self.crossing_id = ""
+
+    def facts(self) -> dict[str, Any]:
+        """Return what it was made of, for an exception that is a refusal and another library's."""
+        return {
+            "obligation": self.obligation,
+            "detail": self.detail,
+            "code": self.code,
+            "hint": self.hint,
+            "answer": self.answer,
+            "status": self.status,
+            "retry_after": self.retry_after or _RETRY_AFTER,
+        }
 
     def __str__(self) -> str:
         """Say it in one line, for the operator."""

@@ -1,8 +1,8 @@
 """The fetch boundary: declares what may be fetched, and fetches it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from pratique.core.boundary import Boundary, Declaration, Proof
 from pratique.core.claim import Claim, Fields, Via
@@ -14,16 +14,20 @@ from pratique.core.roots import OWN_CODE, Root, RootKind, Way, ways
 from pratique.core.store import Store
 
 from .budget import Budget, current
-from .flow import Response, fetch
-from .gate import gate
+from .flow import Arrived, Response, arrive, fetch
 from .policy import FetchPolicy
-from .redirect import Request
 
-WEB_CA = Root(
+WEB_CA: Final = Root(
     RootKind.CA, "web certificate authorities", controller="any web certificate authority"
 )
-NETWORK = Root(RootKind.NETWORK, "the network in between", controller="whoever sits in between")
-RESOLVER = Root(RootKind.DNS, "our resolver", controller="our resolver")
+NETWORK: Final = Root(
+    RootKind.NETWORK, "the network in between", controller="whoever sits in between"
+)
+RESOLVER: Final = Root(RootKind.DNS, "our resolver", controller="our resolver")
+
+
+OF_A_HOP: Final = frozenset({"host", "connection", "accept-encoding", "transfer-encoding"})
+"""Fields that belong to a hop, not to a request: ours alone say them."""
 
 
 class Fetch(Boundary):
@@ -52,30 +56,31 @@ class Fetch(Boundary):
 
     def flow(self, crossing: Crossing) -> Flow[Proven[Response]]:
         """Fetch what the claim names: its target is the URL, its content is what is sent."""
-        claim, policy = crossing.claim, self.policy
         crossing.declaration = self._declared[0]
-        request = Request(
-            gate(claim.via.target, policy), claim.via.method, tuple(claim.fields), claim.content
-        )
-        budget = current.get() or self.budget()
-        return (yield from fetch(crossing, request, policy, budget))
+        return (yield from fetch(crossing, self.policy, current.get() or self.budget()))
 
-    def budget(self, principal: str = "") -> Budget:
-        """Return what one fetch may spend."""
-        policy = self.policy
-        return Budget(policy.deadline.total_seconds(), policy.max_wire_bytes, principal)
+    def arrival(self, crossing: Crossing) -> Flow[Arrived]:
+        """Go where the claim leads, for a library that reads the content by itself."""
+        crossing.declaration = self._declared[0]
+        return (yield from arrive(crossing, self.policy))
+
+    def budget(self, *, principal: str = "", seconds: float | None = None) -> Budget:
+        """Return what one fetch may spend: the policy's deadline, or less where less is asked."""
+        most = self.policy.deadline.total_seconds()
+        return Budget(min(most, seconds or most), self.policy.max_wire_bytes, principal)
 
     def claim(
         self,
         url: str,
         *,
         method: str = "GET",
-        lines: Sequence[tuple[str, str]] = (),
+        lines: Iterable[tuple[str, str]] = (),
         content: bytes = b"",
     ) -> Claim:
-        """Return the claim of one fetch."""
+        """Return the claim of one fetch: what somebody wants fetched, not yet believed."""
+        kept = (line for line in lines if line[0].lower() not in OF_A_HOP)
         via = Via(scheme="", method=method, target=url)
-        return Claim(content, Fields(lines), datetime.now(UTC), via)
+        return Claim(content, Fields(kept), datetime.now(UTC), via)
 
     def _declaration(self) -> Declaration:
         policy = self.policy

@@ -9,13 +9,12 @@ from pratique.core.adrive import adrive
 from pratique.core.claim import Claim
 from pratique.core.crossing import Crossing
 from pratique.core.drive import World, drive
-from pratique.core.event import Sink
 from pratique.core.proven import Proven
 from pratique.core.recorder import LoggerSink, Recorder
 from pratique.core.threads import Tally
 
 from .boundary import Fetch
-from .budget import Budget, current
+from .budget import current
 from .flow import Exchange, Read, Response
 from .lookup import Lookup
 from .policy import FetchPolicy
@@ -23,30 +22,28 @@ from .policy import FetchPolicy
 Lines = Sequence[tuple[str, str]]
 
 
-class _Base:
-    """What both share."""
-
-    def __init__(
-        self,
-        policy: FetchPolicy,
-        *,
-        name: str = "fetch",
-        recorder: Recorder | None = None,
-        sinks: Sequence[Sink] | None = None,
-    ) -> None:
-        self.boundary = Fetch(name, policy)
-        self._recorder = recorder or Recorder(sinks or (LoggerSink(),), count=Tally().add)
-        self._lookup = Lookup()
-
-
-class Fetcher(_Base):
-    """Fetches on this thread; may be shared between threads.
+class Base:
+    """What everything has that fetches.
 
     Args:
         policy: What may be fetched.
         name: Its name in events.
-        recorder: Where records go; by default a recorder of its own.
-        sinks: Where that one writes; by default the logger "pratique".
+        recorder: Where records go: `perimeter.recorder`; by default one of its own, which writes
+            to the logger "pratique".
+    """
+
+    def __init__(
+        self, policy: FetchPolicy, *, name: str = "fetch", recorder: Recorder | None = None
+    ) -> None:
+        self.boundary = Fetch(name, policy)
+        self.recorder = recorder or Recorder((LoggerSink(),), count=Tally().add)
+        self._lookup = Lookup()
+
+
+class Fetcher(Base):
+    """Fetches on this thread; may be shared between threads.
+
+    Args as `Base`.
     """
 
     def __init__(
@@ -55,9 +52,8 @@ class Fetcher(_Base):
         *,
         name: str = "fetch",
         recorder: Recorder | None = None,
-        sinks: Sequence[Sink] | None = None,
     ) -> None:
-        super().__init__(policy, name=name, recorder=recorder, sinks=sinks)
+        super().__init__(policy, name=name, recorder=recorder)
         from .wire.line import Line, Pool
 
         self._new_line = Line
@@ -86,11 +82,11 @@ class Fetcher(_Base):
 
     def _fetch(self, claim: Claim, principal: str) -> Proven[Response]:
         crossing = Crossing(self.boundary, claim)
-        budget = self.boundary.budget(principal)
+        budget = self.boundary.budget(principal=principal)
         line = self._new_line(self._pool.open(), budget)
         token = current.set(budget)
         try:
-            world = World(None, self._recorder, answers={Exchange: line.exchange, Read: line.read})
+            world = World(None, self.recorder, answers={Exchange: line.exchange, Read: line.read})
             return drive(self.boundary.flow(crossing), crossing, world)
         finally:
             line.close()
@@ -114,7 +110,7 @@ class Fetcher(_Base):
         self.close()
 
 
-class AsyncFetcher(_Base):
+class AsyncFetcher(Base):
     """Fetches on the event loop. Args as `Fetcher`."""
 
     def __init__(
@@ -123,9 +119,8 @@ class AsyncFetcher(_Base):
         *,
         name: str = "fetch",
         recorder: Recorder | None = None,
-        sinks: Sequence[Sink] | None = None,
     ) -> None:
-        super().__init__(policy, name=name, recorder=recorder, sinks=sinks)
+        super().__init__(policy, name=name, recorder=recorder)
         from .wire.line import AsyncLine, AsyncPool
 
         self._new_line = AsyncLine
@@ -144,11 +139,11 @@ class AsyncFetcher(_Base):
 
     async def _fetch(self, claim: Claim, principal: str) -> Proven[Response]:
         crossing = Crossing(self.boundary, claim)
-        budget: Budget = self.boundary.budget(principal)
+        budget = self.boundary.budget(principal=principal)
         line = self._new_line(self._pool.open(asyncio.get_running_loop()), budget)
         token = current.set(budget)
         try:
-            world = World(None, self._recorder, answers={Exchange: line.exchange, Read: line.read})
+            world = World(None, self.recorder, answers={Exchange: line.exchange, Read: line.read})
             return await adrive(self.boundary.flow(crossing), crossing, world)
         finally:
             await line.aclose()

@@ -1,5 +1,6 @@
 """One fetch as pure logic: gate, exchange, follow, read under caps."""
 
+from collections.abc import Iterator
 from typing import ClassVar
 
 import msgspec
@@ -13,6 +14,7 @@ from pratique.core.refusal import Refused
 
 from .budget import Budget
 from .decode import decoder_of
+from .gate import gate
 from .policy import FetchPolicy
 from .redirect import Request, follow
 
@@ -65,11 +67,19 @@ class Response(msgspec.Struct, frozen=True):
         return media_type(self.fields)
 
 
-def fetch(
-    crossing: Crossing, request: Request, policy: FetchPolicy, budget: Budget
-) -> Flow[Proven[Response]]:
-    """Fetch one URL: each hop gated, the content typed and bounded."""
-    hops: list[str] = []
+class Arrived(msgspec.Struct, frozen=True):
+    """The answer of the last hop, its content still to be read."""
+
+    head: Head
+    url: str
+    hops: tuple[str, ...]
+
+
+def arrive(crossing: Crossing, policy: FetchPolicy) -> Flow[Arrived]:
+    """Go where a claim's target leads: each hop gated, the last answer of a declared type."""
+    claim, hops = crossing.claim, list[str]()
+    target = gate(claim.via.target, policy)
+    request = Request(target, claim.via.method, tuple(claim.fields), claim.content)
     while True:
         head: Head = yield Exchange(request)
         crossing.discharge(AUTHENTIC)
@@ -82,11 +92,55 @@ def fetch(
         request = following
     crossing.discharge(ALLOWED)
     require_type(head, policy)
-    content = yield from _content(head, policy, budget)
+    return Arrived(head, request.target.url, tuple(hops))
+
+
+def fetch(crossing: Crossing, policy: FetchPolicy, budget: Budget) -> Flow[Proven[Response]]:
+    """Fetch one URL: arrive there, read its content under both caps."""
+    arrived = yield from arrive(crossing, policy)
+    head = arrived.head
+    intake, pieces = Intake(head, policy, budget), list[bytes]()
+    while raw := (yield Read(head.body)):
+        pieces.extend(intake.pieces(raw))
+    intake.end()
     crossing.discharge(VALID)
-    return crossing.prove(
-        Response(request.target.url, head.status, head.fields, content, tuple(hops))
-    )
+    content = b"".join(pieces)
+    return crossing.prove(Response(arrived.url, head.status, head.fields, content, arrived.hops))
+
+
+class Intake:
+    """Takes content in piece by piece, decoded, under the caps of a policy."""
+
+    def __init__(self, head: Head, policy: FetchPolicy, budget: Budget) -> None:
+        self._decoder = decoder_of(head.fields.all("Content-Encoding"))
+        self._budget = budget
+        self._limit = self._left = policy.max_content_bytes
+        self._is_empty = True
+
+    def pieces(self, raw: bytes) -> Iterator[bytes]:
+        """Yield what is decoded of *raw*, as it stands on the wire.
+
+        Raises:
+            Refused: VALID, code "too_large_on_the_wire", "too_large_decoded", "broken_coding".
+        """
+        self._budget.take(len(raw))
+        self._is_empty = False
+        for piece in self._decoder.pieces(raw):
+            self._left -= len(piece)
+            if self._left < 0:
+                raise Refused(
+                    VALID,
+                    f"the decoded content has more than {self._limit} bytes",
+                    code="too_large_decoded",
+                    hint="raise FetchPolicy(max_content_bytes=…) if such answers are wanted",
+                    status=502,
+                )
+            yield piece
+
+    def end(self) -> None:
+        """Refuse what stopped in the middle of its coding."""
+        if not self._is_empty:
+            self._decoder.end()
 
 
 def media_type(fields: Fields) -> str:
@@ -120,28 +174,3 @@ def too_many(redirects: int) -> Refused:
         code="too_many_redirects",
         hint="raise FetchPolicy(redirects=…) if such hosts are wanted",
     )
-
-
-def _content(head: Head, policy: FetchPolicy, budget: Budget) -> Flow[bytes]:
-    decoder = decoder_of(head.fields.all("Content-Encoding"))
-    pieces: list[bytes] = []
-    left = policy.max_content_bytes
-    while True:
-        raw: bytes = yield Read(head.body)
-        if not raw:
-            break
-        budget.take(len(raw))
-        for piece in decoder.pieces(raw):
-            left -= len(piece)
-            if left < 0:
-                raise Refused(
-                    VALID,
-                    f"the decoded content has more than {policy.max_content_bytes} bytes",
-                    code="too_large_decoded",
-                    hint="raise FetchPolicy(max_content_bytes=…) if such answers are wanted",
-                    status=502,
-                )
-            pieces.append(piece)
-    if pieces:
-        decoder.end()
-    return b"".join(pieces)

@@ -134,7 +134,9 @@ class FetchPolicy:
                 "metadata_endpoint".
         """
         if scheme not in self.schemes:
-            raise _not_named("scheme_not_allowed", f"the scheme isn't one of {sorted(self.schemes)}")
+            raise _not_named(
+                "scheme_not_allowed", f"the scheme isn't one of {sorted(self.schemes)}"
+            )
         if host in METADATA_NAMES or packed(host) in METADATA:
             raise _not_named("metadata_endpoint", "it is a cloud's metadata endpoint")
         if any(way.host == host and way.port == port for way in self.internal):
@@ -151,9 +153,9 @@ class FetchPolicy:
         """Return the addresses to connect to: all of them, or none.
 
         Raises:
-            Refused: ALLOWED, code "address_not_allowed", where any of them isn't in the open internet, or for
-                an internal way not in its network. One bad answer beside a good one is a
-                rebinding (CWE-367).
+            Refused: ALLOWED, code "address_not_allowed", where any of them isn't in the open
+                internet, or for an internal way not in its network. One bad answer beside a good
+                one is a rebinding (CWE-367).
         """
         ways = [way.range for way in self.internal if way.host == host and way.port == port]
         for address in addresses:

@@ -1,0 +1,200 @@
+"""Fetches for another library: its request goes in, our answer comes out as a stream."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator
+from typing import Final
+
+from pratique.core.adrive import adrive
+from pratique.core.closing import refusal_record
+from pratique.core.crossing import Crossing
+from pratique.core.drive import World, drive
+from pratique.core.event import Outcome
+from pratique.core.obligation import VALID
+from pratique.core.recorder import Recorder
+from pratique.core.refusal import Refused
+
+from .budget import Budget, current
+from .fetcher import Base
+from .flow import Arrived, Exchange, Intake, Read
+from .policy import FetchPolicy
+from .redirect import Lines
+from .wire.line import AsyncLine, AsyncPool, Line, Pool
+
+_CHANGED: Final = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+"""What no longer holds of content that is decoded and counted."""
+_READ: Final = Read(None)
+
+
+class _Open:
+    """An answer whose content is read piece by piece; how it ended is recorded once."""
+
+    def __init__(self, base: Base, crossing: Crossing, arrived: Arrived, budget: Budget) -> None:
+        head = arrived.head
+        self.status = head.status
+        self.url = arrived.url
+        self.hops = arrived.hops
+        self.lines: Lines = tuple(line for line in head.fields if line[0].lower() not in _CHANGED)
+        self._budget = budget
+        self._crossing = crossing
+        self._intake = Intake(head, base.boundary.policy, budget)
+        self._recorder = base.recorder
+        self._is_told = False
+
+    def _tell(self, refused: Refused | None = None) -> None:
+        if self._is_told:
+            return
+        self._is_told = True
+        crossing = self._crossing
+        if refused is None:
+            crossing.discharge(VALID)
+            self._recorder.emit(crossing.record(Outcome.PROVEN), sample=False)
+            return
+        refused.crossing_id = crossing.id
+        self._recorder.emit(refusal_record(crossing, refused)[0], sample=False)
+
+
+class Answer(_Open):
+    """An answer on this thread. Iterate over its content, decoded and under both caps."""
+
+    def __init__(
+        self, base: Base, crossing: Crossing, arrived: Arrived, budget: Budget, *, line: Line
+    ) -> None:
+        super().__init__(base, crossing, arrived, budget)
+        self._line = line
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the content. Raises Refused."""
+        try:
+            while raw := self._next():
+                yield from self._intake.pieces(raw)
+            self._intake.end()
+        except Refused as refused:
+            self._tell(refused)
+            raise
+        finally:
+            self.close()
+
+    def _next(self) -> bytes:
+        token = current.set(self._budget)
+        try:
+            return self._line.read(_READ)
+        finally:
+            current.reset(token)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._line.close()
+        self._tell()
+
+
+class AsyncAnswer(_Open):
+    """The same on the event loop."""
+
+    def __init__(
+        self, base: Base, crossing: Crossing, arrived: Arrived, budget: Budget, *, line: AsyncLine
+    ) -> None:
+        super().__init__(base, crossing, arrived, budget)
+        self._line = line
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield the content. Raises Refused."""
+        try:
+            while raw := await self._next():
+                for piece in self._intake.pieces(raw):
+                    yield piece
+            self._intake.end()
+        except Refused as refused:
+            self._tell(refused)
+            raise
+        finally:
+            await self.aclose()
+
+    async def _next(self) -> bytes:
+        token = current.set(self._budget)
+        try:
+            return await self._line.read(_READ)
+        finally:
+            current.reset(token)
+
+    async def aclose(self) -> None:
+        """Let go of the connection."""
+        await self._line.aclose()
+        self._tell()
+
+
+class Through(Base):
+    """Fetches on this thread for a library that wants its answer as a stream. Args as `Base`."""
+
+    def __init__(
+        self, policy: FetchPolicy, *, name: str = "fetch", recorder: Recorder | None = None
+    ) -> None:
+        super().__init__(policy, name=name, recorder=recorder)
+        self._pool = Pool(policy, self._lookup)
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        lines: Iterable[tuple[str, str]],
+        content: bytes,
+        *,
+        seconds: float | None = None,
+    ) -> Answer:
+        """Go where a request leads, in at most *seconds*. Raises Refused."""
+        claim = self.boundary.claim(url, method=method, lines=lines, content=content)
+        crossing = Crossing(self.boundary, claim)
+        budget = self.boundary.budget(seconds=seconds)
+        line = Line(self._pool.open(), budget)
+        token = current.set(budget)
+        try:
+            world = World(None, self.recorder, answers={Exchange: line.exchange})
+            arrived = drive(self.boundary.arrival(crossing), crossing, world)
+            return Answer(self, crossing, arrived, budget, line=line)
+        except BaseException:
+            line.close()
+            raise
+        finally:
+            current.reset(token)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._pool.close()
+
+
+class AsyncThrough(Base):
+    """The same on the event loop. Args as `Base`."""
+
+    def __init__(
+        self, policy: FetchPolicy, *, name: str = "fetch", recorder: Recorder | None = None
+    ) -> None:
+        super().__init__(policy, name=name, recorder=recorder)
+        self._pool = AsyncPool(policy, self._lookup)
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        lines: Iterable[tuple[str, str]],
+        content: bytes,
+        *,
+        seconds: float | None = None,
+    ) -> AsyncAnswer:
+        """See `Through.send`."""
+        claim = self.boundary.claim(url, method=method, lines=lines, content=content)
+        crossing = Crossing(self.boundary, claim)
+        budget = self.boundary.budget(seconds=seconds)
+        line = AsyncLine(self._pool.open(asyncio.get_running_loop()), budget)
+        token = current.set(budget)
+        try:
+            world = World(None, self.recorder, answers={Exchange: line.exchange})
+            arrived = await adrive(self.boundary.arrival(crossing), crossing, world)
+            return AsyncAnswer(self, crossing, arrived, budget, line=line)
+        except BaseException:
+            await line.aclose()
+            raise
+        finally:
+            current.reset(token)
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._pool.close()

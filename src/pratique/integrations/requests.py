@@ -1,0 +1,197 @@
+"""The fetch boundary as an adapter of requests: one line where a session is made.
+
+    mount(session, policy)
+
+The policy follows redirects itself, each hop gated; the session sees the last answer. What is
+refused is both `Refused` and requests' own exception. `verify=False`, `cert=` and proxies, also the
+environment's, change nothing: who answers is proven by the system's certificate authorities.
+"""
+
+import io
+from collections.abc import Iterable, Mapping
+from email.message import Message
+from typing import Any, Final
+
+import requests
+from requests.adapters import BaseAdapter
+from requests.cookies import extract_cookies_to_jar
+from requests.structures import CaseInsensitiveDict
+from requests.utils import get_encoding_from_headers
+from urllib3 import HTTPHeaderDict, HTTPResponse
+
+from pratique.core.recorder import Recorder
+from pratique.core.refusal import Refused
+from pratique.fetch import FetchPolicy
+from pratique.fetch.through import Answer, Through
+
+_TIMEOUTS: Final = frozenset({"fetch_deadline", "lookup_timeout"})
+_PIECE: Final = 64 * 1024
+
+
+class RefusedByPolicy(Refused, requests.ConnectionError):
+    """A refusal that is requests' ConnectionError too."""
+
+    def __init__(self, refused: Refused, request: requests.PreparedRequest | None) -> None:
+        Refused.__init__(self, **refused.facts())
+        self.crossing_id = refused.crossing_id
+        self.request, self.response = request, None
+
+
+class OverDeadline(Refused, requests.ReadTimeout):
+    """A refusal for time that is requests' ReadTimeout too."""
+
+    def __init__(self, refused: Refused, request: requests.PreparedRequest | None) -> None:
+        Refused.__init__(self, **refused.facts())
+        self.crossing_id = refused.crossing_id
+        self.request, self.response = request, None
+
+
+class FetchAdapter(BaseAdapter):
+    """Sends what the policy names, and refuses the rest.
+
+    Args:
+        policy: What may be fetched.
+        name: Its name in events.
+        recorder: Where records go: `perimeter.recorder`; by default the logger "pratique".
+    """
+
+    def __init__(
+        self, policy: FetchPolicy, *, name: str = "fetch", recorder: Recorder | None = None
+    ) -> None:
+        super().__init__()
+        self._through = Through(policy, name=name, recorder=recorder)
+
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,  # noqa: ARG002, FBT001, FBT002  requests' own signature
+        timeout: Any = None,
+        verify: bool | str = True,  # noqa: ARG002, FBT001, FBT002
+        cert: Any = None,  # noqa: ARG002
+        proxies: Mapping[str, str] | None = None,  # noqa: ARG002
+    ) -> requests.Response:
+        """Send one request. See `requests.adapters.BaseAdapter`."""
+        try:
+            answer = self._through.send(
+                request.method or "GET",
+                request.url or "",
+                [(_text(name), _text(value)) for name, value in request.headers.items()],
+                _content(request.body),
+                seconds=_seconds(timeout),
+            )
+        except Refused as refused:
+            raise _as_requests(refused, request) from refused
+        return _response(answer, request, self)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._through.close()
+
+
+def mount(
+    session: requests.Session, policy: FetchPolicy, *, name: str = "fetch"
+) -> requests.Session:
+    """Let everything that a session sends cross under the policy; the same session back."""
+    session.adapters.clear()
+    session.mount("", FetchAdapter(policy, name=name))
+    return session
+
+
+class _Response(requests.Response):
+    """An answer whose content is refused as requests' own exception."""
+
+    def iter_content(self, *args: Any, **named: Any) -> Any:
+        try:
+            yield from super().iter_content(*args, **named)
+        except Refused as refused:
+            raise _as_requests(refused, self.request) from refused
+
+
+class _Content(io.RawIOBase):
+    """An answer's content as a file."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self._pieces = iter(answer)
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._rest:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return 0
+            self._rest = piece
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+    def close(self) -> None:
+        if not self.closed:
+            self._answer.close()
+        super().close()
+
+
+class _Original:
+    """What requests takes cookies from."""
+
+    def __init__(self, lines: Iterable[tuple[str, str]]) -> None:
+        self.msg = Message()
+        for name, value in lines:
+            self.msg[name] = value
+
+
+def _response(
+    answer: Answer, request: requests.PreparedRequest, adapter: FetchAdapter
+) -> requests.Response:
+    raw = HTTPResponse(
+        io.BufferedReader(_Content(answer), _PIECE),
+        headers=HTTPHeaderDict(answer.lines),
+        status=answer.status,
+        preload_content=False,
+        decode_content=False,
+    )
+    response = _Response()
+    response.status_code = answer.status
+    response.headers = CaseInsensitiveDict(raw.headers)
+    response.encoding = get_encoding_from_headers(response.headers)
+    response.raw = raw
+    response.reason = ""
+    response.url = answer.url
+    response.request = request
+    response.connection = adapter  # type: ignore[assignment]
+    raw._original_response = _Original(answer.lines)  # type: ignore[assignment]  # noqa: SLF001  where cookies are looked for
+    extract_cookies_to_jar(response.cookies, request, raw)
+    raw._original_response = None  # noqa: SLF001
+    return response
+
+
+def _as_requests(refused: Refused, request: requests.PreparedRequest | None) -> Refused:
+    kind = OverDeadline if refused.code in _TIMEOUTS else RefusedByPolicy
+    return kind(refused, request)
+
+
+def _content(body: Any) -> bytes:
+    if body is None:
+        return b""
+    if isinstance(body, str):
+        return body.encode()
+    if isinstance(body, (bytes, bytearray)):
+        return bytes(body)
+    if hasattr(body, "read"):
+        return _content(body.read())
+    return b"".join(_content(piece) for piece in body)
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else value
+
+
+def _seconds(timeout: Any) -> float | None:
+    given = timeout if isinstance(timeout, tuple) else (timeout,)
+    return min(
+        (value for value in given if isinstance(value, (int, float)) and value), default=None
+    )
