@@ -49,13 +49,18 @@ class Budget:
         """Spend bytes. Raises Refused VALID, code "too_large_on_the_wire"."""
         self.wire_bytes -= count
         if self.wire_bytes < 0:
-            raise Refused(
-                VALID,
-                f"the answer has more than {self.wire_limit} bytes on the wire",
-                code="too_large_on_the_wire",
-                hint="raise FetchPolicy(max_wire_bytes=…) if such answers are wanted",
-                status=502,
-            )
+            raise too_large_on_the_wire(self.wire_limit)
+
+
+def too_large_on_the_wire(limit: int) -> Refused:
+    """Return the refusal of an answer that is over its cap as it is sent."""
+    return Refused(
+        VALID,
+        f"the answer has more than {limit} bytes on the wire",
+        code="too_large_on_the_wire",
+        hint="raise FetchPolicy(max_wire_bytes=…) if such answers are wanted",
+        status=502,
+    )
 
 
 def too_slow(seconds: float) -> Refused:

@@ -9,6 +9,7 @@ from pratique.core.adrive import adrive
 from pratique.core.claim import Claim
 from pratique.core.crossing import Crossing
 from pratique.core.drive import World, drive
+from pratique.core.event import Outcome
 from pratique.core.proven import Proven
 from pratique.core.recorder import LoggerSink, Recorder
 from pratique.core.threads import Tally
@@ -87,10 +88,12 @@ class Fetcher(Base):
         token = current.set(budget)
         try:
             world = World(None, self.recorder, answers={Exchange: line.exchange, Read: line.read})
-            return drive(self.boundary.flow(crossing), crossing, world)
+            proven: Proven[Response] = drive(self.boundary.flow(crossing), crossing, world)
         finally:
             line.close()
             current.reset(token)
+        self.recorder.emit(crossing.record(Outcome.PROVEN), sample=False)
+        return proven
 
     def close(self) -> None:
         """Close every connection."""
@@ -144,10 +147,13 @@ class AsyncFetcher(Base):
         token = current.set(budget)
         try:
             world = World(None, self.recorder, answers={Exchange: line.exchange, Read: line.read})
-            return await adrive(self.boundary.flow(crossing), crossing, world)
+            flow = self.boundary.flow(crossing)
+            proven: Proven[Response] = await adrive(flow, crossing, world)
         finally:
             await line.aclose()
             current.reset(token)
+        self.recorder.emit(crossing.record(Outcome.PROVEN), sample=False)
+        return proven
 
     async def aclose(self) -> None:
         """Close every connection."""

@@ -91,7 +91,7 @@ def arrive(crossing: Crossing, policy: FetchPolicy) -> Flow[Arrived]:
         hops.append(request.target.url)
         request = following
     crossing.discharge(ALLOWED)
-    require_type(head, policy)
+    require_type(head.status, head.fields, policy)
     return Arrived(head, request.target.url, tuple(hops))
 
 
@@ -128,13 +128,7 @@ class Intake:
         for piece in self._decoder.pieces(raw):
             self._left -= len(piece)
             if self._left < 0:
-                raise Refused(
-                    VALID,
-                    f"the decoded content has more than {self._limit} bytes",
-                    code="too_large_decoded",
-                    hint="raise FetchPolicy(max_content_bytes=…) if such answers are wanted",
-                    status=502,
-                )
+                raise too_large_decoded(self._limit)
             yield piece
 
     def end(self) -> None:
@@ -148,15 +142,15 @@ def media_type(fields: Fields) -> str:
     return (fields.one("Content-Type") or "").partition(";")[0].strip().lower()
 
 
-def require_type(head: Head, policy: FetchPolicy) -> None:
+def require_type(status: int, fields: Fields, policy: FetchPolicy) -> None:
     """Refuse an answer whose content type isn't declared (CWE-434). One without content has none.
 
     Raises:
         Refused: VALID, code "content_type".
     """
-    if head.status in STATUS_WITHOUT_CONTENT or head.fields.one("Content-Length") == "0":
+    if status in STATUS_WITHOUT_CONTENT or fields.one("Content-Length") == "0":
         return
-    if not policy.admits_type(media_type(head.fields)):
+    if not policy.admits_type(media_type(fields)):
         raise Refused(
             VALID,
             "the answer's content type isn't one that the policy names",
@@ -164,6 +158,17 @@ def require_type(head: Head, policy: FetchPolicy) -> None:
             hint="add it to FetchPolicy(content_types=…) if such answers are wanted",
             status=502,
         )
+
+
+def too_large_decoded(limit: int) -> Refused:
+    """Return the refusal of content that is over its cap once decoded."""
+    return Refused(
+        VALID,
+        f"the decoded content has more than {limit} bytes",
+        code="too_large_decoded",
+        hint="raise FetchPolicy(max_content_bytes=…) if such answers are wanted",
+        status=502,
+    )
 
 
 def too_many(redirects: int) -> Refused:

@@ -14,7 +14,7 @@ from .policy import FetchPolicy
 
 Lines = tuple[tuple[str, str], ...]
 """Header fields as (name, value)."""
-_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _KEEPS_METHOD: Final = frozenset({307, 308})
 # What any host may see. Everything else that a caller adds may be a credential (CWE-522).
 _FOR_ANYBODY: Final = frozenset({"accept", "accept-encoding", "accept-language", "user-agent"})
@@ -40,29 +40,38 @@ def follow(request: Request, status: int, fields: Fields, policy: FetchPolicy) -
 
     Source: RFC 9110 §15.4; OWASP API7:2023; CWE-601.
     """
-    location = fields.one("Location") if status in _REDIRECTS else None
+    location = fields.one("Location") if status in REDIRECTS else None
     if location is None:
         return None
     came_from = request.target
     target = gate(resolve(location, came_from), policy)
-    if came_from.scheme == "https" and target.scheme != "https":
-        raise Refused(ALLOWED, "a redirect leads from https to http", code="downgrade")
     keeps = status in _KEEPS_METHOD or request.method in ("GET", "HEAD")
     method = request.method if keeps else "GET"
     content = request.content if keeps else b""
     lines = request.lines
     if not keeps:
         lines = tuple(line for line in lines if line[0].lower() not in _OF_CONTENT)
-    if origin(target) == origin(came_from):
-        return Request(target, method, lines, content)
-    if content:
+    require_hop(came_from, target, has_content=bool(content))
+    if origin(target) != origin(came_from):
+        lines = for_anybody(lines)
+    return Request(target, method, lines, content)
+
+
+def require_hop(came_from: Target, target: Target, *, has_content: bool) -> None:
+    """Refuse a redirect that gives up TLS, or that takes content to another origin.
+
+    Raises:
+        Refused: ALLOWED, code "downgrade" or "body_across_origins".
+    """
+    if came_from.scheme == "https" and target.scheme != "https":
+        raise Refused(ALLOWED, "a redirect leads from https to http", code="downgrade")
+    if has_content and origin(target) != origin(came_from):
         raise Refused(
             ALLOWED,
             "a redirect would send the content of the request to another origin",
             code="body_across_origins",
             hint="ask the other origin itself, where that is meant",
         )
-    return Request(target, method, for_anybody(lines), b"")
 
 
 def for_anybody(lines: Lines) -> Lines:

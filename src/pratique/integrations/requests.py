@@ -10,7 +10,7 @@ environment's, change nothing: who answers is proven by the system's certificate
 import io
 from collections.abc import Iterable, Mapping
 from email.message import Message
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import requests
 from requests.adapters import BaseAdapter
@@ -135,13 +135,14 @@ class _Content(io.RawIOBase):
         super().close()
 
 
-class _Original:
-    """What requests takes cookies from."""
+class _WithCookies:
+    """What requests takes cookies from: the fields as http.client has them."""
 
     def __init__(self, lines: Iterable[tuple[str, str]]) -> None:
         self.msg = Message()
         for name, value in lines:
             self.msg[name] = value
+        self._original_response = self
 
 
 def _response(
@@ -163,9 +164,7 @@ def _response(
     response.url = answer.url
     response.request = request
     response.connection = adapter  # type: ignore[assignment]
-    raw._original_response = _Original(answer.lines)  # type: ignore[assignment]  # noqa: SLF001  where cookies are looked for
-    extract_cookies_to_jar(response.cookies, request, raw)
-    raw._original_response = None  # noqa: SLF001
+    extract_cookies_to_jar(response.cookies, request, _WithCookies(answer.lines))
     return response
 
 
@@ -191,7 +190,7 @@ def _text(value: str | bytes) -> str:
 
 
 def _seconds(timeout: Any) -> float | None:
-    given = timeout if isinstance(timeout, tuple) else (timeout,)
+    given = cast("tuple[object, ...]", timeout) if isinstance(timeout, tuple) else (timeout,)
     return min(
         (value for value in given if isinstance(value, (int, float)) and value), default=None
     )

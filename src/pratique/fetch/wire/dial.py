@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, NoReturn, Protocol
+from typing import Any, Final, NoReturn, Protocol, cast
 
 import httpcore
 
@@ -35,7 +35,7 @@ class GuardedBackend(httpcore.NetworkBackend):
     def __init__(self, judge: Judge, lookup: Lookup) -> None:
         self._judge = judge
         self._lookup = lookup
-        self._inner = httpcore.SyncBackend()
+        self._inner: httpcore.NetworkBackend = httpcore.SyncBackend()
 
     def connect_tcp(
         self,
@@ -76,7 +76,8 @@ class AsyncGuardedBackend(httpcore.AsyncNetworkBackend):
     def __init__(self, judge: Judge, lookup: Lookup) -> None:
         self._judge = judge
         self._lookup = lookup
-        self._inner = httpcore.AnyIOBackend()
+        # AnyIOBackend stands for itself only where anyio is there: the extra `fetch` brings it.
+        self._inner = cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
 
     async def connect_tcp(
         self,

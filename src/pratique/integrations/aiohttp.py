@@ -1,0 +1,218 @@
+"""The fetch boundary as a connector of aiohttp: one argument more where a session is made.
+
+    session = aiohttp.ClientSession(connector=FetchConnector(policy))
+
+aiohttp follows redirects itself; each hop comes through here and is gated, counted, and freed of
+what was meant for another origin. What is refused is both `Refused` and aiohttp's own exception.
+"""
+
+import asyncio
+import ssl
+from contextvars import ContextVar
+from socket import AF_INET, AF_INET6, AI_NUMERICHOST
+from typing import Any, Final
+
+import aiohttp
+from aiohttp.abc import ResolveResult
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.client_reqrep import ClientRequest
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
+
+from pratique.core.claim import Fields
+from pratique.core.refusal import Refused
+from pratique.fetch import FetchPolicy, Target, gate
+from pratique.fetch.budget import too_large_on_the_wire, too_slow
+from pratique.fetch.flow import require_type, too_large_decoded, too_many
+from pratique.fetch.lookup import Lookup
+from pratique.fetch.redirect import REDIRECTS, for_anybody, origin, require_hop
+
+_DECIDED: Final = ("ssl", "verify_ssl", "ssl_context", "resolver", "use_dns_cache", "family")
+
+
+class RefusedByPolicy(Refused, aiohttp.ClientConnectionError):
+    """A refusal that is aiohttp's ClientConnectionError too."""
+
+    def __init__(self, refused: Refused) -> None:
+        Refused.__init__(self, **refused.facts())
+
+
+class _Chain:
+    """The hops of one call of a session: aiohttp makes one list of traces for each call."""
+
+    __slots__ = ("ends_at", "hops", "target", "traces")
+
+    def __init__(self, traces: object, target: Target, ends_at: float) -> None:
+        self.traces, self.target, self.ends_at = traces, target, ends_at
+        self.hops = 0
+
+
+_chain: Final[ContextVar[_Chain | None]] = ContextVar("pratique_aiohttp_chain", default=None)
+
+
+class FetchConnector(aiohttp.TCPConnector):
+    """Connects where the policy says, and refuses the rest. Made inside a running event loop.
+
+    Args:
+        policy: What may be fetched.
+        options: Those of `aiohttp.TCPConnector`, save what decides who is connected to.
+
+    Raises:
+        TypeError: an option that the policy decides.
+    """
+
+    def __init__(self, policy: FetchPolicy, **options: Any) -> None:
+        decided = sorted(set(_DECIDED) & set(options))
+        if decided:
+            raise TypeError(f"FetchConnector({', '.join(decided)}): the policy decides that.")
+        super().__init__(use_dns_cache=False, **options)  # pyright: ignore[reportUnknownMemberType]
+        self._policy = policy
+        self._lookup = Lookup()
+        self._context = ssl.create_default_context()
+        loop = asyncio.get_running_loop()
+        self._factory = lambda: _Bounded(loop, policy)  # type: ignore[assignment]
+
+    async def connect(
+        self,
+        req: ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  aiohttp's own signature
+    ) -> Connection:
+        """Gate a hop, then connect. See `aiohttp.BaseConnector`."""
+        try:
+            chain = self._gated(req, traces)
+        except Refused as refused:
+            raise RefusedByPolicy(refused) from refused
+        req.response_class = _checked(req.response_class, self._policy)
+        connection = await super().connect(req, traces, timeout)
+        if isinstance(connection.protocol, _Bounded):
+            connection.protocol.begin(chain.ends_at)
+        return connection
+
+    def _gated(self, req: ClientRequest, traces: list[Trace]) -> _Chain:
+        policy = self._policy
+        target = gate(str(req.url), policy)
+        req.proxy = None  # a proxy would look the name up again, and connect elsewhere
+        chain = _chain.get()
+        if chain is None or chain.traces is not traces:
+            ends_at = asyncio.get_running_loop().time() + policy.deadline.total_seconds()
+            chain = _Chain(traces, target, ends_at)
+            _chain.set(chain)
+            return chain
+        chain.hops += 1
+        if chain.hops > policy.redirects:
+            raise too_many(policy.redirects)
+        require_hop(chain.target, target, has_content=_has_content(req))
+        if origin(chain.target) != origin(target):
+            lines = tuple((name, "") for name in req.headers)
+            kept = {"Host", *(name for name, _ in for_anybody(lines))}
+            for name in set(req.headers) - kept:
+                del req.headers[name]
+        chain.target = target
+        return chain
+
+    def _get_ssl_context(self, req: ClientRequest) -> ssl.SSLContext | None:
+        # Whatever `ssl=` a request was given: the certificate is checked, by the system's CAs.
+        return self._context if req.is_ssl() else None
+
+    async def _resolve_host(
+        self,
+        host: str,
+        port: int,
+        traces: Any = None,  # noqa: ARG002  aiohttp's own signature
+    ) -> list[ResolveResult]:
+        chain = _chain.get()
+        try:
+            if chain is None:
+                raise too_slow(0)  # nothing was gated: nobody comes here but through `connect`
+            left = chain.ends_at - asyncio.get_running_loop().time()
+            name = chain.target.host
+            is_literal = ":" in name or name.replace(".", "").isdigit()
+            addresses = [name]
+            if not is_literal:
+                addresses = await self._lookup.aresolve(name, port, seconds=left)
+            checked = self._policy.judge(name, port, addresses)
+        except Refused as refused:
+            raise RefusedByPolicy(refused) from refused
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=AF_INET6 if ":" in address else AF_INET,
+                proto=0,
+                flags=AI_NUMERICHOST,
+            )
+            for address in checked
+        ]
+
+
+class _Bounded(ResponseHandler):
+    """A connection whose answers are bounded in time and in bytes."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, policy: FetchPolicy) -> None:
+        super().__init__(loop)
+        self._of_loop = loop
+        self._policy = policy
+        self._wire = 0
+        self._end: asyncio.TimerHandle | None = None
+
+    def begin(self, ends_at: float) -> None:
+        """Begin another exchange: its own bytes, its own deadline."""
+        self._wire = 0
+        if self._end is not None:
+            self._end.cancel()
+        self._end = self._of_loop.call_at(ends_at, self._over)
+
+    def data_received(self, data: bytes) -> None:
+        self._wire += len(data)
+        super().data_received(data)
+        payload = self._payload
+        if self._wire > self._policy.max_wire_bytes:
+            self._refuse(too_large_on_the_wire(self._policy.max_wire_bytes))
+        elif payload is not None and payload.total_bytes > self._policy.max_content_bytes:
+            self._refuse(too_large_decoded(self._policy.max_content_bytes))
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._end is not None:
+            self._end.cancel()
+        super().connection_lost(exc)
+
+    def _over(self) -> None:
+        payload = self._payload
+        is_idle = payload is not None and payload.is_eof()
+        if not is_idle:
+            self._refuse(too_slow(self._policy.deadline.total_seconds()))
+
+    def _refuse(self, refused: Refused) -> None:
+        error = RefusedByPolicy(refused)
+        payload = self._payload
+        if payload is not None:
+            payload.set_exception(error)
+        self.set_exception(error)
+        self.close()
+
+
+def _checked(of: type[Any], policy: FetchPolicy) -> type[Any]:
+    """Return a response class that also refuses content of a type that isn't declared."""
+    start = of.start
+
+    async def checked(self: Any, connection: Any) -> Any:
+        await start(self, connection)
+        if self.status in REDIRECTS and "Location" in self.headers:
+            return self
+        lines = [
+            (name.decode("latin-1"), value.decode("latin-1")) for name, value in self.raw_headers
+        ]
+        try:
+            require_type(self.status, Fields(lines), policy)
+        except Refused as refused:
+            raise RefusedByPolicy(refused) from refused
+        return self
+
+    return type(of.__name__, (of,), {"start": checked})
+
+
+def _has_content(req: ClientRequest) -> bool:
+    body: Any = req.body
+    return body is not None and body != b"" and getattr(body, "size", 1) != 0

@@ -1,0 +1,90 @@
+"""Every way to fetch, with one face: (url) -> (status, content), or what it raises."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+import httpx
+import requests
+
+from pratique.fetch import AsyncFetcher, Fetcher, FetchPolicy
+from pratique.integrations.aiohttp import FetchConnector
+from pratique.integrations.httpx import AsyncFetchTransport, FetchTransport
+from pratique.integrations.requests import mount
+
+Got = tuple[int, bytes]
+
+
+def by_fetcher(policy: FetchPolicy, urls: list[str], **named: Any) -> list[Got]:
+    """Fetch by our sync fetcher."""
+    with Fetcher(policy) as fetcher:
+        return [_of(fetcher.get(url, fields=_lines(named)).value) for url in urls]
+
+
+def by_async_fetcher(policy: FetchPolicy, urls: list[str], **named: Any) -> list[Got]:
+    """Fetch by our async fetcher."""
+
+    async def work() -> list[Got]:
+        async with AsyncFetcher(policy) as fetcher:
+            return [_of((await fetcher.get(url, fields=_lines(named))).value) for url in urls]
+
+    return asyncio.run(work())
+
+
+def by_httpx(policy: FetchPolicy, urls: list[str], **named: Any) -> list[Got]:
+    """Fetch by httpx on our transport."""
+    with httpx.Client(transport=FetchTransport(policy), follow_redirects=True) as client:
+        found = [client.get(url, headers=named.get("headers")) for url in urls]
+        return [(answer.status_code, answer.content) for answer in found]
+
+
+def by_async_httpx(policy: FetchPolicy, urls: list[str], **named: Any) -> list[Got]:
+    """Fetch by httpx's async client on our transport."""
+
+    async def work() -> list[Got]:
+        transport = AsyncFetchTransport(policy)
+        async with httpx.AsyncClient(transport=transport, follow_redirects=True) as client:
+            found = [await client.get(url, headers=named.get("headers")) for url in urls]
+            return [(answer.status_code, answer.content) for answer in found]
+
+    return asyncio.run(work())
+
+
+def by_requests(policy: FetchPolicy, urls: list[str], **named: Any) -> list[Got]:
+    """Fetch by requests on our adapter."""
+    with mount(requests.Session(), policy) as session:
+        found = [session.get(url, headers=named.get("headers")) for url in urls]
+        return [(answer.status_code, answer.content) for answer in found]
+
+
+def by_aiohttp(policy: FetchPolicy, urls: list[str], **named: Any) -> list[Got]:
+    """Fetch by aiohttp on our connector."""
+
+    async def work() -> list[Got]:
+        async with aiohttp.ClientSession(connector=FetchConnector(policy)) as session:
+            found: list[Got] = []
+            for url in urls:
+                async with session.get(url, headers=named.get("headers")) as answer:
+                    found.append((answer.status, await answer.read()))
+            return found
+
+    return asyncio.run(work())
+
+
+CLIENTS: dict[str, Callable[..., list[Got]]] = {
+    "fetcher": by_fetcher,
+    "async fetcher": by_async_fetcher,
+    "httpx": by_httpx,
+    "async httpx": by_async_httpx,
+    "requests": by_requests,
+    "aiohttp": by_aiohttp,
+}
+
+
+def _lines(named: dict[str, Any]) -> list[tuple[str, str]]:
+    return list((named.get("headers") or {}).items())
+
+
+def _of(response: Any) -> Got:
+    return response.status, response.content

