@@ -1,0 +1,85 @@
+"""A policy is whole or isn't made; empty is never "unset"."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from pratique import Perimeter
+from pratique.core.refusal import BoundaryError, Refused
+from pratique.fetch import PUBLIC, Fetch, FetchPolicy, Internal
+
+GOOD: dict[str, Any] = {"hosts": {"a.example"}}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"hosts": set()},
+        {"hosts": "a.example"},
+        {"hosts": {""}},
+        {"hosts": {"*a.example"}},
+        {"hosts": {"*."}},
+        {"hosts": {"a b"}},
+        {"hosts": {"127.1"}},
+        {"schemes": set()},
+        {"schemes": {"ftp"}},
+        {"ports": set()},
+        {"ports": {0}},
+        {"ports": {65536}},
+        {"ports": {True}},
+        {"redirects": -1},
+        {"content_types": set()},
+        {"content_types": {"html"}},
+        {"max_wire_bytes": 0},
+        {"max_content_bytes": 0},
+        {"deadline": timedelta(0)},
+        {"internal": [Internal("a.example", "10.0.0.0/8", 80, " ")]},
+        {"internal": [Internal("a.example", "10.0.0.1/8", 80, "r")]},
+        {"internal": [Internal("a.example", "10.0.0.0/8", 0, "r")]},
+        {"nat64": ["10.0.0.0/8"]},
+        {"off_limits": ["x"]},
+    ],
+    ids=str,
+)
+def test_refuses_what_admits_nothing_or_is_none(wrong: dict[str, Any]) -> None:
+    """Law 6: the declaration itself is refused; the twin without the mistake is made."""
+    with pytest.raises(BoundaryError):
+        FetchPolicy(**{**GOOD, **wrong})
+    FetchPolicy(**GOOD)
+
+
+def test_an_internal_way_opens_one_host_one_network_one_port() -> None:
+    """The exception that self-hosters ask for, without switching the guard off."""
+    way = Internal("wiki.corp.example", "10.1.2.0/24", 8080, "tickets link to it")
+    policy = FetchPolicy(hosts={"a.example"}, schemes={"http"}, internal=[way])
+    policy.require("http", "wiki.corp.example", 8080)
+    assert policy.judge("wiki.corp.example", 8080, ["10.1.2.3"]) == ["10.1.2.3"]
+    for host, port in (("wiki.corp.example", 80), ("a.example", 8080), ("b.example", 8080)):
+        with pytest.raises(Refused):
+            policy.require("http", host, port)
+    for addresses in (["10.1.3.3"], ["8.8.8.8"], ["10.1.2.3", "10.1.3.3"], []):
+        with pytest.raises(Refused):
+            policy.judge("wiki.corp.example", 8080, addresses)
+    with pytest.raises(Refused):
+        policy.judge("a.example", 80, ["10.1.2.3"])
+
+
+def test_settings_declare_the_same_policy() -> None:
+    """From TOML or JSON; a name that isn't known is a typo that would leave a limit unset."""
+    given = {"hosts": ["a.example"], "redirects": 2, "deadline": 3}
+    expected = FetchPolicy(hosts={"a.example"}, redirects=2, deadline=timedelta(seconds=3))
+    assert FetchPolicy.of(given) == expected
+    assert FetchPolicy.of({"hosts": "public"}).is_public
+    with pytest.raises(BoundaryError, match="max_redirects"):
+        FetchPolicy.of({"hosts": "public", "max_redirects": 2})
+
+
+def test_a_fetch_boundary_says_on_what_it_rests() -> None:
+    """Over http the network itself is a root; over https it isn't."""
+    perimeter = Perimeter()
+    perimeter.declare(Fetch("previews", FetchPolicy(hosts=PUBLIC)))
+    plain = perimeter.declare(Fetch("plain", FetchPolicy(hosts=PUBLIC, schemes={"http"})))
+    assert perimeter.debts() == []
+    roots = {str(root) for proof in plain.declarations()[0].proofs for root in proof.roots}
+    assert any("the network in between" in root for root in roots)
