@@ -1,7 +1,9 @@
 """The holes of the handler that asks the provider and still isn't safe; each is closed, with its admitting twin."""
 
 import logging
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -178,3 +180,22 @@ def test_a_mismatch_is_counted_and_logged(shop: Shop, caplog: pytest.LogCaptureF
     assert record.outcome == "mismatch"
     assert sum(shop.perimeter.tally.counts.values()) == 1
     assert boundary().name == record.boundary
+
+
+def test_a_mismatch_leaves_a_dead_letter(shop: Shop, tmp_path: Path) -> None:
+    """Hole 22: acknowledged, its content kept, one row a key; the honest twin leaves none."""
+
+    def dead_letters() -> list[tuple[str, bytes]]:
+        with closing(sqlite3.connect(tmp_path / "shop.db")) as db:
+            return db.execute(
+                "SELECT code, content FROM pratique_refusal WHERE content IS NOT NULL"
+            ).fetchall()
+
+    for _ in range(2):
+        error = refused(shop, claim(invoice="in_9"))
+        assert (error.answer, error.status) == (Answer.ACKNOWLEDGE, 200)
+        ((code, content),) = dead_letters()
+        assert code == error.code
+        assert b"in_9" in content
+    admitted(shop)
+    assert len(dead_letters()) == 1

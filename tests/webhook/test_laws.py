@@ -197,3 +197,24 @@ def test_every_hmac_is_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch
         refused(case, sealed(case))
         refused(case, Claim(CONTENT + b" ", sealed(case).fields, AT))
         assert len(compared) == before + 2, case
+
+
+@pytest.mark.parametrize(
+    "case", [name for name, (scheme, _, _) in CASES.items() if scheme.signed_time]
+)
+def test_one_flipped_bit_in_the_time_is_refused(case: str) -> None:
+    """Law 4 for the time alone: every bit of every digit, where the sender signs one."""
+    honest = sealed(case)
+    assert refused(case, honest) is None
+    digits = str(int(AT.timestamp()))
+    name, value = next((n, v) for n, v in honest.fields if digits in v)
+    start = value.index(digits)
+    for at in range(start * 7, (start + len(digits)) * 7):
+        flipped = chr(ord(value[at // 7]) ^ (1 << at % 7))
+        changed = value[: at // 7] + flipped + value[at // 7 + 1 :]
+        lines = [(n, changed if n == name else v) for n, v in honest.fields]
+        try:
+            fields = Fields(lines)
+        except Refused:
+            continue  # a control character: no field at all
+        assert refused(case, Claim(CONTENT, fields, AT)) is not None

@@ -1,0 +1,90 @@
+"""The guide's ten questions, answered from the declarations and nothing else."""
+
+from datetime import date
+from pathlib import Path
+
+from pratique import Admitted, Obligation, Perimeter, stores, unsafe
+from pratique.core.boundary import Boundary
+from pratique.core.checklist import QUESTIONS, Status, blast_radius, ten_questions
+from pratique.fetch import PUBLIC, Fetch, FetchPolicy
+from pratique.webhook import Event, Webhook, providers
+from tests.shop import SECRET
+
+HERE = Path(__file__).name
+
+
+def payments(*, is_observing: bool = False, is_waived: bool = False) -> Boundary:
+    """Return a started webhook boundary."""
+    observe = (
+        unsafe.observe(until=date(2027, 1, 1), reason="r", owner="o") if is_observing else None
+    )
+    waivers = (
+        [
+            unsafe.waive(
+                Obligation.ALLOWED,
+                reason="no states yet",
+                owner="o@shop",
+                until=date(2027, 1, 1),
+                bound="10 a day",
+            )
+        ]
+        if is_waived
+        else []
+    )
+    made = Perimeter(store=stores.memory())
+    boundary = made.declare(Webhook("payments", providers.stripe(secrets=SECRET), observe=observe))
+    options = {} if is_waived else {"allow": lambda invoice, row: True}
+
+    @boundary.on(  # type: ignore[call-overload]
+        "invoice.paid",
+        confirm=lambda event: event.object_id,
+        once=lambda invoice: invoice,
+        link=lambda invoice: invoice,
+        waivers=waivers,
+        **options,
+    )
+    def act(paid: Admitted[Event, str, str]) -> None:
+        """Change nothing."""
+
+    assert made.debts() == []
+    return boundary
+
+
+def test_each_question_is_answered() -> None:
+    """Ten, in the guide's order, each with its status and a text."""
+    answers = ten_questions(payments())
+    assert [answer.question for answer in answers] == list(QUESTIONS)
+    assert all(answer.status is Status.DECLARED and answer.text for answer in answers[:9])
+    assert HERE in answers[0].text
+    assert "we don't judge that it is right" in answers[2].text
+
+
+def test_an_observed_boundary_says_that_it_only_observes() -> None:
+    """Nothing is enforced, so nothing is declared."""
+    assert {a.status for a in ten_questions(payments(is_observing=True))} <= {
+        Status.OBSERVED,
+        Status.NOT_COVERED,
+    }
+
+
+def test_a_waiver_stands_in_the_answers() -> None:
+    """With owner, end and bound; and it contributes no proof."""
+    answers = ten_questions(payments(is_waived=True))
+    assert "WAIVED" in answers[5].text
+    assert "2027-01-01 by o@shop (no states yet; bound: 10 a day)" in answers[9].text
+
+
+def test_what_nobody_declared_is_not_covered() -> None:
+    """A boundary that says nothing of what it forwards has that question open."""
+    answers = ten_questions(Fetch("previews", FetchPolicy(hosts=PUBLIC)))
+    assert {a.number: a.status for a in answers}[8] is Status.NOT_COVERED
+    assert answers[7].text == "not declared here"
+
+
+def test_a_thief_of_each_root_is_told_what_it_can_do() -> None:
+    """The guide: if the upstream is compromised, what can this service be tricked into?"""
+    found = dict(blast_radius(payments()))
+    secret = next(can for root, can in found.items() if "payments/" in root)
+    party = next(can for root, can in found.items() if root.startswith("party"))
+    assert "invent" not in secret  # the invoice is read again at its source
+    assert "invent" in party

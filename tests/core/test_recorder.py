@@ -1,0 +1,86 @@
+"""Where records go: counted always, kept in the sinks, sampled before `authentic`."""
+
+import logging
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pratique.core.event import Outcome, Record
+from pratique.core.recorder import RECENT, SAMPLES_A_MINUTE, Recorder
+from pratique.core.threads import Tally
+
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+
+class Kept:
+    """A sink in a list; it may be told to fail."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.records: list[Record] = []
+        self.error = error
+
+    def emit(self, record: Record) -> None:
+        if self.error is not None:
+            raise self.error
+        self.records.append(record)
+
+    def find(self, crossing_id: str) -> Record | None:
+        return next((r for r in self.records if r.crossing_id == crossing_id), None)
+
+    def close(self) -> None:
+        self.records.clear()
+
+
+def record(
+    number: int, outcome: Outcome = Outcome.REFUSED, boundary: str = "b", at: datetime = NOW
+) -> Record:
+    """Return one record."""
+    return Record(f"c{number}", at, boundary, "webhook", outcome)
+
+
+def test_a_flood_of_strangers_is_counted_and_sampled() -> None:
+    """EV-01: ten a minute and boundary reach the sinks; the counter has them all."""
+    tally, kept = Tally(), Kept()
+    recorder = Recorder([kept], count=tally.add)
+    for number in range(1000):
+        recorder.emit(record(number), sample=True)
+    assert len(kept.records) == SAMPLES_A_MINUTE
+    assert sum(tally.counts.values()) == 1000
+    recorder.emit(record(1000, boundary="other"), sample=True)
+    recorder.emit(record(1001, at=NOW + timedelta(minutes=1)), sample=True)
+    assert len(kept.records) == SAMPLES_A_MINUTE + 2
+
+
+def test_a_flood_does_not_push_out_the_attackers_own_success() -> None:
+    """What was admitted before a flood of refusals is still told after it."""
+    recorder = Recorder([], count=Tally().add)
+    recorder.emit(record(0, Outcome.PROVEN), sample=False)
+    for number in range(1, 10_000):
+        recorder.emit(record(number), sample=True)
+    found = recorder.find("c0")
+    assert found is not None
+    assert found.outcome is Outcome.PROVEN
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    """A sink tells of what memory has let go."""
+    kept = Kept()
+    for sinks, found in (([], False), ([kept], True)):
+        recorder = Recorder(sinks, count=Tally().add)
+        for number in range(RECENT + 1):
+            recorder.emit(record(number, Outcome.PROVEN), sample=False)
+        assert (recorder.find("c0") is not None) is found
+
+
+def test_a_sink_that_fails_is_counted_and_hides_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """A full disk turns no proven claim into an error; the other sink has the record."""
+    logging.getLogger("pratique").disabled = False
+    broken, kept = Kept(OSError("full: secret-text")), Kept()
+    recorder = Recorder([broken, kept], count=Tally().add)
+    with caplog.at_level(logging.ERROR, "pratique"):
+        recorder.emit(record(0, Outcome.PROVEN), sample=False)
+    assert recorder.dropped == {"Kept": 1}
+    assert len(kept.records) == 1
+    assert "secret-text" not in caplog.text
+    recorder.close()
+    assert kept.records == []
