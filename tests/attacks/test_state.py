@@ -130,6 +130,12 @@ def test_links_by_our_own_row_and_never_by_the_claim(door: Door) -> None:
     assert [row["upgrades"] for row in door.shop.rows()] == [1, 0]
 
 
+def test_an_event_of_another_customer_changes_only_its_own_row(door: Door) -> None:
+    """WH-33: the confirmed owner's row, whoever is named by the event."""
+    assert door.send(invoice="in_2", customer="cus_1")[0] == 200
+    assert [row["upgrades"] for row in door.shop.rows()] == [0, 1]
+
+
 def test_uses_the_confirmed_amount_and_judges_it(door: Door) -> None:
     """WH-23: one cent is not allowed; what is stored is the source's figure, not the event's."""
     door.shop.provider.invoices["in_1"] = Invoice("in_1", "cus_1", amount=1)
