@@ -2,6 +2,6 @@
 
 from importlib import import_module
 
-for name in ("opening", "crossing", "claims", "endpoint"):
+for name in ("opening", "crossing", "claims", "endpoint", "fetch"):
     print(f"\n== {name}")
     import_module(f"benchmarks.{name}").main()
