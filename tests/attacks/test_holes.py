@@ -132,7 +132,7 @@ def test_a_source_that_is_down_is_asked_again(shop: Shop, monkeypatch: pytest.Mo
 
 
 def test_an_overtaken_lease_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hole 18: the token is checked when it is settled; an overtaken one is "unknown", never proven."""
+    """Hole 18: the token is checked when it is settled; an overtaken one is said, never proven."""
     store = stores.sqlite(tmp_path / "keys.db")
     shop = held(store)
     with shop.perimeter:
@@ -140,7 +140,7 @@ def test_an_overtaken_lease_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             patch.setattr(type(store.sync), "settle", lambda *_, **__: False)
             with pytest.raises(Refused) as error:
                 shop.perimeter.admit(shop.payments, claim())
-        assert error.value.code == "unknown"
+        assert error.value.code == "overtaken"
         admitted(shop, "evt_2", invoice="in_2")
 
 

@@ -137,7 +137,7 @@ def test_outside_a_transaction_the_keys_are_held_around_the_effect() -> None:
     assert flow.send(True) == Settle(KEY, 7, is_last=True)
     with pytest.raises(Refused) as caught:
         flow.send(False)  # somebody took over
-    assert caught.value.code == "unknown"
+    assert caught.value.code == "overtaken"
 
 
 @pytest.mark.parametrize(

@@ -50,8 +50,7 @@ class Rule:
         act: (admitted[, session]) -> None: the effect.
         business: Turns what `once` returned into the bytes that are used once.
         confirming: The obligations that `confirm` discharges, as bits: `confirmed`, and `fresh`
-            where
-            the sender signs no time, since the state acted on is then read at its source now.
+            where the sender signs no time, since the state acted on is then read at its source now.
     """
 
     declaration: Declaration
@@ -256,7 +255,7 @@ def _overtaken() -> Refused:
     return Refused(
         UNIQUE,
         "the effect was done and its lease had ended: another delivery may have done it too",
-        code="unknown",
+        code="overtaken",
         hint="lengthen the lease, or move the effect into a transaction",
         answer=Answer.RETRY,
     )

@@ -120,6 +120,7 @@ _OUTCOMES: Final[dict[str, Outcome]] = {
     "ignored": Outcome.IGNORED,
     "later": Outcome.LATER,
     "unknown": Outcome.UNKNOWN,
+    "overtaken": Outcome.UNKNOWN,
 }
 DURABLE: Final = frozenset(
     {Outcome.REFUSED, Outcome.MISMATCH, Outcome.UNKNOWN, Outcome.EFFECT_FAILED}

@@ -25,8 +25,7 @@ def sqlite(path: str | Path, *, connect: Callable[[str], Any] | None = None) -> 
     """Keep keys and events in a file of ours: WAL, FULL, a writer thread that groups commits.
 
     The effect is outside its transactions: keys are held for a lease around it. For an effect and
-    its single use in one
-    commit, use `sqlite3` or `sqlalchemy`.
+    its single use in one commit, use `sqlite3` or `sqlalchemy`.
 
     Args:
         path: Of the file, made where it is absent.

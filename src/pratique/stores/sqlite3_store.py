@@ -153,8 +153,8 @@ class Sqlite3Store:
     @staticmethod
     def _make_durable(connection: Any) -> None:
         # WAL with synchronous=NORMAL forgets acknowledged commits when the power fails; FULL does
-        # not. A journal that is
-        # deleted comes back with the power unless its folder is synced too: EXTRA.
+        # not. A journal that is deleted comes back with the power unless its folder is synced too:
+        # EXTRA.
         journal = str(connection.execute("PRAGMA journal_mode").fetchone()[0]).lower()
         level = FULL if journal in ("wal", "memory", "off") else EXTRA
         if int(connection.execute("PRAGMA synchronous").fetchone()[0]) < level:

@@ -45,8 +45,7 @@ class Webhook(On, Boundary):
         name: In events, metrics and reports.
         sender: `providers.stripe(secrets=…)`.
         scope: Part of every single-use key. Set it where two boundaries of one scheme share a
-            store;
-            once in use, keep it: a new scope forgets what was handled.
+            store; once in use, keep it: a new scope forgets what was handled.
         max_content_bytes: Larger deliveries get 413 before they are read.
         waivers: For every event type; see `pratique.unsafe.waive`.
         observe: See `pratique.unsafe.observe`.

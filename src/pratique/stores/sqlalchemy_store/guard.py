@@ -82,8 +82,7 @@ class Guard:
         """Undo what is open at once, then raise.
 
         A transaction whose commit raised counts as over: closed, its connection would go back to
-        the pool with our
-        statements in it, and whoever has it next would commit them.
+        the pool with our statements in it, and whoever has it next would commit them.
         """
         self.is_broken = True
         connection.dialect.do_rollback(connection.connection)
