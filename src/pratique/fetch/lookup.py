@@ -70,13 +70,7 @@ class Lookup:
         with self._lock:
             mine = self._running.get(principal, 0)
             if self._all >= self._most or (principal and mine >= self._most_of_one):
-                raise Refused(
-                    ALLOWED,
-                    f"{mine if principal else self._all} lookups are running already",
-                    code="lookup_quota",
-                    hint="names whose DNS doesn't answer keep their places until it gives up",
-                    answer=Answer.RETRY,
-                )
+                raise _too_many(mine if principal else self._all)
             self._running[principal] = mine + 1
             self._all += 1
         found = _Found()
@@ -84,13 +78,17 @@ class Lookup:
         def work() -> None:
             try:
                 found.addresses = _addresses(host, port)
-            except (OSError, UnicodeError) as error:
+            except Exception as error:  # noqa: BLE001  whatever it is, there is no address
                 found.error = type(error).__name__
             finally:
                 self._end(principal)
                 tell()
 
-        Thread(target=work, name="pratique-lookup", daemon=True).start()
+        try:
+            Thread(target=work, name="pratique-lookup", daemon=True).start()
+        except RuntimeError:  # the system has no thread left
+            self._end(principal)
+            raise _too_many(self._all) from None
         return found
 
     def _end(self, principal: str) -> None:
@@ -125,6 +123,16 @@ def _addresses(host: str, port: int) -> list[str]:
     # (address, port, flow, scope): a scope would name an interface, so it stays in the text and is
     # refused where the address is judged.
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def _too_many(running: int) -> Refused:
+    return Refused(
+        ALLOWED,
+        f"{running} lookups are running already",
+        code="lookup_quota",
+        hint="names whose DNS doesn't answer keep their places until it gives up",
+        answer=Answer.RETRY,
+    )
 
 
 def _too_slow() -> Refused:

@@ -35,24 +35,26 @@ class Pool:
 
     def __init__(self, judge: Judge, lookup: Lookup) -> None:
         self._judge, self._lookup = judge, lookup
-        self._pool: httpcore.ConnectionPool | None = None
-        self._pid = 0
+        self._of: tuple[httpcore.ConnectionPool | None, int] = (None, 0)
 
     def open(self) -> httpcore.ConnectionPool:
         """Return the connections of this process; a forked child begins with none."""
-        if self._pool is None or self._pid != os.getpid():
-            self._pid = os.getpid()
+        pool, pid = self._of
+        if pool is None or pid != os.getpid():
             backend = GuardedBackend(self._judge, self._lookup)
-            self._pool = httpcore.ConnectionPool(
+            pool = httpcore.ConnectionPool(
                 network_backend=backend, ssl_context=tls_context(), **_LIMITS
             )
-        return self._pool
+            # Where two threads come first at once, one of the pools has no connection yet.
+            self._of = pool, os.getpid()
+        return pool
 
     def close(self) -> None:
         """Close them."""
-        if self._pool is not None and self._pid == os.getpid():
-            self._pool.close()
-        self._pool = None
+        pool, pid = self._of
+        if pool is not None and pid == os.getpid():
+            pool.close()
+        self._of = (None, 0)
 
 
 class AsyncPool:
