@@ -9,10 +9,12 @@ from pratique.core.obligation import VALID
 from pratique.core.refusal import Refused
 
 from .host import canonical_host
-from .policy import DEFAULT_PORTS, FetchPolicy
+from .policy import DEFAULT_PORTS, FetchPolicy, Origin, Spelt
 
 MAX_URL: Final = 8192
 """Characters."""
+KNOWN: Final = 1024
+"""Spellings of origins that a policy remembers to have admitted; more begin anew."""
 # RFC 3986 §3, narrowed: an authority without userinfo, a host that is a name, a dotted quad or in
 # brackets, a port of ASCII digits. What stands in the host is looked at in `host.py`.
 _URL: Final = re.compile(
@@ -77,26 +79,37 @@ def gate(url: str, policy: FetchPolicy) -> Target:
     found = _URL.fullmatch(url)
     if found is None:
         raise _bad("it isn't scheme://host[:port]/path?query, without userinfo, \\ or %")
-    scheme = found["scheme"].lower()
-    default = DEFAULT_PORTS.get(scheme)
-    if default is None:
-        raise Refused(VALID, "the scheme is neither https nor http", code="scheme_not_allowed")
-    host = canonical_host(found["host"])
-    port = int(found["port"] or default)
-    if port > _MAX_PORT:
-        raise _bad("its port is over 65535")
-    policy.require(scheme, host, port)
+    spelt: Spelt = found["scheme"], found["host"], found["port"]
+    known = policy.known.get(spelt)
+    if known is None:
+        known = _origin(spelt, policy)
+        if len(policy.known) >= KNOWN:
+            policy.known.clear()
+        policy.known[spelt] = known
+    scheme, host, port, authority = known
     path = found["path"] or "/"
     if _plain_path(path) is None or "/." in path:
         path = _without_dots(_quoted(path, _IN_PATH))
     query = found["query"] or ""
     if query and _plain_query(query) is None:
         query = "?" + _quoted(query[1:], _IN_QUERY)
-    authority = f"[{host}]" if ":" in host else host
-    if port != default:
-        authority = f"{authority}:{port}"
     rest = path + query
     return Target(f"{scheme}://{authority}{rest}", scheme, host, port, authority, rest)
+
+
+def _origin(spelt: Spelt, policy: FetchPolicy) -> Origin:
+    """Return an origin in its one spelling, if the policy names it."""
+    scheme = spelt[0].lower()
+    default = DEFAULT_PORTS.get(scheme)
+    if default is None:
+        raise Refused(VALID, "the scheme is neither https nor http", code="scheme_not_allowed")
+    host = canonical_host(spelt[1])
+    port = int(spelt[2] or default)
+    if port > _MAX_PORT:
+        raise _bad("its port is over 65535")
+    policy.require(scheme, host, port)
+    authority = f"[{host}]" if ":" in host else host
+    return scheme, host, port, authority if port == default else f"{authority}:{port}"
 
 
 def _quoted(text: str, allowed: frozenset[int]) -> str:

@@ -20,6 +20,10 @@ PUBLIC: Final = frozenset({"*"})
 DEFAULT_TYPES: Final = frozenset({"text/html", "text/plain", "application/json"})
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _MAX_PORT: Final = 65_535
+Spelt = tuple[str, str, str | None]
+"""Scheme, host and port as they stand in a URL."""
+Origin = tuple[str, str, int, str]
+"""Scheme, host, port and authority in their one spelling."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,9 @@ class FetchPolicy:
     internal: Sequence[Internal] = ()
     nat64: Sequence[str] = ()
     off_limits: Sequence[str] = ()
+    known: dict[Spelt, Origin] = field(
+        init=False, repr=False, compare=False, default_factory=dict[Spelt, Origin]
+    )
     judge_of_addresses: AddressJudge = field(init=False, repr=False, compare=False)
     open_ports: frozenset[int] = field(init=False, repr=False, compare=False)
     exact: frozenset[str] = field(init=False, repr=False, compare=False)

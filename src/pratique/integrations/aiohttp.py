@@ -69,6 +69,7 @@ class FetchConnector(aiohttp.TCPConnector):
         self._policy = policy
         self._lookup = Lookup()
         self._context = ssl.create_default_context()
+        self._checked: dict[type[Any], type[Any]] = {}
         loop = asyncio.get_running_loop()
         self._factory = lambda: _Bounded(loop, policy)  # type: ignore[assignment]
 
@@ -83,7 +84,10 @@ class FetchConnector(aiohttp.TCPConnector):
             chain = self._gated(req, traces)
         except Refused as refused:
             raise RefusedByPolicy(refused) from refused
-        req.response_class = _checked(req.response_class, self._policy)
+        of = req.response_class
+        if of not in self._checked:  # a session has one, as a rule
+            self._checked[of] = _checked(of, self._policy)
+        req.response_class = self._checked[of]
         connection = await super().connect(req, traces, timeout)
         if isinstance(connection.protocol, _Bounded):
             connection.protocol.begin(chain.ends_at)
