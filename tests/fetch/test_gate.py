@@ -37,6 +37,7 @@ def refused(url: str, policy: FetchPolicy = ANY) -> str:
         ("http://a.example/100%", "http://a.example/100%25"),
         ("http://a.example/a\\b|c", "http://a.example/a%5Cb%7Cc"),
         ("http://a.example?x", "http://a.example/?x"),
+        ("http://a.example/x?", "http://a.example/x"),
         ("http://[2606:4700:0:0::1111]:8080/", "http://[2606:4700::1111]:8080/"),
         ("http://bücher.example/", "http://xn--bcher-kva.example/"),
         ("http://a_b.example/", "http://a_b.example/"),

@@ -1,5 +1,6 @@
 """The fetch boundary: a URL that somebody else influences leads only where the policy says."""
 
+from . import naked
 from .address import is_globally_reachable
 from .boundary import Fetch
 from .fetcher import AsyncFetcher, Fetcher
@@ -18,4 +19,5 @@ __all__ = [
     "Target",
     "gate",
     "is_globally_reachable",
+    "naked",
 ]

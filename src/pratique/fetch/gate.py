@@ -91,7 +91,9 @@ def gate(url: str, policy: FetchPolicy) -> Target:
     if _plain_path(path) is None or "/." in path:
         path = _without_dots(_quoted(path, _IN_PATH))
     query = found["query"] or ""
-    if query and _plain_query(query) is None:
+    if query == "?":
+        query = ""  # requests drops it, httpx and aiohttp keep it
+    elif query and _plain_query(query) is None:
         query = "?" + _quoted(query[1:], _IN_QUERY)
     rest = path + query
     return Target(f"{scheme}://{authority}{rest}", scheme, host, port, authority, rest)

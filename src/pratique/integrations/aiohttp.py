@@ -25,6 +25,7 @@ from pratique.fetch import FetchPolicy, Target, gate
 from pratique.fetch.budget import too_large_on_the_wire, too_slow
 from pratique.fetch.flow import require_type, too_large_decoded, too_many
 from pratique.fetch.lookup import Lookup
+from pratique.fetch.naked import gated
 from pratique.fetch.redirect import REDIRECTS, for_anybody, origin, require_hop
 
 _DECIDED: Final = ("ssl", "verify_ssl", "ssl_context", "resolver", "use_dns_cache", "family")
@@ -88,7 +89,11 @@ class FetchConnector(aiohttp.TCPConnector):
         if of not in self._checked:  # a session has one, as a rule
             self._checked[of] = _checked(of, self._policy)
         req.response_class = self._checked[of]
-        connection = await super().connect(req, traces, timeout)
+        token = gated.set(True)
+        try:
+            connection = await super().connect(req, traces, timeout)
+        finally:
+            gated.reset(token)
         if isinstance(connection.protocol, _Bounded):
             connection.protocol.begin(chain.ends_at)
         return connection
