@@ -70,6 +70,7 @@ def test_settings_declare_the_same_policy() -> None:
     given = {"hosts": ["a.example"], "redirects": 2, "deadline": 3}
     expected = FetchPolicy(hosts={"a.example"}, redirects=2, deadline=timedelta(seconds=3))
     assert FetchPolicy.of(given) == expected
+    assert hash(FetchPolicy.of({**given, "nat64": []})) == hash(expected)
     assert FetchPolicy.of({"hosts": "public"}).is_public
     with pytest.raises(BoundaryError, match="max_redirects"):
         FetchPolicy.of({"hosts": "public", "max_redirects": 2})

@@ -114,6 +114,8 @@ class FetchPolicy:
         put("exact", frozenset(_name(h) for h in hosts if not h.startswith("*")))
         put("parents", frozenset(_name(h[2:]) for h in hosts if h.startswith("*.")))
         put("internal", tuple(map(_checked, self.internal)))
+        put("nat64", tuple(self.nat64))
+        put("off_limits", tuple(self.off_limits))
         put("judge_of_addresses", AddressJudge(self.nat64, self.off_limits))
         for host in hosts:
             if host.startswith("*") and host != "*" and not host.startswith("*."):
