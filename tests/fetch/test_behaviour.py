@@ -21,7 +21,7 @@ from pratique.core.threads import Tally
 from pratique.fetch import PUBLIC, Fetcher, FetchPolicy, Internal
 from pratique.integrations.aiohttp import FetchConnector
 from pratique.integrations.httpx import FetchTransport
-from pratique.integrations.requests import mount
+from pratique.integrations.requests import FetchAdapter, mount
 from tests.fetch.clients import CLIENTS
 from tests.fetch.world import Seen, World, reply
 
@@ -364,3 +364,36 @@ def test_requests_keeps_the_cookies_that_came(world: World) -> None:
     with mount(requests.Session(), POLICY) as session:
         answer = session.get("http://a.test/b")
     assert (answer.cookies.get("c"), answer.url) == ("1", "http://a.test/b")
+
+
+async def _twice(recorder: Recorder) -> None:
+    connector = FetchConnector(POLICY, recorder=recorder)
+    async with aiohttp.ClientSession(connector=connector) as session:
+        async with session.get("http://a.test/") as answer:
+            await answer.read()
+        with pytest.raises(Refused):
+            await session.get("http://10.0.0.7/")
+
+
+def test_an_adapter_records_each_crossing(world: World) -> None:
+    """httpx, requests and aiohttp: one record an end, proven or refused, nothing twice."""
+    world.names["a.test"] = [GOOD]
+    wanted = {("proven", ""): 1, ("refused", "address_not_allowed"): 1}
+    for way in ("httpx", "requests", "aiohttp"):
+        tally = Tally()
+        recorder = Recorder((), count=tally.add)
+        if way == "aiohttp":
+            asyncio.run(_twice(recorder))
+        elif way == "httpx":
+            with httpx.Client(transport=FetchTransport(POLICY, recorder=recorder)) as client:
+                client.get("http://a.test/")
+                with pytest.raises(httpx.HTTPError):
+                    client.get("http://10.0.0.7/")
+        else:
+            session = requests.Session()
+            session.mount("http://", FetchAdapter(POLICY, recorder=recorder))
+            with session:
+                session.get("http://a.test/")
+                with pytest.raises(requests.RequestException):
+                    session.get("http://10.0.0.7/")
+        assert {(o, c): n for (_, _, o, _, c), n in tally.counts.items()} == wanted, way

@@ -38,7 +38,7 @@ class Base:
     ) -> None:
         self.boundary = Fetch(name, policy)
         self.recorder = recorder or Recorder((LoggerSink(),), count=Tally().add)
-        self._lookup = Lookup()
+        self.lookup = Lookup()
 
 
 class Fetcher(Base):
@@ -58,7 +58,7 @@ class Fetcher(Base):
         from .wire.line import Line, Pool
 
         self._new_line = Line
-        self._pool = Pool(policy, self._lookup)
+        self._pool = Pool(policy, self.lookup)
 
     def get(self, url: str, *, fields: Lines = (), principal: str = "") -> Proven[Response]:
         """Return what the URL leads to.
@@ -127,7 +127,7 @@ class AsyncFetcher(Base):
         from .wire.line import AsyncLine, AsyncPool
 
         self._new_line = AsyncLine
-        self._pool = AsyncPool(policy, self._lookup)
+        self._pool = AsyncPool(policy, self.lookup)
 
     async def get(self, url: str, *, fields: Lines = (), principal: str = "") -> Proven[Response]:
         """See `Fetcher.get`."""

@@ -129,7 +129,7 @@ class Through(Base):
         self, policy: FetchPolicy, *, name: str = "fetch", recorder: Recorder | None = None
     ) -> None:
         super().__init__(policy, name=name, recorder=recorder)
-        self._pool = Pool(policy, self._lookup)
+        self._pool = Pool(policy, self.lookup)
 
     def send(
         self,
@@ -168,7 +168,7 @@ class AsyncThrough(Base):
         self, policy: FetchPolicy, *, name: str = "fetch", recorder: Recorder | None = None
     ) -> None:
         super().__init__(policy, name=name, recorder=recorder)
-        self._pool = AsyncPool(policy, self._lookup)
+        self._pool = AsyncPool(policy, self.lookup)
 
     async def send(
         self,

@@ -20,11 +20,16 @@ from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 
 from pratique.core.claim import Fields
+from pratique.core.closing import refusal_record
+from pratique.core.crossing import Crossing
+from pratique.core.event import Outcome
+from pratique.core.obligation import ALLOWED, AUTHENTIC, VALID
+from pratique.core.recorder import Recorder
 from pratique.core.refusal import Refused
 from pratique.fetch import FetchPolicy, Target, gate
 from pratique.fetch.budget import too_large_on_the_wire, too_slow
+from pratique.fetch.fetcher import Base
 from pratique.fetch.flow import require_type, too_large_decoded, too_many
-from pratique.fetch.lookup import Lookup
 from pratique.fetch.naked import gated
 from pratique.fetch.redirect import REDIRECTS, for_anybody, origin, require_hop
 
@@ -39,13 +44,42 @@ class RefusedByPolicy(Refused, aiohttp.ClientConnectionError):
 
 
 class _Chain:
-    """The hops of one call of a session: aiohttp makes one list of traces for each call."""
+    """The hops of one call of a session, a crossing together.
 
-    __slots__ = ("ends_at", "hops", "target", "traces")
+    aiohttp makes one list of traces for each call: by that its hops know each other.
+    """
 
-    def __init__(self, traces: object, target: Target, ends_at: float) -> None:
-        self.traces, self.target, self.ends_at = traces, target, ends_at
+    __slots__ = ("_base", "_crossing", "_is_told", "ends_at", "hops", "target", "traces")
+
+    def __init__(self, base: Base, traces: object, url: str, ends_at: float) -> None:
+        self.traces, self.ends_at = traces, ends_at
+        self.target: Target | None = None
         self.hops = 0
+        self._base = base
+        self._crossing = Crossing(base.boundary, base.boundary.claim(url))
+        self._crossing.declaration = base.boundary.declarations()[0]
+        self._is_told = False
+
+    def refused(self, refused: Refused) -> RefusedByPolicy:
+        """Record a refusal, once, and return it as aiohttp's own."""
+        error = RefusedByPolicy(refused)
+        error.crossing_id = self._crossing.id
+        if not self._is_told:
+            self._is_told = True
+            self._base.recorder.emit(refusal_record(self._crossing, refused)[0], sample=False)
+        return error
+
+    def connected(self) -> None:
+        """Note that the host is the one that was asked for."""
+        self._crossing.discharge(AUTHENTIC)
+        self._crossing.discharge(ALLOWED)
+
+    def proven(self) -> None:
+        """Record that the content came to its end within its bounds."""
+        if not self._is_told:
+            self._is_told = True
+            self._crossing.discharge(VALID)
+            self._base.recorder.emit(self._crossing.record(Outcome.PROVEN), sample=False)
 
 
 _chain: Final[ContextVar[_Chain | None]] = ContextVar("pratique_aiohttp_chain", default=None)
@@ -56,19 +90,28 @@ class FetchConnector(aiohttp.TCPConnector):
 
     Args:
         policy: What may be fetched.
+        name: Its name in events.
+        recorder: Where records go: `perimeter.recorder`; by default the logger "pratique".
         options: Those of `aiohttp.TCPConnector`, save what decides who is connected to.
 
     Raises:
         TypeError: an option that the policy decides.
     """
 
-    def __init__(self, policy: FetchPolicy, **options: Any) -> None:
+    def __init__(
+        self,
+        policy: FetchPolicy,
+        *,
+        name: str = "fetch",
+        recorder: Recorder | None = None,
+        **options: Any,
+    ) -> None:
         decided = sorted(set(_DECIDED) & set(options))
         if decided:
             raise TypeError(f"FetchConnector({', '.join(decided)}): the policy decides that.")
         super().__init__(use_dns_cache=False, **options)  # pyright: ignore[reportUnknownMemberType]
         self._policy = policy
-        self._lookup = Lookup()
+        self._base = Base(policy, name=name, recorder=recorder)
         self._context = ssl.create_default_context()
         self._checked: dict[type[Any], type[Any]] = {}
         loop = asyncio.get_running_loop()
@@ -81,10 +124,11 @@ class FetchConnector(aiohttp.TCPConnector):
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  aiohttp's own signature
     ) -> Connection:
         """Gate a hop, then connect. See `aiohttp.BaseConnector`."""
+        chain = self._chain_of(req, traces)
         try:
-            chain = self._gated(req, traces)
+            self._gate(req, chain)
         except Refused as refused:
-            raise RefusedByPolicy(refused) from refused
+            raise chain.refused(refused) from refused
         of = req.response_class
         if of not in self._checked:  # a session has one, as a rule
             self._checked[of] = _checked(of, self._policy)
@@ -94,31 +138,35 @@ class FetchConnector(aiohttp.TCPConnector):
             connection = await super().connect(req, traces, timeout)
         finally:
             gated.reset(token)
+        chain.connected()
         if isinstance(connection.protocol, _Bounded):
-            connection.protocol.begin(chain.ends_at)
+            connection.protocol.begin(chain)
         return connection
 
-    def _gated(self, req: ClientRequest, traces: list[Trace]) -> _Chain:
+    def _chain_of(self, req: ClientRequest, traces: list[Trace]) -> _Chain:
+        chain = _chain.get()
+        if chain is None or chain.traces is not traces:
+            ends_at = asyncio.get_running_loop().time() + self._policy.deadline.total_seconds()
+            chain = _Chain(self._base, traces, str(req.url), ends_at)
+            _chain.set(chain)
+        return chain
+
+    def _gate(self, req: ClientRequest, chain: _Chain) -> None:
         policy = self._policy
         target = gate(str(req.url), policy)
         req.proxy = None  # a proxy would look the name up again, and connect elsewhere
-        chain = _chain.get()
-        if chain is None or chain.traces is not traces:
-            ends_at = asyncio.get_running_loop().time() + policy.deadline.total_seconds()
-            chain = _Chain(traces, target, ends_at)
-            _chain.set(chain)
-            return chain
+        came_from, chain.target = chain.target, target
+        if came_from is None:
+            return
         chain.hops += 1
         if chain.hops > policy.redirects:
             raise too_many(policy.redirects)
-        require_hop(chain.target, target, has_content=_has_content(req))
-        if origin(chain.target) != origin(target):
+        require_hop(came_from, target, has_content=_has_content(req))
+        if origin(came_from) != origin(target):
             lines = tuple((name, "") for name in req.headers)
             kept = {"Host", *(name for name, _ in for_anybody(lines))}
             for name in set(req.headers) - kept:
                 del req.headers[name]
-        chain.target = target
-        return chain
 
     def _get_ssl_context(self, req: ClientRequest) -> ssl.SSLContext | None:
         # Whatever `ssl=` a request was given: the certificate is checked, by the system's CAs.
@@ -131,18 +179,17 @@ class FetchConnector(aiohttp.TCPConnector):
         traces: Any = None,  # noqa: ARG002  aiohttp's own signature
     ) -> list[ResolveResult]:
         chain = _chain.get()
+        if chain is None or chain.target is None:  # nobody comes here but through `connect`
+            raise RefusedByPolicy(too_slow(0))
+        name = chain.target.host
         try:
-            if chain is None:
-                raise too_slow(0)  # nothing was gated: nobody comes here but through `connect`
-            left = chain.ends_at - asyncio.get_running_loop().time()
-            name = chain.target.host
-            is_literal = ":" in name or name.replace(".", "").isdigit()
             addresses = [name]
-            if not is_literal:
-                addresses = await self._lookup.aresolve(name, port, seconds=left)
+            if not (":" in name or name.replace(".", "").isdigit()):
+                left = chain.ends_at - asyncio.get_running_loop().time()
+                addresses = await self._base.lookup.aresolve(name, port, seconds=left)
             checked = self._policy.judge(name, port, addresses)
         except Refused as refused:
-            raise RefusedByPolicy(refused) from refused
+            raise chain.refused(refused) from refused
         return [
             ResolveResult(
                 hostname=host,
@@ -165,13 +212,15 @@ class _Bounded(ResponseHandler):
         self._policy = policy
         self._wire = 0
         self._end: asyncio.TimerHandle | None = None
+        self.chain: _Chain | None = None
 
-    def begin(self, ends_at: float) -> None:
+    def begin(self, chain: _Chain) -> None:
         """Begin another exchange: its own bytes, its own deadline."""
         self._wire = 0
+        self.chain = chain
         if self._end is not None:
             self._end.cancel()
-        self._end = self._of_loop.call_at(ends_at, self._over)
+        self._end = self._of_loop.call_at(chain.ends_at, self._over)
 
     def data_received(self, data: bytes) -> None:
         self._wire += len(data)
@@ -194,7 +243,7 @@ class _Bounded(ResponseHandler):
             self._refuse(too_slow(self._policy.deadline.total_seconds()))
 
     def _refuse(self, refused: Refused) -> None:
-        error = RefusedByPolicy(refused)
+        error = self.chain.refused(refused) if self.chain is not None else RefusedByPolicy(refused)
         payload = self._payload
         if payload is not None:
             payload.set_exception(error)
@@ -207,6 +256,7 @@ def _checked(of: type[Any], policy: FetchPolicy) -> type[Any]:
     start = of.start
 
     async def checked(self: Any, connection: Any) -> Any:
+        chain: _Chain = connection.protocol.chain
         await start(self, connection)
         if self.status in REDIRECTS and "Location" in self.headers:
             return self
@@ -216,7 +266,8 @@ def _checked(of: type[Any], policy: FetchPolicy) -> type[Any]:
         try:
             require_type(self.status, Fields(lines), policy)
         except Refused as refused:
-            raise RefusedByPolicy(refused) from refused
+            raise chain.refused(refused) from refused
+        self.content.on_eof(chain.proven)
         return self
 
     return type(of.__name__, (of,), {"start": checked})
