@@ -96,6 +96,10 @@ def test_one_file_serves_one_library() -> None:
             "Three floors.*BROKEN",
         ),
         (
+            {"partner/planted.py": "import pratique.stores.planted\n", "stores/planted.py": ""},
+            "A partner's answer.*BROKEN",
+        ),
+        (
             {"events/planted.py": "import pratique.webhook.planted\n", "webhook/planted.py": ""},
             "Three floors.*BROKEN",
         ),
@@ -115,7 +119,15 @@ def test_one_file_serves_one_library() -> None:
         ),
         ({"lounge/planted.py": ""}, "pratique.lounge"),
     ],
-    ids=["core-room", "room-room", "event-room", "room-door", "door-door", "a room on no floor"],
+    ids=[
+        "core-room",
+        "room-room",
+        "partner-room",
+        "event-room",
+        "room-door",
+        "door-door",
+        "a room on no floor",
+    ],
 )
 def test_a_planted_breach_is_found(tmp_path: Path, planted: dict[str, str], said: str) -> None:
     """Each contract bites: the linter would notice."""
@@ -131,7 +143,8 @@ def test_a_door_that_stands_on_asgi_and_on_a_room_passes(tmp_path: Path) -> None
             "import pratique.integrations.wsgi\nimport pratique.partner.planted\n"
         ),
         "integrations/wsgi.py": "",
-        "partner/planted.py": "import pratique.core.planted\n",
+        "partner/planted.py": "import pratique.core.planted, pratique.fetch.planted\n",
+        "fetch/planted.py": "",
         "core/planted.py": "",
     }
     done = lint(plant(tmp_path, planted))

@@ -91,6 +91,13 @@ class _AsyncRun:
             return await cast("Awaitable[Any]", value)
         return value
 
+    async def other(self, question: Question) -> Any:
+        """Answer a question that a room adds. See `Run.other`."""
+        kind = type(question)
+        if kind not in self.world.answers and isinstance(question, Ask):
+            return await self.ask(question)
+        return await self.world.answers[kind](question)
+
     async def begin(self, question: Begin) -> bytes | None:
         self.transaction = transaction = await needed(self.store).begin()
         self.session = transaction.session
@@ -225,7 +232,6 @@ async def _finish(flow: Flow[T], run: _AsyncRun) -> T:
 
 
 async def _loop(flow: Flow[T], run: _AsyncRun) -> T:
-    world = run.world
     try:
         question = next(flow)
         while True:
@@ -238,9 +244,7 @@ async def _loop(flow: Flow[T], run: _AsyncRun) -> T:
             answer_of = _ANSWERS.get(kind)
             try:
                 answer = await (
-                    answer_of(run, question)
-                    if answer_of is not None
-                    else world.answers[kind](question)
+                    answer_of(run, question) if answer_of is not None else run.other(question)
                 )
             except BaseException as error:  # noqa: BLE001  the flow decides what becomes of it
                 question = flow.throw(closed(error, question, run.crossing, acted=run.acted))

@@ -1,18 +1,20 @@
 """A declared crossing point: what it owes, what discharges each obligation, and its debts."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .obligation import BIT, Obligation, bits
 from .question import Flow
+from .refusal import BoundaryError
 from .roots import Goal, Root, Way, independent
 from .waiver import Observe, Waiver
 
 if TYPE_CHECKING:
     from .crossing import Crossing
+    from .perimeter import Perimeter
     from .store import Store
 
 
@@ -56,6 +58,8 @@ class Declaration:
         waivers: What isn't proven for a time.
         effect: File and line of what it changes; "" where it changes nothing.
         facts: More for the reviewer, name and sentence.
+        also_owes: What it owes beyond its boundary: an answer that decides something owes
+            `confirmed` too.
     """
 
     name: str
@@ -63,6 +67,7 @@ class Declaration:
     waivers: tuple[Waiver, ...] = ()
     effect: str = ""
     facts: dict[str, str] = field(default_factory=dict[str, str])
+    also_owes: frozenset[Obligation] = frozenset()
 
     def proven(self) -> int:
         """Return the obligations that have a proof, as bits."""
@@ -77,6 +82,7 @@ class Declaration:
 
         That is what is owed less the waivers still in force.
         """
+        owes |= bits(self.also_owes)
         for waiver in self.waivers:
             if waiver.holds(at):
                 owes &= ~BIT[waiver.obligation]
@@ -109,6 +115,8 @@ class Boundary(ABC):
         self.owed_bits = bits(self.owes)
         self.is_disabled = False
         """Declared, and off: an optional secret is unset. It answers 404."""
+        self.perimeter: Perimeter | None = None
+        """Where it is declared."""
 
     @abstractmethod
     def declarations(self) -> Sequence[Declaration]:
@@ -124,6 +132,27 @@ class Boundary(ABC):
 
         Return the boundary's own debts.
         """
+
+    def close(self) -> None:  # noqa: B027  most have nothing open
+        """Let go of what it holds open."""
+
+    def aclose(self) -> "Awaitable[None] | None":
+        """Do the same on the event loop; what is returned is awaited."""
+        self.close()
+        return None
+
+    def started(self) -> "Perimeter":
+        """Return the perimeter, for a boundary that goes out by itself.
+
+        Raises:
+            BoundaryError: it isn't declared in one, or that one hasn't started.
+        """
+        if self.perimeter is None or not self.perimeter.is_started:
+            raise BoundaryError(
+                f'Boundary "{self.name}" hasn\'t started: nothing crosses. Declare it in a '
+                "perimeter and call perimeter.start(), or guard(app, perimeter)."
+            )
+        return self.perimeter
 
     def exclusive(self) -> dict[str, str]:
         """Return what no other boundary of the perimeter may have too.
@@ -151,7 +180,7 @@ class Boundary(ABC):
         found = [
             f"{place}: {debt}" for waiver in declaration.waivers for debt in waiver.debts(today)
         ]
-        unproven = self.owed_bits & ~declaration.proven()
+        unproven = (self.owed_bits | bits(declaration.also_owes)) & ~declaration.proven()
         found.extend(
             f"{place} owes {obligation.upper()} and has no proof. {self.mend(obligation)} "
             f"Or waive it: unsafe.waive({obligation.upper()}, reason=…, owner=…, until=…, bound=…)."

@@ -84,6 +84,7 @@ class Crossing:
         "id",
         "key",
         "observing",
+        "remark",
         "secret_name",
     )
 
@@ -96,6 +97,8 @@ class Crossing:
         self.key = b""
         self.secret_name = ""
         self.error = ""
+        self.remark: tuple[str, str] = ("", "")
+        """Code and detail of what is worth saying of a crossing that is proven."""
         self.observing = boundary.observe is not None and boundary.observe.holds(claim.received_at)
 
     @property
@@ -139,7 +142,7 @@ class Crossing:
             )
         owed = (
             declaration.owed(self.boundary.owed_bits, self.claim.received_at)
-            if declaration.waivers
+            if declaration.waivers or declaration.also_owes
             else self.boundary.owed_bits
         )
         missing = owed & ~self.done
@@ -159,7 +162,8 @@ class Crossing:
         """Return the compact record of how it ended; *done* where more is discharged by then."""
         boundary, declaration = self.boundary, self.declaration
         name = declaration.name if declaration is not None else ""
-        obligation = code = detail = hint = ""
+        obligation = hint = ""
+        code, detail = self.remark
         if refused is not None:
             obligation, code = refused.obligation.value, refused.code
             detail, hint = refused.detail, refused.hint

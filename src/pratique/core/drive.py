@@ -110,6 +110,13 @@ class Run:
             raise BoundaryError(message)
         return value
 
+    def other(self, question: Question) -> Any:
+        """Answer a question that a room adds: by what was handed in, else by its own callable."""
+        kind = type(question)
+        if kind not in self.world.answers and isinstance(question, Ask):
+            return self.ask(question)
+        return self.world.answers[kind](question)
+
     def begin(self, question: Begin) -> bytes | None:
         """Open the effect's transaction with its keys."""
         self.transaction = transaction = needed(self.store).begin()
@@ -252,11 +259,7 @@ def _loop(flow: Flow[T], run: Run, question: Question | None) -> T:
                 if gate is not None and gate.is_revoked:
                     raise too_late(question)  # noqa: TRY301  the flow is told, like of any other failure
                 answer_of = _ANSWERS.get(type(question))
-                answer = (
-                    answer_of(run, question)
-                    if answer_of is not None
-                    else run.world.answers[type(question)](question)
-                )
+                answer = answer_of(run, question) if answer_of is not None else run.other(question)
             except BaseException as error:  # noqa: BLE001  the flow decides what becomes of it
                 question = flow.throw(closed(error, question, run.crossing, acted=run.acted))
             else:

@@ -90,6 +90,10 @@ class Perimeter:
         if boundary.name in self._boundaries:
             message = f'Boundary "{boundary.name}" is declared twice. Give each its own name.'
             raise BoundaryError(message)
+        if boundary.perimeter not in (None, self):
+            message = f'Boundary "{boundary.name}" is declared in another perimeter.'
+            raise BoundaryError(message)
+        boundary.perimeter = self
         self._boundaries[boundary.name] = boundary
         return boundary
 
@@ -154,6 +158,8 @@ class Perimeter:
 
     def close(self) -> None:
         """Let go of the store and the sinks. What crosses later must start it again."""
+        for boundary in self._boundaries.values():
+            boundary.close()
         if self.store is not None and self.store.sync is not None:
             self.store.sync.close()
         elif self.store is not None and self.store.asynchronous is not None:
@@ -162,6 +168,10 @@ class Perimeter:
 
     async def aclose(self) -> None:
         """Let go of the store and the sinks, on the event loop."""
+        for boundary in self._boundaries.values():
+            closing = boundary.aclose()
+            if closing is not None:
+                await closing
         if self.store is not None and self.store.asynchronous is not None:
             await self.store.asynchronous.close()
         elif self.store is not None and self.store.sync is not None:

@@ -72,6 +72,8 @@ _STATUS: Final[dict[Obligation, int]] = {
     Obligation.ALLOWED: 403,
     Obligation.VALID: 400,
 }
+_OF_OTHERS: Final = 500
+"""From here on it isn't the sender who can mend it: what is wrong is for the operator alone."""
 _RETRY_AFTER: Final = timedelta(seconds=5)
 
 
@@ -144,7 +146,7 @@ class Refused(PratiqueError):
         }
         if obligation is not Obligation.AUTHENTIC or self.answer is not Answer.REJECT:
             problem["code"] = self.code
-        if obligation is Obligation.VALID:
+        if obligation is Obligation.VALID and self.status < _OF_OTHERS:
             problem["detail"] = self.detail
         return problem
 

@@ -1,9 +1,9 @@
 """Fetches, sync and async: what comes out is proven, or it is refused."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, TypeVar
 
 from pratique.core.adrive import adrive
 from pratique.core.claim import Claim
@@ -11,16 +11,19 @@ from pratique.core.crossing import Crossing
 from pratique.core.drive import World, drive
 from pratique.core.event import Outcome
 from pratique.core.proven import Proven
+from pratique.core.question import Flow, Question
 from pratique.core.recorder import LoggerSink, Recorder
 from pratique.core.threads import Tally
 
 from .boundary import Fetch
-from .budget import current
+from .budget import Budget, current
 from .flow import Exchange, Read, Response
 from .lookup import Lookup
 from .policy import FetchPolicy
 
+T = TypeVar("T")
 Lines = Sequence[tuple[str, str]]
+Answers = dict[type[Question], Callable[[Any], Any]]
 
 
 class Base:
@@ -84,16 +87,35 @@ class Fetcher(Base):
     def _fetch(self, claim: Claim, principal: str) -> Proven[Response]:
         crossing = Crossing(self.boundary, claim)
         budget = self.boundary.budget(principal=principal)
+        return self.run(self.boundary.flow(crossing), crossing, budget)
+
+    def run(
+        self,
+        flow: Flow[T],
+        crossing: Crossing,
+        budget: Budget,
+        *,
+        answers: Answers | None = None,
+    ) -> T:
+        """Drive a flow whose exchanges go over these connections; record how it ends.
+
+        Args:
+            flow: It asks `Exchange`, `Read` and what *answers* has.
+            crossing: Its crossing.
+            budget: What it may spend.
+            answers: Answers for questions that another room adds.
+        """
         line = self._new_line(self._pool.open(), budget)
         token = current.set(budget)
         try:
-            world = World(None, self.recorder, answers={Exchange: line.exchange, Read: line.read})
-            proven: Proven[Response] = drive(self.boundary.flow(crossing), crossing, world)
+            known: Answers = {Exchange: line.exchange, Read: line.read}
+            known.update(answers or {})
+            result = drive(flow, crossing, World(None, self.recorder, answers=known))
         finally:
             line.close()
             current.reset(token)
         self.recorder.emit(crossing.record(Outcome.PROVEN), sample=False)
-        return proven
+        return result
 
     def close(self) -> None:
         """Close every connection."""
@@ -143,17 +165,28 @@ class AsyncFetcher(Base):
     async def _fetch(self, claim: Claim, principal: str) -> Proven[Response]:
         crossing = Crossing(self.boundary, claim)
         budget = self.boundary.budget(principal=principal)
+        return await self.run(self.boundary.flow(crossing), crossing, budget)
+
+    async def run(
+        self,
+        flow: Flow[T],
+        crossing: Crossing,
+        budget: Budget,
+        *,
+        answers: Answers | None = None,
+    ) -> T:
+        """See `Fetcher.run`."""
         line = self._new_line(self._pool.open(asyncio.get_running_loop()), budget)
         token = current.set(budget)
         try:
-            world = World(None, self.recorder, answers={Exchange: line.exchange, Read: line.read})
-            flow = self.boundary.flow(crossing)
-            proven: Proven[Response] = await adrive(flow, crossing, world)
+            known: Answers = {Exchange: line.exchange, Read: line.read}
+            known.update(answers or {})
+            result = await adrive(flow, crossing, World(None, self.recorder, answers=known))
         finally:
             await line.aclose()
             current.reset(token)
         self.recorder.emit(crossing.record(Outcome.PROVEN), sample=False)
-        return proven
+        return result
 
     async def aclose(self) -> None:
         """Close every connection."""

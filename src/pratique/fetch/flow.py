@@ -75,8 +75,8 @@ class Arrived(msgspec.Struct, frozen=True):
     hops: tuple[str, ...]
 
 
-def arrive(crossing: Crossing, policy: FetchPolicy) -> Flow[Arrived]:
-    """Go where a claim's target leads: each hop gated, the last answer of a declared type."""
+def travel(crossing: Crossing, policy: FetchPolicy) -> Flow[Arrived]:
+    """Go where a claim's target leads, each hop gated."""
     claim, hops = crossing.claim, list[str]()
     target = gate(claim.via.target, policy)
     request = Request(target, claim.via.method, tuple(claim.fields), claim.content)
@@ -90,21 +90,32 @@ def arrive(crossing: Crossing, policy: FetchPolicy) -> Flow[Arrived]:
             raise too_many(policy.redirects)
         hops.append(request.target.url)
         request = following
-    crossing.discharge(ALLOWED)
-    require_type(head.status, head.fields, policy)
     return Arrived(head, request.target.url, tuple(hops))
 
 
-def fetch(crossing: Crossing, policy: FetchPolicy, budget: Budget) -> Flow[Proven[Response]]:
-    """Fetch one URL: arrive there, read its content under both caps."""
-    arrived = yield from arrive(crossing, policy)
-    head = arrived.head
+def arrive(crossing: Crossing, policy: FetchPolicy) -> Flow[Arrived]:
+    """Go where a claim's target leads; the last answer is of a declared type."""
+    arrived = yield from travel(crossing, policy)
+    crossing.discharge(ALLOWED)
+    require_type(arrived.head.status, arrived.head.fields, policy)
+    return arrived
+
+
+def content_of(head: Head, policy: FetchPolicy, budget: Budget) -> Flow[bytes]:
+    """Read the content of an answer, decoded, under both caps."""
     intake, pieces = Intake(head, policy, budget), list[bytes]()
     while raw := (yield Read(head.body)):
         pieces.extend(intake.pieces(raw))
     intake.end()
+    return b"".join(pieces)
+
+
+def fetch(crossing: Crossing, policy: FetchPolicy, budget: Budget) -> Flow[Proven[Response]]:
+    """Fetch one URL: arrive there, read its content."""
+    arrived = yield from arrive(crossing, policy)
+    head = arrived.head
+    content = yield from content_of(head, policy, budget)
     crossing.discharge(VALID)
-    content = b"".join(pieces)
     return crossing.prove(Response(arrived.url, head.status, head.fields, content, arrived.hops))
 
 
