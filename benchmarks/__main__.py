@@ -2,6 +2,6 @@
 
 from importlib import import_module
 
-for name in ("opening", "crossing", "claims", "endpoint", "fetch"):
+for name in ("opening", "crossing", "claims", "endpoint", "fetch", "partner"):
     print(f"\n== {name}")
     import_module(f"benchmarks.{name}").main()

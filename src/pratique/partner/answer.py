@@ -10,13 +10,10 @@ from msgspec.inspect import Field, StructType, Type, type_info
 from pratique.core.obligation import VALID
 from pratique.core.refusal import BoundaryError, Refused
 
-from .drift import MOST_CHARACTERS, UnknownFields, unknown_fields
-from .exact import count, exactly, members
+from .drift import MOST_CHARACTERS, UnknownFields, surplus_of
+from .exact import MAX_DEPTH, count, exactly, members
 
 T = TypeVar("T")
-MAX_DEPTH: Final = 64
-"""Objects and lists inside each other. RFC 8259 §9 lets a reader set it; Python's own parser ends
-in a RecursionError above 900."""
 KNOWN: Final = 512
 """Types whose readers are kept; more begin anew."""
 _OPEN: Final = (Any, object, dict, list, str, bytes, int, float)
@@ -54,9 +51,11 @@ class AnswerType(Generic[T]):
         if validate is not None:
             self._read: Callable[[bytes], T] = validate
             self._kind = _of_model(declared)
+            self._unknown_fields = surplus_of(self._kind)
             return
         try:
             self._kind = type_info(declared)
+            self._unknown_fields = surplus_of(self._kind)
             self._read = msgspec.json.Decoder(declared).decode
             self._is_exact = exactly(declared)
         except TypeError as error:
@@ -88,18 +87,16 @@ class AnswerType(Generic[T]):
         """Return what the answer holds beyond its type; refuse what may be read in two ways."""
         try:
             value = _untyped(content)
+            found = count(value)
         except RecursionError:
             raise _too_deep() from None
         except ValueError as error:  # pydantic reads NaN
             raise _unlike(error, self.name) from None
-        found, depth = count(value)
-        if depth > MAX_DEPTH:
-            raise _too_deep()
         if members(content) != found:
             raise _refused(
                 "an object of the answer has two members of one name", "duplicate_member"
             )
-        names = unknown_fields(value, self._kind)
+        names = self._unknown_fields(value)
         if not names:
             return ()
         if isinstance(value, dict):

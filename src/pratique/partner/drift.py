@@ -1,8 +1,8 @@
 """Which members of an answer no field of the declared type takes: the partner's schema moved."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from msgspec.inspect import (
     DataclassType,
@@ -14,11 +14,11 @@ from msgspec.inspect import (
     UnionType,
 )
 
-from .exact import within
-
 MOST_NAMED: Final = 8
 MOST_CHARACTERS: Final = 64
 _WITH_FIELDS: Final = (StructType, DataclassType, TypedDictType)
+_Walk = Callable[[Any, str, dict[str, None]], None]
+"""(value, its path, what was found): add the paths of members that no field takes."""
 
 
 class UnknownFields(StrEnum):
@@ -30,48 +30,101 @@ class UnknownFields(StrEnum):
     """It is refused."""
 
 
-def unknown_fields(value: Any, kind: Type) -> list[str]:
-    """Return the paths of members that no field takes: "lines[].discount", a few of them.
+def surplus_of(kind: Type) -> Callable[[Any], list[str]]:
+    """Return what names the members of a value that no field takes: "lines[].discount".
 
-    The names are the partner's: escaped, and cut after 64 characters.
+    At most 8 of them. The names are the partner's: escaped, and cut after 64 characters.
 
     Args:
-        value: What was read without a type.
         kind: What `msgspec.inspect.type_info` says of the declared type.
     """
-    found: dict[str, None] = {}
-    waiting: list[tuple[Any, Type, str]] = [(value, kind, "")]
-    while waiting and len(found) < MOST_NAMED:
-        part, kind, path = waiting.pop()
-        if isinstance(kind, UnionType):
-            waiting.extend((part, one, path) for one in _that_fit(part, kind))
-            continue
-        inside = within(part) or []
-        if isinstance(kind, ListType):
-            waiting.extend((one, kind.item_type, f"{path}[]") for _, one in inside)
-        elif isinstance(kind, DictType):
-            waiting.extend((one, kind.value_type, f"{path}{{}}") for _, one in inside)
-        elif isinstance(kind, _WITH_FIELDS):
-            fields = {field.encode_name: field.type for field in kind.fields}
-            for name, one in inside:
-                here = f"{path}.{name}".lstrip(".")
-                if name in fields:
-                    waiting.append((one, fields[name], here))
-                elif name != getattr(kind, "tag_field", None):
-                    found[_shown(here)] = None
-    return sorted(found)
+    walk = _walk(kind, {})
+
+    def surplus(value: Any) -> list[str]:
+        found: dict[str, None] = {}
+        if walk is not None:
+            walk(value, "", found)
+        return sorted(found)[:MOST_NAMED]
+
+    return surplus
 
 
-def _that_fit(part: Any, kind: UnionType) -> Sequence[Type]:
-    """Return what a part of a union can be: a struct by its tag, else whatever has its shape."""
-    if isinstance(part, list):
-        return [one for one in kind.types if isinstance(one, ListType)][:1]
-    fitting = [one for one in kind.types if isinstance(one, (*_WITH_FIELDS, DictType))]
-    if len(fitting) > 1:
-        members = dict(within(part) or [])
-        tagged = [one for one in fitting if isinstance(one, StructType) and one.tag_field]
-        fitting = [one for one in tagged if members.get(one.tag_field or "") == one.tag]
-    return fitting[:1]
+def _walk(kind: Type, made: dict[type, _Walk]) -> _Walk | None:
+    """Return the walk through a part of a type; None where nothing in it can be surplus."""
+    if isinstance(kind, ListType):
+        return _each(_walk(kind.item_type, made), "[]")
+    if isinstance(kind, DictType):
+        return _each(_walk(kind.value_type, made), "{}")
+    if isinstance(kind, UnionType):
+        return _one_of(kind, made)
+    return _fields(kind, made) if isinstance(kind, _WITH_FIELDS) else None
+
+
+def _each(walk: _Walk | None, mark: str) -> _Walk | None:
+    if walk is None:
+        return None
+
+    def each(value: Any, path: str, found: dict[str, None]) -> None:
+        shape: type[Any] = type(value)
+        if shape is dict or shape is list:
+            for one in value.values() if shape is dict else value:
+                walk(one, path + mark, found)
+
+    return each
+
+
+def _fields(kind: StructType | DataclassType | TypedDictType, made: dict[type, _Walk]) -> _Walk:
+    known = made.get(kind.cls)
+    if known is not None:
+        return known
+    names = frozenset(
+        {field.encode_name for field in kind.fields} | {getattr(kind, "tag_field", None)}
+    )
+    inner: list[tuple[str, _Walk]] = []
+
+    def fields(value: Any, path: str, found: dict[str, None]) -> None:
+        if type(value) is not dict:
+            return
+        members = cast("dict[str, Any]", value)
+        dot = f"{path}." if path else ""
+        if not names.issuperset(members):
+            found.update(dict.fromkeys(_shown(dot + name) for name in members.keys() - names))
+        for name, walk in inner:
+            if name in members:
+                walk(members[name], dot + name, found)
+
+    made[kind.cls] = fields  # before its fields are looked at: a tree has itself inside
+    for field in kind.fields:
+        walk = _walk(field.type, made)
+        if walk is not None:
+            inner.append((field.encode_name, walk))
+    return fields
+
+
+def _one_of(kind: UnionType, made: dict[type, _Walk]) -> _Walk | None:
+    """Return the walk through a union: a list, a map, or the struct whose tag came."""
+    lists = [_walk(one, made) for one in kind.types if isinstance(one, ListType)]
+    maps = [one for one in kind.types if isinstance(one, (*_WITH_FIELDS, DictType))]
+    tagged = {
+        (one.tag_field, one.tag): _walk(one, made)
+        for one in maps
+        if isinstance(one, StructType) and one.tag_field is not None
+    }
+    plain = _walk(maps[0], made) if len(maps) == 1 and not tagged else None
+
+    def one_of(value: Any, path: str, found: dict[str, None]) -> None:
+        shape: type[Any] = type(value)
+        walk = lists[0] if shape is list and lists else None
+        if shape is dict:
+            members: dict[str, Any] = value
+            walk = plain
+            for (field, tag), fitting in tagged.items():
+                if members.get(str(field)) == tag:
+                    walk = fitting
+        if walk is not None:
+            walk(value, path, found)
+
+    return one_of if any(lists) or tagged or plain else None
 
 
 def _shown(name: str) -> str:

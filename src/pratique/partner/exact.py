@@ -16,6 +16,9 @@ from msgspec.inspect import (
     type_info,
 )
 
+MAX_DEPTH: Final = 64
+"""Objects and lists inside each other. RFC 8259 §9 lets a reader set it; Python's own parser ends
+in a RecursionError above 900."""
 _encode: Final = msgspec.json.Encoder().encode
 _COLON: Final = b":"
 _BACKSLASH: Final = b"\\"
@@ -120,25 +123,23 @@ def members(content: bytes) -> int:
     return b"".join(content.split(b'"')[::2]).count(_COLON)
 
 
-def count(value: Any) -> tuple[int, int]:
-    """Return how many members a value that was read has, and how deep it is."""
-    found, deepest, waiting = 0, 0, [(value, 1)]
-    while waiting:
-        part, depth = waiting.pop()
-        inside = within(part)
-        if inside is None:
-            continue
-        found += len(inside) if isinstance(part, dict) else 0
-        deepest = max(deepest, depth)
-        waiting.extend((one, depth + 1) for _, one in inside)
-    return found, deepest
+def count(value: Any, depth: int = MAX_DEPTH) -> int:
+    """Return how many members a value that was read has.
 
-
-def within(value: Any) -> list[tuple[str, Any]] | None:
-    """Return what an object or a list that was read holds; None where it is neither."""
-    if isinstance(value, dict):
-        return list(cast("dict[str, Any]", value).items())
-    if isinstance(value, list):
-        listed: list[Any] = cast("Any", value)
-        return [("", one) for one in listed]
-    return None
+    Raises:
+        RecursionError: it is deeper than *depth* objects and lists.
+    """
+    if depth <= 0:
+        raise RecursionError
+    found = 0
+    inside: Any = value
+    if type(value) is dict:
+        inside = cast("dict[str, Any]", value)
+        found, inside = len(inside), inside.values()
+    elif type(value) is not list:
+        return 0
+    for one in inside:
+        kind: type[Any] = type(one)
+        if kind is dict or kind is list:
+            found += count(one, depth - 1)
+    return found
