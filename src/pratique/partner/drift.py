@@ -65,9 +65,9 @@ def _each(walk: _Walk | None, mark: str) -> _Walk | None:
         return None
 
     def each(value: Any, path: str, found: dict[str, None]) -> None:
-        shape: type[Any] = type(value)
-        if shape is dict or shape is list:
-            for one in value.values() if shape is dict else value:
+        if isinstance(value, (dict, list)):
+            inside = cast("Any", value)
+            for one in inside.values() if isinstance(value, dict) else inside:
                 walk(one, path + mark, found)
 
     return each
@@ -113,10 +113,9 @@ def _one_of(kind: UnionType, made: dict[type, _Walk]) -> _Walk | None:
     plain = _walk(maps[0], made) if len(maps) == 1 and not tagged else None
 
     def one_of(value: Any, path: str, found: dict[str, None]) -> None:
-        shape: type[Any] = type(value)
-        walk = lists[0] if shape is list and lists else None
-        if shape is dict:
-            members: dict[str, Any] = value
+        walk = lists[0] if isinstance(value, list) and lists else None
+        if isinstance(value, dict):
+            members = cast("dict[str, Any]", value)
             walk = plain
             for (field, tag), fitting in tagged.items():
                 if members.get(str(field)) == tag:

@@ -139,7 +139,6 @@ def count(value: Any, depth: int = MAX_DEPTH) -> int:
     elif type(value) is not list:
         return 0
     for one in inside:
-        kind: type[Any] = type(one)
-        if kind is dict or kind is list:
+        if isinstance(one, (dict, list)):
             found += count(one, depth - 1)
     return found
