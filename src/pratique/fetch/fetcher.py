@@ -58,7 +58,8 @@ class Fetcher(Base):
         recorder: Recorder | None = None,
     ) -> None:
         super().__init__(policy, name=name, recorder=recorder)
-        from .wire.line import Line, Pool
+        from .wire.line import Line
+        from .wire.pool import Pool
 
         self._new_line = Line
         self._pool = Pool(policy, self.lookup)
@@ -105,7 +106,7 @@ class Fetcher(Base):
             budget: What it may spend.
             answers: Answers for questions that another room adds.
         """
-        line = self._new_line(self._pool.open(), budget)
+        line = self._new_line(self._pool, budget)
         token = current.set(budget)
         try:
             known: Answers = {Exchange: line.exchange, Read: line.read}
@@ -146,7 +147,8 @@ class AsyncFetcher(Base):
         recorder: Recorder | None = None,
     ) -> None:
         super().__init__(policy, name=name, recorder=recorder)
-        from .wire.line import AsyncLine, AsyncPool
+        from .wire.line import AsyncLine
+        from .wire.pool import AsyncPool
 
         self._new_line = AsyncLine
         self._pool = AsyncPool(policy, self.lookup)
@@ -176,7 +178,7 @@ class AsyncFetcher(Base):
         answers: Answers | None = None,
     ) -> T:
         """See `Fetcher.run`."""
-        line = self._new_line(self._pool.open(asyncio.get_running_loop()), budget)
+        line = self._new_line(self._pool, budget, asyncio.get_running_loop())
         token = current.set(budget)
         try:
             known: Answers = {Exchange: line.exchange, Read: line.read}

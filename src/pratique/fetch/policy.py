@@ -5,6 +5,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
+from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from pratique.core.obligation import ALLOWED
 from pratique.core.refusal import BoundaryError, Refused
 
 from .address import METADATA, AddressJudge, network_of, packed
+from .egress import EgressProxy
 from .host import canonical_host
 from .special_purpose import METADATA_NAMES
 
@@ -65,6 +67,8 @@ class FetchPolicy:
         max_content_bytes: Content decoded, bytes.
         deadline: On the wall clock, over lookup, connecting, every hop and the last byte.
         internal: Narrow ways to services of one's own.
+        proxy: The one way out, where a network has no other.
+        protocols: ALPN ids (RFC 7301) that are offered: "http/1.1", "h2" (extra `h2`).
         nat64: Prefixes of one's own NAT64 gateways; the IPv4 address inside is judged.
         off_limits: One's own public prefixes.
 
@@ -81,6 +85,8 @@ class FetchPolicy:
     max_content_bytes: int = 10_000_000
     deadline: timedelta = timedelta(seconds=10)
     internal: Sequence[Internal] = ()
+    proxy: EgressProxy | None = None
+    protocols: AbstractSet[str] = frozenset({"http/1.1"})
     nat64: Sequence[str] = ()
     off_limits: Sequence[str] = ()
     known: dict[Spelt, Origin] = field(
@@ -114,6 +120,7 @@ class FetchPolicy:
         put("exact", frozenset(_name(h) for h in hosts if not h.startswith("*")))
         put("parents", frozenset(_name(h[2:]) for h in hosts if h.startswith("*.")))
         put("internal", tuple(map(_checked, self.internal)))
+        put("protocols", _protocols(self.protocols))
         put("nat64", tuple(self.nat64))
         put("off_limits", tuple(self.off_limits))
         put("judge_of_addresses", AddressJudge(self.nat64, self.off_limits))
@@ -213,6 +220,8 @@ class FetchPolicy:
             given["deadline"] = timedelta(seconds=given["deadline"])
         if "internal" in given:
             given["internal"] = [Internal(**way) for way in given["internal"]]
+        if "proxy" in given:
+            given["proxy"] = EgressProxy(**given["proxy"])
         return cls(**given)
 
 
@@ -230,6 +239,15 @@ def _name(host: str) -> str:
         return canonical_host(host)
     except Refused as refused:
         raise BoundaryError(f"FetchPolicy(hosts=…): {host!r}: {refused.detail}.") from None
+
+
+def _protocols(named: Iterable[object]) -> frozenset[str]:
+    protocols = _words("protocols", named)
+    for protocol in protocols - {"http/1.1", "h2"}:
+        raise BoundaryError(f"FetchPolicy(protocols=…): {protocol!r} is neither http/1.1 nor h2.")
+    if "h2" in protocols and find_spec("h2") is None:
+        raise BoundaryError('FetchPolicy(protocols={"h2"}) needs the library h2: pratique[h2].')
+    return protocols
 
 
 def _type(text: str) -> str:

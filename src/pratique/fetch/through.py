@@ -18,7 +18,8 @@ from .fetcher import Base
 from .flow import Arrived, Exchange, Intake, Read
 from .policy import FetchPolicy
 from .redirect import Lines
-from .wire.line import AsyncLine, AsyncPool, Line, Pool
+from .wire.line import AsyncLine, Line
+from .wire.pool import AsyncPool, Pool
 
 _CHANGED: Final = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 """What no longer holds of content that is decoded and counted."""
@@ -144,7 +145,7 @@ class Through(Base):
         claim = self.boundary.claim(url, method=method, lines=lines, content=content)
         crossing = Crossing(self.boundary, claim)
         budget = self.boundary.budget(seconds=seconds)
-        line = Line(self._pool.open(), budget)
+        line = Line(self._pool, budget)
         token = current.set(budget)
         try:
             world = World(None, self.recorder, answers={Exchange: line.exchange})
@@ -183,7 +184,7 @@ class AsyncThrough(Base):
         claim = self.boundary.claim(url, method=method, lines=lines, content=content)
         crossing = Crossing(self.boundary, claim)
         budget = self.boundary.budget(seconds=seconds)
-        line = AsyncLine(self._pool.open(asyncio.get_running_loop()), budget)
+        line = AsyncLine(self._pool, budget, asyncio.get_running_loop())
         token = current.set(budget)
         try:
             world = World(None, self.recorder, answers={Exchange: line.exchange})

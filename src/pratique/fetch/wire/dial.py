@@ -9,6 +9,7 @@ import httpcore
 from pratique.core.obligation import ALLOWED
 from pratique.core.refusal import Refused
 from pratique.fetch.budget import Budget, current
+from pratique.fetch.egress import MAX_HEAD, EgressProxy, proxy_hung_up, tunnel_is_open
 from pratique.fetch.lookup import Lookup
 
 FIRST_TRIES: Final = 2.0
@@ -17,6 +18,11 @@ FIRST_TRIES: Final = 2.0
 
 class Judge(Protocol):
     """The policy's say about where a name leads."""
+
+    @property
+    def proxy(self) -> EgressProxy | None:
+        """Return the declared egress proxy."""
+        ...
 
     def judge(self, host: str, port: int, addresses: Sequence[str]) -> Sequence[str]:
         """Return the addresses to connect to; Refused where any of them is bad."""
@@ -46,21 +52,51 @@ class GuardedBackend(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         """Connect to one of the checked addresses, in the resolver's order."""
-        budget = budget_of(timeout)
-        addresses = [host]
-        if not is_literal(host):
-            addresses = self._lookup.resolve(
-                host, port, seconds=budget.left(), principal=budget.principal
-            )
+        budget, proxy = budget_of(timeout), self._judge.proxy
+        if proxy is not None and proxy.enforces:
+            return self._tunnel(proxy, host, port, budget, timeout)
         failed: Exception | None = None
-        for address, seconds in _turns(self._judge.judge(host, port, addresses), budget, timeout):
+        checked = self._judge.judge(host, port, self._addresses(host, port, budget))
+        for address, seconds in _turns(checked, budget, timeout):
             try:
-                stream = self._inner.connect_tcp(
-                    address, port, seconds, local_address, socket_options
+                if proxy is not None:
+                    return self._tunnel(proxy, address, port, budget, timeout)
+                return _Stream(
+                    self._inner.connect_tcp(address, port, seconds, local_address, socket_options)
                 )
-                return _Stream(stream)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+            except (*_NEXT, Refused) as error:
+                failed = _if_another_may_do(error)
+        raise failed or httpcore.ConnectError("no address is left")
+
+    def _addresses(self, host: str, port: int, budget: Budget) -> Sequence[str]:
+        if is_literal(host):
+            return (host,)
+        return self._lookup.resolve(host, port, seconds=budget.left(), principal=budget.principal)
+
+    def _tunnel(
+        self, proxy: EgressProxy, host: str, port: int, budget: Budget, timeout: float | None
+    ) -> httpcore.NetworkStream:
+        """Return a tunnel to a host through the declared proxy."""
+        failed: Exception | None = None
+        found = proxy.judge(self._addresses(proxy.host, proxy.port, budget))
+        for address, seconds in _turns(found, budget, timeout):
+            try:
+                stream = _Stream(self._inner.connect_tcp(address, proxy.port, seconds))
+            except _NEXT as error:
                 failed = error
+                continue
+            try:
+                stream.write(proxy.ask(host, port), timeout)
+                head = b""
+                while not tunnel_is_open(head):
+                    piece = stream.read(MAX_HEAD, timeout)
+                    if not piece:
+                        raise proxy_hung_up()  # noqa: TRY301  the connection is closed below
+                    head += piece
+            except BaseException:
+                stream.close()
+                raise
+            return stream
         raise failed or httpcore.ConnectError("no address is left")
 
     def connect_unix_socket(
@@ -88,21 +124,55 @@ class AsyncGuardedBackend(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         """See `GuardedBackend.connect_tcp`."""
-        budget = budget_of(timeout)
-        addresses = [host]
-        if not is_literal(host):
-            addresses = await self._lookup.aresolve(
-                host, port, seconds=budget.left(), principal=budget.principal
-            )
+        budget, proxy = budget_of(timeout), self._judge.proxy
+        if proxy is not None and proxy.enforces:
+            return await self._tunnel(proxy, host, port, budget, timeout)
         failed: Exception | None = None
-        for address, seconds in _turns(self._judge.judge(host, port, addresses), budget, timeout):
+        checked = self._judge.judge(host, port, await self._addresses(host, port, budget))
+        for address, seconds in _turns(checked, budget, timeout):
             try:
-                stream = await self._inner.connect_tcp(
-                    address, port, seconds, local_address, socket_options
+                if proxy is not None:
+                    return await self._tunnel(proxy, address, port, budget, timeout)
+                return _AsyncStream(
+                    await self._inner.connect_tcp(
+                        address, port, seconds, local_address, socket_options
+                    )
                 )
-                return _AsyncStream(stream)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+            except (*_NEXT, Refused) as error:
+                failed = _if_another_may_do(error)
+        raise failed or httpcore.ConnectError("no address is left")
+
+    async def _addresses(self, host: str, port: int, budget: Budget) -> Sequence[str]:
+        if is_literal(host):
+            return (host,)
+        return await self._lookup.aresolve(
+            host, port, seconds=budget.left(), principal=budget.principal
+        )
+
+    async def _tunnel(
+        self, proxy: EgressProxy, host: str, port: int, budget: Budget, timeout: float | None
+    ) -> httpcore.AsyncNetworkStream:
+        """See `GuardedBackend._tunnel`."""
+        failed: Exception | None = None
+        found = proxy.judge(await self._addresses(proxy.host, proxy.port, budget))
+        for address, seconds in _turns(found, budget, timeout):
+            try:
+                stream = _AsyncStream(await self._inner.connect_tcp(address, proxy.port, seconds))
+            except _NEXT as error:
                 failed = error
+                continue
+            try:
+                await stream.write(proxy.ask(host, port), timeout)
+                head = b""
+                while not tunnel_is_open(head):
+                    piece = await stream.read(MAX_HEAD, timeout)
+                    if not piece:
+                        raise proxy_hung_up()  # noqa: TRY301  the connection is closed below
+                    head += piece
+            except BaseException:
+                await stream.aclose()
+                raise
+            return stream
         raise failed or httpcore.ConnectError("no address is left")
 
     async def connect_unix_socket(
@@ -172,6 +242,17 @@ class _AsyncStream(httpcore.AsyncNetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
+
+
+_NEXT: Final = (httpcore.ConnectError, httpcore.ConnectTimeout)
+"""After these the next address is tried."""
+
+
+def _if_another_may_do(error: Exception) -> Exception:
+    """Return the failure of one address, to be told if all fail; raise what ends the fetch."""
+    if isinstance(error, Refused) and error.code != "proxy_refused":
+        raise error
+    return error
 
 
 def is_literal(host: str) -> bool:

@@ -1,6 +1,5 @@
 """Answers what a fetch asks, by httpcore: exchange after exchange, content piece by piece."""
 
-import os
 import ssl
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any, Final
@@ -13,13 +12,10 @@ from pratique.core.refusal import Answer, Refused
 from pratique.fetch.budget import Budget, too_slow
 from pratique.fetch.decode import ACCEPT_ENCODING
 from pratique.fetch.flow import Exchange, Head, Read
-from pratique.fetch.lookup import Lookup
 from pratique.fetch.redirect import Request
 
-from .dial import AsyncGuardedBackend, GuardedBackend, Judge
+from .pool import AsyncPool, Pool
 
-CONNECTIONS: Final = 100
-KEPT_SECONDS: Final = 15.0
 _TROUBLE: Final = (
     httpcore.TimeoutException,
     httpcore.NetworkError,
@@ -30,116 +26,78 @@ _TROUBLE: Final = (
 )
 
 
-class Pool:
-    """The connections of one policy. Never shared: another policy admits other addresses."""
-
-    def __init__(self, judge: Judge, lookup: Lookup) -> None:
-        self._judge, self._lookup = judge, lookup
-        self._of: tuple[httpcore.ConnectionPool | None, int] = (None, 0)
-
-    def open(self) -> httpcore.ConnectionPool:
-        """Return the connections of this process; a forked child begins with none."""
-        pool, pid = self._of
-        if pool is None or pid != os.getpid():
-            backend = GuardedBackend(self._judge, self._lookup)
-            pool = httpcore.ConnectionPool(
-                network_backend=backend, ssl_context=tls_context(), **_LIMITS
-            )
-            # Where two threads come first at once, one of the pools has no connection yet.
-            self._of = pool, os.getpid()
-        return pool
-
-    def close(self) -> None:
-        """Close them."""
-        pool, pid = self._of
-        if pool is not None and pid == os.getpid():
-            pool.close()
-        self._of = (None, 0)
-
-
-class AsyncPool:
-    """The same for one event loop."""
-
-    def __init__(self, judge: Judge, lookup: Lookup) -> None:
-        self._judge, self._lookup = judge, lookup
-        self._pool: httpcore.AsyncConnectionPool | None = None
-        self._of: object = None
-
-    def open(self, loop: object) -> httpcore.AsyncConnectionPool:
-        """Return the connections of this loop and process; another one begins with none."""
-        if self._pool is None or self._of != (loop, os.getpid()):
-            self._of = (loop, os.getpid())
-            backend = AsyncGuardedBackend(self._judge, self._lookup)
-            self._pool = httpcore.AsyncConnectionPool(
-                network_backend=backend, ssl_context=tls_context(), **_LIMITS
-            )
-        return self._pool
-
-    async def close(self) -> None:
-        """Close them."""
-        if self._pool is not None:
-            await self._pool.aclose()
-        self._pool = None
-
-
-_LIMITS: Final[dict[str, Any]] = {
-    "max_connections": CONNECTIONS,
-    "keepalive_expiry": KEPT_SECONDS,
-    "http1": True,
-}
-
-
 class Line:
     """What one fetch has open."""
 
-    def __init__(self, pool: httpcore.ConnectionPool, budget: Budget) -> None:
+    __slots__ = ("_budget", "_connection", "_origin", "_pieces", "_pool", "_response")
+
+    def __init__(self, pool: Pool, budget: Budget) -> None:
         self._pool, self._budget = pool, budget
+        self._connection: httpcore.HTTPConnection | None = None
+        self._origin: httpcore.Origin | None = None
         self._response: httpcore.Response | None = None
         self._pieces: Iterator[bytes] = iter(())
 
     def exchange(self, question: Exchange) -> Head:
         """Answer `Exchange`."""
         self.close()
+        request = _request(question.request, self._budget)
+        self._origin = request.url.origin
+        self._connection = self._pool.take(self._origin)
         try:
-            self._response = self._pool.handle_request(_request(question.request, self._budget))
+            self._response = response = self._connection.handle_request(request)
         except _TROUBLE as error:
             raise refusal_of(error, self._budget) from error
-        self._pieces = iter(self._response.iter_stream())
-        return Head(self._response.status, _fields(self._response.headers), None)
+        self._pieces = iter(response.iter_stream())
+        return Head(response.status, _fields(response.headers), None)
 
     def read(self, _: Read) -> bytes:
         """Answer `Read`."""
         try:
-            return next((piece for piece in self._pieces if piece), b"")
+            for piece in self._pieces:
+                if piece:
+                    return piece
         except _TROUBLE as error:
             raise refusal_of(error, self._budget) from error
+        return b""
 
     def close(self) -> None:
         """Let go of the connection; one whose content wasn't read to its end is closed."""
-        if self._response is not None:
-            self._response.close()
+        if self._connection is None or self._origin is None:
+            return
+        connection, self._connection = self._connection, None
+        try:
+            if self._response is not None:
+                self._response.close()
+        finally:
+            self._pool.give(connection, self._origin, _stream_of(self._response))
             self._response = None
 
 
 class AsyncLine:
     """The same on the event loop."""
 
-    def __init__(self, pool: httpcore.AsyncConnectionPool, budget: Budget) -> None:
-        self._pool, self._budget = pool, budget
+    __slots__ = ("_budget", "_connection", "_loop", "_origin", "_pieces", "_pool", "_response")
+
+    def __init__(self, pool: AsyncPool, budget: Budget, loop: object) -> None:
+        self._pool, self._budget, self._loop = pool, budget, loop
+        self._connection: httpcore.AsyncHTTPConnection | None = None
+        self._origin: httpcore.Origin | None = None
         self._response: httpcore.Response | None = None
         self._pieces: AsyncIterator[bytes] | None = None
 
     async def exchange(self, question: Exchange) -> Head:
         """Answer `Exchange`."""
         await self.aclose()
+        request = _request(question.request, self._budget)
+        self._origin = request.url.origin
+        self._connection = await self._pool.take(self._origin, self._loop)
         try:
-            self._response = await self._pool.handle_async_request(
-                _request(question.request, self._budget)
-            )
+            self._response = response = await self._connection.handle_async_request(request)
         except _TROUBLE as error:
             raise refusal_of(error, self._budget) from error
-        self._pieces = aiter(self._response.aiter_stream())
-        return Head(self._response.status, _fields(self._response.headers), None)
+        self._pieces = aiter(response.aiter_stream())
+        return Head(response.status, _fields(response.headers), None)
 
     async def read(self, _: Read) -> bytes:
         """Answer `Read`."""
@@ -155,14 +113,16 @@ class AsyncLine:
 
     async def aclose(self) -> None:
         """See `Line.close`."""
-        if self._response is not None:
-            await self._response.aclose()
+        if self._connection is None or self._origin is None:
+            return
+        connection, self._connection = self._connection, None
+        try:
+            if self._response is not None:
+                await self._response.aclose()
+        finally:
+            stream = _stream_of(self._response)
+            await self._pool.give(connection, self._origin, self._loop, stream)
             self._response = None
-
-
-def tls_context() -> ssl.SSLContext:
-    """Return the context that checks a host's certificate and name, by the system's own CAs."""
-    return ssl.create_default_context()
 
 
 def refusal_of(error: BaseException, budget: Budget | None) -> Refused:
@@ -189,6 +149,10 @@ def refusal_of(error: BaseException, budget: Budget | None) -> Refused:
         code="unreachable",
         answer=Answer.RETRY,
     )
+
+
+def _stream_of(response: httpcore.Response | None) -> Any:
+    return None if response is None else response.extensions.get("network_stream")
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

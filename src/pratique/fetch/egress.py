@@ -1,0 +1,156 @@
+"""A declared egress proxy: the one way out of a network that has no other."""
+
+import re
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+from typing import Final
+
+from pratique.core.obligation import ALLOWED, VALID
+from pratique.core.refusal import Answer, BoundaryError, Refused
+from pratique.core.roots import Root, RootKind
+from pratique.core.secret import Secret
+
+from .address import METADATA, network_of, packed
+from .host import canonical_host
+
+MAX_HEAD: Final = 16_384
+"""Bytes of a proxy's answer before the tunnel begins."""
+_STATUS: Final = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?: [^\r\n]*)?\r\n")
+_MAX_PORT: Final = 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class EgressProxy:
+    """A proxy of one's own. The environment's proxies are never used; a declared one is.
+
+    By default we look names up and judge every address ourselves, and the proxy is told to connect
+    to a checked address. TLS runs inside the tunnel, so that the host still proves its name.
+
+    Args:
+        host: The proxy's name or address.
+        port: Its port.
+        network: "10.0.0.0/8": every address of the proxy lies in it.
+        reason: Why, for the report.
+        credential: "user:password", sent as Basic (RFC 7617) to the proxy alone.
+        enforces: Where the proxy alone can resolve names: what it enforces in our place, in words
+            for the report. It is then told the name, and which address it connects to is proven by
+            nothing of ours.
+        controller: Who runs it.
+
+    Raises:
+        BoundaryError: no host, port, network or reason.
+    """
+
+    host: str
+    port: int
+    network: str
+    reason: str
+    credential: Secret | None = None
+    enforces: str = ""
+    controller: str = "us"
+
+    def __post_init__(self) -> None:
+        """Refuse what is empty."""
+        if not self.reason.strip():
+            raise BoundaryError(f"EgressProxy({self.host!r}) has no reason.")
+        if isinstance(self.port, bool) or not 0 < self.port <= _MAX_PORT:
+            raise BoundaryError(f"EgressProxy({self.host!r}): port {self.port} is none.")
+        network_of(self.network)
+        try:
+            canonical_host(self.host)
+        except Refused as refused:
+            raise BoundaryError(f"EgressProxy({self.host!r}): {refused.detail}.") from None
+
+    @property
+    def range(self) -> IPv4Network | IPv6Network:
+        """Return the network that it lies in."""
+        return network_of(self.network)
+
+    @property
+    def root(self) -> Root:
+        """Return it as something that a proof can rest on."""
+        return Root(RootKind.PARTY, f"egress proxy {self.host}", controller=self.controller)
+
+    def judge(self, addresses: Sequence[str]) -> Sequence[str]:
+        """Return the addresses of the proxy itself.
+
+        Raises:
+            Refused: ALLOWED, code "proxy_not_allowed": one lies outside its network.
+        """
+        network = self.range
+        for address in addresses:
+            raw = packed(address)
+            if (
+                raw is None
+                or raw in METADATA
+                or network.max_prefixlen != len(raw) * 8
+                or not int(network[0]) <= int.from_bytes(raw) <= int(network[-1])
+            ):
+                raise Refused(
+                    ALLOWED,
+                    "the egress proxy has an address outside the network that was declared",
+                    code="proxy_not_allowed",
+                    status=502,
+                )
+        return addresses
+
+    def ask(self, host: str, port: int) -> bytes:
+        """Return the request for a tunnel. Source: RFC 9110 §9.3.6.
+
+        Args:
+            host: A checked address, or the name where the proxy enforces.
+            port: Of the target.
+
+        Raises:
+            BoundaryError: the credential can't be read.
+        """
+        authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        lines = [f"CONNECT {authority} HTTP/1.1", f"Host: {authority}"]
+        if self.credential is not None:
+            live = self.credential.read()
+            if live:
+                basic = b64encode(live[0].value.encode()).decode()
+                lines.append(f"Proxy-Authorization: Basic {basic}")
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
+
+
+def tunnel_is_open(head: bytes) -> bool:
+    """Say whether a proxy's answer has come whole, and opens the tunnel.
+
+    Args:
+        head: What it has sent so far.
+
+    Raises:
+        Refused: VALID, code "proxy_refused": it says no, says too much, or isn't HTTP.
+    """
+    end = head.find(b"\r\n\r\n")
+    if end < 0:
+        if len(head) > MAX_HEAD:
+            raise _refused(f"its answer has more than {MAX_HEAD} bytes")
+        return False
+    status = _STATUS.match(head)
+    if status is None:
+        raise _refused("its answer isn't HTTP")
+    if not status[1].startswith(b"2"):
+        raise _refused(f"it answers with status {int(status[1])}")
+    if len(head) > end + 4:
+        # What comes before our TLS begins would be taken for the host's own words.
+        raise _refused("it sends something before the tunnel is used")
+    return True
+
+
+def proxy_hung_up() -> Refused:
+    """Return the refusal of a proxy that ends the connection before the tunnel is open."""
+    return _refused("it ends the connection")
+
+
+def _refused(why: str) -> Refused:
+    return Refused(
+        VALID,
+        f"the egress proxy opens no tunnel: {why}",
+        code="proxy_refused",
+        hint="look at the proxy's own log",
+        answer=Answer.RETRY,
+    )
