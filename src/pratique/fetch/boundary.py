@@ -57,12 +57,12 @@ class Fetch(Boundary):
     def flow(self, crossing: Crossing) -> Flow[Proven[Response]]:
         """Fetch what the claim names: its target is the URL, its content is what is sent."""
         crossing.declaration = self._declared[0]
-        return (yield from fetch(crossing, self.policy, current.get() or self.budget()))
+        return fetch(crossing, self.policy, current.get() or self.budget())
 
     def arrival(self, crossing: Crossing) -> Flow[Arrived]:
         """Go where the claim leads, for a library that reads the content by itself."""
         crossing.declaration = self._declared[0]
-        return (yield from arrive(crossing, self.policy))
+        return arrive(crossing, self.policy)
 
     def budget(self, *, principal: str = "", seconds: float | None = None) -> Budget:
         """Return what one fetch may spend: the policy's deadline, or less where less is asked."""

@@ -26,14 +26,6 @@ class Decoder(Protocol):
         ...
 
 
-class _Identity:
-    def pieces(self, raw: bytes) -> Iterator[bytes]:
-        yield raw
-
-    def end(self) -> None:
-        return
-
-
 class _Zlib:
     """gzip, or deflate in the zlib format of RFC 9110 §8.4.1.2 (some send it bare)."""
 
@@ -63,8 +55,8 @@ class _Zlib:
             raise _broken()
 
 
-def decoder_of(codings: Sequence[str]) -> Decoder:
-    """Return what undoes the declared coding.
+def decoder_of(codings: Sequence[str]) -> Decoder | None:
+    """Return what undoes the declared coding; None where there is none.
 
     Raises:
         Refused: VALID, code "content_coding": one that we didn't ask for, or several. Nested
@@ -72,10 +64,12 @@ def decoder_of(codings: Sequence[str]) -> Decoder:
 
     Source: RFC 9110 §8.4.
     """
+    if not codings:
+        return None
     named = [word.strip().lower() for line in codings for word in line.split(",") if word.strip()]
     named = [word for word in named if word != "identity"]
     if not named:
-        return _Identity()
+        return None
     if len(named) == 1 and named[0] in ("gzip", "x-gzip", "deflate"):
         return _Zlib(is_gzip=named[0] != "deflate")
     raise Refused(

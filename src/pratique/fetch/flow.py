@@ -1,6 +1,6 @@
 """One fetch as pure logic: gate, exchange, follow, read under caps."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar
 
 import msgspec
@@ -13,7 +13,7 @@ from pratique.core.question import Flow, Question
 from pratique.core.refusal import Refused
 
 from .budget import Budget
-from .decode import decoder_of
+from .decode import Decoder, decoder_of
 from .gate import gate
 from .policy import FetchPolicy
 from .redirect import Request, follow
@@ -28,6 +28,8 @@ class Head(msgspec.Struct, frozen=True):
     fields: Fields
     body: object
     """What `Read` is asked with."""
+    raw: Sequence[tuple[bytes, bytes]] = ()
+    """The field lines as they came, where the wire has them so."""
 
 
 class Exchange(Question, frozen=True):
@@ -128,23 +130,37 @@ class Intake:
         self._limit = self._left = policy.max_content_bytes
         self._is_empty = True
 
-    def pieces(self, raw: bytes) -> Iterator[bytes]:
-        """Yield what is decoded of *raw*, as it stands on the wire.
+    @property
+    def is_coded(self) -> bool:
+        """Say whether what is on the wire isn't the content itself."""
+        return self._decoder is not None
+
+    def pieces(self, raw: bytes) -> Iterable[bytes]:
+        """Return what is decoded of *raw*, as it stands on the wire, piece by piece.
 
         Raises:
             Refused: VALID, code "too_large_on_the_wire", "too_large_decoded", "broken_coding".
         """
         self._budget.take(len(raw))
         self._is_empty = False
-        for piece in self._decoder.pieces(raw):
-            self._left -= len(piece)
-            if self._left < 0:
-                raise too_large_decoded(self._limit)
+        if self._decoder is None:
+            self._take(raw)
+            return (raw,)
+        return self._decoded(self._decoder, raw)
+
+    def _decoded(self, decoder: Decoder, raw: bytes) -> Iterator[bytes]:
+        for piece in decoder.pieces(raw):
+            self._take(piece)
             yield piece
+
+    def _take(self, piece: bytes) -> None:
+        self._left -= len(piece)
+        if self._left < 0:
+            raise too_large_decoded(self._limit)
 
     def end(self) -> None:
         """Refuse what stopped in the middle of its coding."""
-        if not self._is_empty:
+        if self._decoder is not None and not self._is_empty:
             self._decoder.end()
 
 

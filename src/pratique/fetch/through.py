@@ -1,7 +1,7 @@
 """Fetches for another library: its request goes in, our answer comes out as a stream."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import Final
 
 from pratique.core.adrive import adrive
@@ -29,17 +29,41 @@ _READ: Final = Read(None)
 class _Open:
     """An answer whose content is read piece by piece; how it ended is recorded once."""
 
+    __slots__ = (
+        "_budget",
+        "_crossing",
+        "_head",
+        "_intake",
+        "_is_told",
+        "_recorder",
+        "hops",
+        "status",
+        "url",
+    )
+
     def __init__(self, base: Base, crossing: Crossing, arrived: Arrived, budget: Budget) -> None:
         head = arrived.head
         self.status = head.status
         self.url = arrived.url
         self.hops = arrived.hops
-        self.lines: Lines = tuple(line for line in head.fields if line[0].lower() not in _CHANGED)
+        self._head = head
         self._budget = budget
         self._crossing = crossing
         self._intake = Intake(head, base.boundary.policy, budget)
         self._recorder = base.recorder
         self._is_told = False
+
+    @property
+    def lines(self) -> Lines:
+        """Return the field lines that still hold of the content as it is handed on."""
+        return tuple(line for line in self._head.fields if line[0].lower() not in _CHANGED)
+
+    @property
+    def raw_lines(self) -> Sequence[tuple[bytes, bytes]]:
+        """Return the same as bytes: those that came, where the content is as it came."""
+        if not self._intake.is_coded:
+            return self._head.raw
+        return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self.lines]
 
     def _tell(self, refused: Refused | None = None) -> None:
         if self._is_told:
@@ -57,6 +81,8 @@ class _Open:
 class Answer(_Open):
     """An answer on this thread. Iterate over its content, decoded and under both caps."""
 
+    __slots__ = ("_line",)
+
     def __init__(
         self, base: Base, crossing: Crossing, arrived: Arrived, budget: Budget, *, line: Line
     ) -> None:
@@ -65,9 +91,10 @@ class Answer(_Open):
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the content. Raises Refused."""
+        pieces = self._intake.pieces
         try:
             while raw := self._next():
-                yield from self._intake.pieces(raw)
+                yield from pieces(raw)
             self._intake.end()
         except Refused as refused:
             self._tell(refused)
@@ -90,6 +117,8 @@ class Answer(_Open):
 
 class AsyncAnswer(_Open):
     """The same on the event loop."""
+
+    __slots__ = ("_line",)
 
     def __init__(
         self, base: Base, crossing: Crossing, arrived: Arrived, budget: Budget, *, line: AsyncLine

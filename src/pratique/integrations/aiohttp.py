@@ -261,7 +261,9 @@ def _checked(of: type[Any], policy: FetchPolicy) -> type[Any]:
         if self.status in REDIRECTS and "Location" in self.headers:
             return self
         lines = [
-            (name.decode("latin-1"), value.decode("latin-1")) for name, value in self.raw_headers
+            (name, value)
+            for name in ("Content-Type", "Content-Length")
+            for value in self.headers.getall(name, ())
         ]
         try:
             require_type(self.status, Fields(lines), policy)

@@ -65,7 +65,7 @@ class FetchTransport(httpx.BaseTransport):
             raise _as_httpx(refused, request) from refused
         return httpx.Response(
             answer.status,
-            headers=list(answer.lines),
+            headers=list(answer.raw_lines),
             stream=_Stream(answer, request),
             extensions={"http_version": b"HTTP/1.1", "pratique.url": answer.url},
         )
@@ -97,7 +97,7 @@ class AsyncFetchTransport(httpx.AsyncBaseTransport):
             raise _as_httpx(refused, request) from refused
         return httpx.Response(
             answer.status,
-            headers=list(answer.lines),
+            headers=list(answer.raw_lines),
             stream=_AsyncStream(answer, request),
             extensions={"http_version": b"HTTP/1.1", "pratique.url": answer.url},
         )

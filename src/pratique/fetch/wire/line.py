@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import AsyncIterator, Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import httpcore
 
@@ -49,7 +49,7 @@ class Line:
         except _TROUBLE as error:
             raise refusal_of(error, self._budget) from error
         self._pieces = iter(response.iter_stream())
-        return Head(response.status, _fields(response.headers), None)
+        return Head(response.status, _fields(response.headers), None, response.headers)
 
     def read(self, _: Read) -> bytes:
         """Answer `Read`."""
@@ -97,7 +97,7 @@ class AsyncLine:
         except _TROUBLE as error:
             raise refusal_of(error, self._budget) from error
         self._pieces = aiter(response.aiter_stream())
-        return Head(response.status, _fields(response.headers), None)
+        return Head(response.status, _fields(response.headers), None, response.headers)
 
     async def read(self, _: Read) -> bytes:
         """Answer `Read`."""
@@ -152,7 +152,8 @@ def refusal_of(error: BaseException, budget: Budget | None) -> Refused:
 
 
 def _stream_of(response: httpcore.Response | None) -> Any:
-    return None if response is None else response.extensions.get("network_stream")
+    extensions: dict[str, Any] = {} if response is None else cast("Any", response.extensions)
+    return extensions.get("network_stream")
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
