@@ -124,6 +124,8 @@ class World:
         self.server = server
         self.names: dict[str, Any] = {}
         self.dead: set[str] = set()
+        self.ways: dict[str, int] = {}
+        """Where "address:port" really leads on loopback, if not to the server."""
         self.touched: list[str] = []
         self.lookups: list[str] = []
 
@@ -163,7 +165,7 @@ class World:
         self.touched.append(f"{address}:{port}")
         if address in self.dead:
             return "127.0.0.1", 1
-        return "127.0.0.1", self.server.port
+        return "127.0.0.1", self.ways.get(f"{address}:{port}", self.server.port)
 
 
 @contextmanager

@@ -91,12 +91,7 @@ class Fetch(Boundary):
             name="fetch",
             proofs=(
                 self._authentic(),
-                Proof(
-                    ALLOWED,
-                    f"{hosts}, ports {ports}, each hop gated, "
-                    "every address of a name judged and only those connected to",
-                    ways(RESOLVER, OWN_CODE),
-                ),
+                self._allowed(f"{hosts}, ports {ports}, each hop gated"),
                 Proof(
                     VALID,
                     f"{types}; at most {policy.max_wire_bytes} bytes on the wire, "
@@ -112,6 +107,17 @@ class Fetch(Boundary):
                 or "no way to a service of our own",
             },
         )
+
+    def _allowed(self, words: str) -> Proof:
+        proxy = self.policy.proxy
+        if proxy is not None and proxy.enforces:
+            told = f"{words}; addresses by the egress proxy {proxy.host} alone: {proxy.enforces}"
+            return Proof(ALLOWED, told, ways(proxy.root, OWN_CODE))
+        judged = "every address of a name judged and only those connected to"
+        if proxy is None:
+            return Proof(ALLOWED, f"{words}, {judged}", ways(RESOLVER, OWN_CODE))
+        told = f"{words}, {judged}, through the egress proxy {proxy.host}: {proxy.reason}"
+        return Proof(ALLOWED, told, ways(RESOLVER, OWN_CODE, proxy.root))
 
     def _authentic(self) -> Proof:
         if "http" in self.policy.schemes:

@@ -25,7 +25,7 @@ from pratique.core.crossing import Crossing
 from pratique.core.event import Outcome
 from pratique.core.obligation import ALLOWED, AUTHENTIC, VALID
 from pratique.core.recorder import Recorder
-from pratique.core.refusal import Refused
+from pratique.core.refusal import BoundaryError, Refused
 from pratique.fetch import FetchPolicy, Target, gate
 from pratique.fetch.budget import too_large_on_the_wire, too_slow
 from pratique.fetch.fetcher import Base
@@ -96,6 +96,7 @@ class FetchConnector(aiohttp.TCPConnector):
 
     Raises:
         TypeError: an option that the policy decides.
+        BoundaryError: the policy asks for a proxy, or for HTTP/2 alone.
     """
 
     def __init__(
@@ -109,6 +110,11 @@ class FetchConnector(aiohttp.TCPConnector):
         decided = sorted(set(_DECIDED) & set(options))
         if decided:
             raise TypeError(f"FetchConnector({', '.join(decided)}): the policy decides that.")
+        if policy.proxy is not None or "http/1.1" not in policy.protocols:
+            raise BoundaryError(
+                "FetchConnector: aiohttp speaks HTTP/1.1, and through no tunnel of ours. "
+                "Use AsyncFetcher, or httpx with AsyncFetchTransport."
+            )
         super().__init__(use_dns_cache=False, **options)  # pyright: ignore[reportUnknownMemberType]
         self._policy = policy
         self._base = Base(policy, name=name, recorder=recorder)
