@@ -1,6 +1,8 @@
 """What every test can rely on: vectors that are counted, servers that CI may not skip."""
 
 import os
+import socket
+import sys
 from collections.abc import Callable, Generator
 from typing import Any
 
@@ -12,6 +14,18 @@ from tests.pg import pg_server, pg_url
 __all__ = ["pg_server", "pg_url"]  # fixtures are found by being named here
 
 _handed_out: dict[str, int] = {}
+
+
+def _loopback_alone(event: str, args: tuple[Any, ...]) -> None:
+    """Refuse a connection of a test that leads off this machine: it would be a hole in a stub."""
+    if event != "socket.connect" or args[0].family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    host = str(args[1][0])
+    if not host.startswith("127.") and host not in ("::1", "localhost"):
+        raise AssertionError(f"a test connects to {host}")
+
+
+sys.addaudithook(_loopback_alone)
 
 
 @pytest.fixture(scope="session")

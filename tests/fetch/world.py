@@ -12,6 +12,7 @@ import aiohappyeyeballs
 import anyio
 import pytest
 import trustme
+import urllib3.util.connection
 
 Answer = Callable[["Seen"], bytes]
 _real_getaddrinfo = socket.getaddrinfo
@@ -181,6 +182,12 @@ def small_internet(patch: pytest.MonkeyPatch, folder: Path) -> Iterator[World]:
     def create_connection(address: tuple[str, int], *args: Any, **named: Any) -> socket.socket:
         return _real_create_connection(world.touch(*address), *args, **named)
 
+    def plain_connection(
+        address: tuple[str, int], timeout: Any = None, *_: Any, **__: Any
+    ) -> socket.socket:
+        (found, *_) = world.getaddrinfo(*address)
+        return create_connection(found[4][:2], timeout if isinstance(timeout, float) else None)
+
     real_connect_tcp = anyio.connect_tcp
 
     async def connect_tcp(remote_host: str, remote_port: int, **named: Any) -> Any:
@@ -201,6 +208,7 @@ def small_internet(patch: pytest.MonkeyPatch, folder: Path) -> Iterator[World]:
     patch.setattr(aiohappyeyeballs, "start_connection", start_connection)
     patch.setattr(socket, "getaddrinfo", world.getaddrinfo)
     patch.setattr(socket, "create_connection", create_connection)
+    patch.setattr(urllib3.util.connection, "create_connection", plain_connection)
     patch.setattr(anyio, "connect_tcp", connect_tcp)
     try:
         yield world

@@ -3,14 +3,19 @@
 from . import naked
 from .address import is_globally_reachable
 from .boundary import Fetch
+from .credential import Credential
+from .egress import EgressProxy
 from .fetcher import AsyncFetcher, Fetcher
 from .flow import Response
 from .gate import Target, gate
 from .policy import PUBLIC, FetchPolicy, Internal
+from .settings import load_policy, policy_from_environment
 
 __all__ = [
     "PUBLIC",
     "AsyncFetcher",
+    "Credential",
+    "EgressProxy",
     "Fetch",
     "FetchPolicy",
     "Fetcher",
@@ -19,5 +24,7 @@ __all__ = [
     "Target",
     "gate",
     "is_globally_reachable",
+    "load_policy",
     "naked",
+    "policy_from_environment",
 ]

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import ClassVar, Final
+from threading import Lock
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from pratique.core.boundary import Boundary, Declaration, Proof
 from pratique.core.claim import Claim, Fields, Via
@@ -17,6 +18,10 @@ from .budget import Budget, current
 from .flow import Arrived, Response, arrive, fetch
 from .policy import FetchPolicy
 
+if TYPE_CHECKING:
+    from .fetcher import AsyncFetcher, Fetcher
+
+Lines = Sequence[tuple[str, str]]
 WEB_CA: Final = Root(
     RootKind.CA, "web certificate authorities", controller="any web certificate authority"
 )
@@ -42,17 +47,78 @@ class Fetch(Boundary):
     owes: ClassVar[frozenset[Obligation]] = frozenset({AUTHENTIC, ALLOWED, VALID})
 
     def __init__(self, name: str, policy: FetchPolicy) -> None:
-        super().__init__(name, origin="whoever named the URL; the host that answers")
+        origin = "whoever named the URL; the host that answers"
+        super().__init__(name, origin=origin, observe=policy.observe)
         self.policy = policy
         self._declared = (self._declaration(),)
+        self._sync: Fetcher | None = None
+        self._asynchronous: AsyncFetcher | None = None
+        self._lock = Lock()
+
+    def get(self, url: str, *, fields: Lines = (), principal: str = "") -> Proven[Response]:
+        """Return what the URL leads to, as a crossing of the perimeter. See `Fetcher.get`.
+
+        Raises:
+            Refused: AUTHENTIC, ALLOWED or VALID.
+            BoundaryError: the perimeter hasn't started.
+        """
+        return self._fetcher().get(url, fields=fields, principal=principal)
+
+    async def aget(self, url: str, *, fields: Lines = (), principal: str = "") -> Proven[Response]:
+        """Do the same on the event loop."""
+        return await self._async_fetcher().get(url, fields=fields, principal=principal)
+
+    def post(
+        self, url: str, *, content: bytes, fields: Lines = (), principal: str = ""
+    ) -> Proven[Response]:
+        """Send content. See `get`."""
+        return self._fetcher().post(url, content=content, fields=fields, principal=principal)
+
+    async def apost(
+        self, url: str, *, content: bytes, fields: Lines = (), principal: str = ""
+    ) -> Proven[Response]:
+        """Do the same on the event loop."""
+        fetcher = self._async_fetcher()
+        return await fetcher.post(url, content=content, fields=fields, principal=principal)
+
+    def close(self) -> None:
+        """Close the connections of the sync fetcher."""
+        if self._sync is not None:
+            self._sync.close()
+            self._sync = None
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        self.close()
+        if self._asynchronous is not None:
+            await self._asynchronous.aclose()
+            self._asynchronous = None
+
+    def _fetcher(self) -> "Fetcher":
+        recorder = self.started().recorder
+        with self._lock:
+            if self._sync is None:
+                from .fetcher import Fetcher
+
+                self._sync = Fetcher.of(self, recorder)
+            return self._sync
+
+    def _async_fetcher(self) -> "AsyncFetcher":
+        recorder = self.started().recorder
+        if self._asynchronous is None:
+            from .fetcher import AsyncFetcher
+
+            self._asynchronous = AsyncFetcher.of(self, recorder)
+        return self._asynchronous
 
     def declarations(self) -> Sequence[Declaration]:
         """Return the one kind of claim that crosses here: an answer."""
         return self._declared
 
     def prepare(self, store: Store | None) -> list[str]:  # noqa: ARG002  it needs none
-        """Owe nothing more: a policy is whole or isn't made."""
-        return []
+        """Read the credentials: beyond them a policy is whole or isn't made."""
+        debts = self.policy.credentials_of.read()
+        return [f'Boundary "{self.name}": {debt}' for debt in debts]
 
     def flow(self, crossing: Crossing) -> Flow[Proven[Response]]:
         """Fetch what the claim names: its target is the URL, its content is what is sent."""
@@ -105,6 +171,7 @@ class Fetch(Boundary):
                     for way in policy.internal
                 )
                 or "no way to a service of our own",
+                "credentials": ", ".join(self.policy.credentials_of.hosts()) or "none",
             },
         )
 

@@ -1,7 +1,8 @@
 """Fetches, sync and async: what comes out is proven, or it is refused."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from importlib.util import find_spec
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -13,16 +14,16 @@ from pratique.core.event import Outcome
 from pratique.core.proven import Proven
 from pratique.core.question import Flow, Question
 from pratique.core.recorder import LoggerSink, Recorder
+from pratique.core.refusal import BoundaryError
 from pratique.core.threads import Tally
 
-from .boundary import Fetch
+from .boundary import Fetch, Lines
 from .budget import Budget, current
 from .flow import Exchange, Read, Response
 from .lookup import Lookup
 from .policy import FetchPolicy
 
 T = TypeVar("T")
-Lines = Sequence[tuple[str, str]]
 Answers = dict[type[Question], Callable[[Any], Any]]
 
 
@@ -43,11 +44,34 @@ class Base:
         self.recorder = recorder or Recorder((LoggerSink(),), count=Tally().add)
         self.lookup = Lookup()
 
+    @classmethod
+    def of(cls, boundary: Fetch, recorder: Recorder) -> Self:
+        """Return what goes out for a declared boundary."""
+        made = cls(boundary.policy, name=boundary.name, recorder=recorder)
+        made.boundary = boundary
+        return made
+
+
+def _require_enforced(policy: FetchPolicy) -> None:
+    if policy.observe is not None:
+        raise BoundaryError(
+            "A fetcher proves what it returns, and an observed policy proves nothing. "
+            "Observe with an adapter (httpx, requests, aiohttp), or leave observe= out."
+        )
+
+
+def _require_httpcore() -> None:
+    if find_spec("httpcore") is None:
+        raise BoundaryError("A fetcher needs the library httpcore: pip install pratique[fetch].")
+
 
 class Fetcher(Base):
     """Fetches on this thread; may be shared between threads.
 
     Args as `Base`.
+
+    Raises:
+        BoundaryError: the policy only observes, or httpcore isn't installed.
     """
 
     def __init__(
@@ -57,7 +81,9 @@ class Fetcher(Base):
         name: str = "fetch",
         recorder: Recorder | None = None,
     ) -> None:
+        _require_enforced(policy)
         super().__init__(policy, name=name, recorder=recorder)
+        _require_httpcore()
         from .wire.line import Line
         from .wire.pool import Pool
 
@@ -146,7 +172,9 @@ class AsyncFetcher(Base):
         name: str = "fetch",
         recorder: Recorder | None = None,
     ) -> None:
+        _require_enforced(policy)
         super().__init__(policy, name=name, recorder=recorder)
+        _require_httpcore()
         from .wire.line import AsyncLine
         from .wire.pool import AsyncPool
 

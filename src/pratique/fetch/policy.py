@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network
@@ -11,8 +11,11 @@ from typing import Any, Final
 
 from pratique.core.obligation import ALLOWED
 from pratique.core.refusal import BoundaryError, Refused
+from pratique.core.secret import Secret
+from pratique.core.waiver import Observe
 
 from .address import METADATA, AddressJudge, network_of, packed
+from .credential import Credential, Credentials
 from .egress import EgressProxy
 from .host import canonical_host
 from .special_purpose import METADATA_NAMES
@@ -69,6 +72,9 @@ class FetchPolicy:
         internal: Narrow ways to services of one's own.
         proxy: The one way out, where a network has no other.
         protocols: ALPN ids (RFC 7301) that are offered: "http/1.1", "h2" (extra `h2`).
+        credentials: {"api.example": Credential(Secret.env("API_KEY"))}: sent to that origin alone.
+        observe: From `pratique.unsafe.observe`: adapters judge and record, and let everything go
+            on as it would without them, until then.
         nat64: Prefixes of one's own NAT64 gateways; the IPv4 address inside is judged.
         off_limits: One's own public prefixes.
 
@@ -87,11 +93,16 @@ class FetchPolicy:
     internal: Sequence[Internal] = ()
     proxy: EgressProxy | None = None
     protocols: AbstractSet[str] = frozenset({"http/1.1"})
+    credentials: Mapping[str, Credential] = field(
+        default_factory=dict[str, Credential], repr=False, compare=False
+    )
+    observe: Observe | None = None
     nat64: Sequence[str] = ()
     off_limits: Sequence[str] = ()
     known: dict[Spelt, Origin] = field(
         init=False, repr=False, compare=False, default_factory=dict[Spelt, Origin]
     )
+    credentials_of: Credentials = field(init=False, repr=False, compare=False)
     judge_of_addresses: AddressJudge = field(init=False, repr=False, compare=False)
     open_ports: frozenset[int] = field(init=False, repr=False, compare=False)
     exact: frozenset[str] = field(init=False, repr=False, compare=False)
@@ -99,7 +110,12 @@ class FetchPolicy:
 
     def __post_init__(self) -> None:
         """Put every word into its one spelling; refuse what is empty."""
+        try:
+            self._check()
+        except (TypeError, AttributeError) as error:
+            raise BoundaryError(f"FetchPolicy: an argument is of another type: {error}.") from None
 
+    def _check(self) -> None:
         def put(name: str, value: object) -> None:
             object.__setattr__(self, name, value)
 
@@ -123,6 +139,7 @@ class FetchPolicy:
         put("protocols", _protocols(self.protocols))
         put("nat64", tuple(self.nat64))
         put("off_limits", tuple(self.off_limits))
+        put("credentials_of", Credentials(self.credentials))
         put("judge_of_addresses", AddressJudge(self.nat64, self.off_limits))
         for host in hosts:
             if host.startswith("*") and host != "*" and not host.startswith("*."):
@@ -135,7 +152,11 @@ class FetchPolicy:
         if not _is_count(self.redirects, 0):
             raise BoundaryError("FetchPolicy(redirects=…) is a number of redirects, zero or more.")
         if self.deadline <= timedelta(0):
-            raise BoundaryError("FetchPolicy(deadline=…) is not above zero.")
+            raise BoundaryError("FetchPolicy(deadline=…) is a timedelta above zero.")
+        if self.observe is not None:
+            debts = self.observe.debts(datetime.now(UTC).date())
+            if debts:
+                raise BoundaryError(*(f"FetchPolicy: {debt}" for debt in debts))
 
     @cached_property
     def is_public(self) -> bool:
@@ -207,8 +228,16 @@ class FetchPolicy:
                 `internal` as a list of tables.
 
         Raises:
-            BoundaryError: a name that isn't known: a typo would leave a limit unset.
+            BoundaryError: a name that isn't known (a typo would leave a limit unset), or a value of
+                another type.
         """
+        try:
+            return cls._of(settings)
+        except (TypeError, ValueError, AttributeError, KeyError) as error:
+            raise BoundaryError(f"FetchPolicy: a setting can't be read: {error!r}.") from None
+
+    @classmethod
+    def _of(cls, settings: Mapping[str, Any]) -> "FetchPolicy":
         known = {name for name, f in cls.__dataclass_fields__.items() if f.init}
         unknown = sorted(set(settings) - known)
         if unknown:
@@ -222,7 +251,16 @@ class FetchPolicy:
             given["internal"] = [Internal(**way) for way in given["internal"]]
         if "proxy" in given:
             given["proxy"] = EgressProxy(**given["proxy"])
+        if "credentials" in given:
+            given["credentials"] = {
+                host: Credential(Secret.env(told["env"]), *_spelt(told))
+                for host, told in given["credentials"].items()
+            }
         return cls(**given)
+
+
+def _spelt(told: Mapping[str, str]) -> tuple[str, str]:
+    return told.get("field", "Authorization"), told.get("scheme", "Bearer")
 
 
 def _words(name: str, words: Iterable[object]) -> frozenset[str]:

@@ -32,6 +32,7 @@ from pratique.fetch.fetcher import Base
 from pratique.fetch.flow import require_type, too_large_decoded, too_many
 from pratique.fetch.naked import gated
 from pratique.fetch.redirect import REDIRECTS, for_anybody, origin, require_hop
+from pratique.fetch.shadow import Look
 
 _DECIDED: Final = ("ssl", "verify_ssl", "ssl_context", "resolver", "use_dns_cache", "family")
 
@@ -82,6 +83,7 @@ class _Chain:
             self._base.recorder.emit(self._crossing.record(Outcome.PROVEN), sample=False)
 
 
+_watching: Final[ContextVar[bool]] = ContextVar("pratique_aiohttp_watching", default=False)
 _chain: Final[ContextVar[_Chain | None]] = ContextVar("pratique_aiohttp_chain", default=None)
 
 
@@ -121,7 +123,8 @@ class FetchConnector(aiohttp.TCPConnector):
         self._context = ssl.create_default_context()
         self._checked: dict[type[Any], type[Any]] = {}
         loop = asyncio.get_running_loop()
-        self._factory = lambda: _Bounded(loop, policy)  # type: ignore[assignment]
+        bare = self._factory
+        self._factory = lambda: bare() if _watching.get() else _Bounded(loop, policy)  # type: ignore[assignment]
 
     async def connect(
         self,
@@ -130,6 +133,10 @@ class FetchConnector(aiohttp.TCPConnector):
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  aiohttp's own signature
     ) -> Connection:
         """Gate a hop, then connect. See `aiohttp.BaseConnector`."""
+        if self._policy.observe is not None:
+            look = Look(self._base, str(req.url), req.method)
+            if look.is_due:
+                return await self._watched(look, req, traces, timeout)
         chain = self._chain_of(req, traces)
         try:
             self._gate(req, chain)
@@ -142,11 +149,30 @@ class FetchConnector(aiohttp.TCPConnector):
         token = gated.set(True)
         try:
             connection = await super().connect(req, traces, timeout)
+            while not isinstance(connection.protocol, _Bounded):
+                connection.close()  # made while the policy only observed: it knows no bounds
+                connection = await super().connect(req, traces, timeout)
         finally:
             gated.reset(token)
         chain.connected()
-        if isinstance(connection.protocol, _Bounded):
-            connection.protocol.begin(chain)
+        connection.protocol.begin(chain)
+        return connection
+
+    async def _watched(
+        self,
+        look: Look,
+        req: ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109
+    ) -> Connection:
+        """Connect as aiohttp would by itself, and say what the policy would have done."""
+        await look.abefore()
+        token = _watching.set(True)
+        try:
+            connection = await super().connect(req, traces, timeout)
+        finally:
+            _watching.reset(token)
+        look.connected()
         return connection
 
     def _chain_of(self, req: ClientRequest, traces: list[Trace]) -> _Chain:
@@ -162,8 +188,16 @@ class FetchConnector(aiohttp.TCPConnector):
         target = gate(str(req.url), policy)
         req.proxy = None  # a proxy would look the name up again, and connect elsewhere
         came_from, chain.target = chain.target, target
-        if came_from is None:
-            return
+        if came_from is not None:
+            self._follow(req, chain, came_from, target)
+        line = policy.credentials_of.line_for(
+            scheme=target.scheme, host=target.host, port=target.port
+        )
+        if line is not None:
+            req.headers[line[0]] = line[1]
+
+    def _follow(self, req: ClientRequest, chain: _Chain, came_from: Target, target: Target) -> None:
+        policy = self._policy
         chain.hops += 1
         if chain.hops > policy.redirects:
             raise too_many(policy.redirects)
@@ -175,15 +209,14 @@ class FetchConnector(aiohttp.TCPConnector):
                 del req.headers[name]
 
     def _get_ssl_context(self, req: ClientRequest) -> ssl.SSLContext | None:
+        if _watching.get():
+            return super()._get_ssl_context(req)
         # Whatever `ssl=` a request was given: the certificate is checked, by the system's CAs.
         return self._context if req.is_ssl() else None
 
-    async def _resolve_host(
-        self,
-        host: str,
-        port: int,
-        traces: Any = None,  # noqa: ARG002  aiohttp's own signature
-    ) -> list[ResolveResult]:
+    async def _resolve_host(self, host: str, port: int, traces: Any = None) -> list[ResolveResult]:
+        if _watching.get():
+            return await super()._resolve_host(host, port, traces)
         chain = _chain.get()
         if chain is None or chain.target is None:  # nobody comes here but through `connect`
             raise RefusedByPolicy(too_slow(0))

@@ -14,6 +14,7 @@ import httpx
 from pratique.core.recorder import Recorder
 from pratique.core.refusal import Refused
 from pratique.fetch import FetchPolicy
+from pratique.fetch.shadow import Look
 from pratique.fetch.through import Answer, AsyncAnswer, AsyncThrough, Through
 
 _TIMEOUTS: Final = frozenset({"fetch_deadline", "lookup_timeout"})
@@ -50,9 +51,17 @@ class FetchTransport(httpx.BaseTransport):
         self, policy: FetchPolicy, *, name: str = "fetch", recorder: Recorder | None = None
     ) -> None:
         self._through = Through(policy, name=name, recorder=recorder)
+        self._bare = httpx.HTTPTransport() if policy.observe is not None else None
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request. See `httpx.BaseTransport`."""
+        if self._bare is not None:
+            look = Look(self._through, _url(request), request.method)
+            if look.is_due:
+                look.before()
+                response = self._bare.handle_request(request)
+                look.after(response.status_code, response.headers.multi_items())
+                return response
         try:
             answer = self._through.send(
                 request.method,
@@ -73,6 +82,8 @@ class FetchTransport(httpx.BaseTransport):
     def close(self) -> None:
         """Close every connection."""
         self._through.close()
+        if self._bare is not None:
+            self._bare.close()
 
 
 class AsyncFetchTransport(httpx.AsyncBaseTransport):
@@ -82,9 +93,17 @@ class AsyncFetchTransport(httpx.AsyncBaseTransport):
         self, policy: FetchPolicy, *, name: str = "fetch", recorder: Recorder | None = None
     ) -> None:
         self._through = AsyncThrough(policy, name=name, recorder=recorder)
+        self._bare = httpx.AsyncHTTPTransport() if policy.observe is not None else None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request. See `httpx.AsyncBaseTransport`."""
+        if self._bare is not None:
+            look = Look(self._through, _url(request), request.method)
+            if look.is_due:
+                await look.abefore()
+                response = await self._bare.handle_async_request(request)
+                look.after(response.status_code, response.headers.multi_items())
+                return response
         try:
             answer = await self._through.send(
                 request.method,
@@ -105,6 +124,8 @@ class AsyncFetchTransport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close every connection."""
         await self._through.aclose()
+        if self._bare is not None:
+            await self._bare.aclose()
 
 
 class _Stream(httpx.SyncByteStream):

@@ -13,7 +13,7 @@ from email.message import Message
 from typing import Any, Final, cast
 
 import requests
-from requests.adapters import BaseAdapter
+from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.cookies import extract_cookies_to_jar
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_encoding_from_headers
@@ -22,6 +22,7 @@ from urllib3 import HTTPHeaderDict, HTTPResponse
 from pratique.core.recorder import Recorder
 from pratique.core.refusal import Refused
 from pratique.fetch import FetchPolicy
+from pratique.fetch.shadow import Look
 from pratique.fetch.through import Answer, Through
 
 _TIMEOUTS: Final = frozenset({"fetch_deadline", "lookup_timeout"})
@@ -60,17 +61,25 @@ class FetchAdapter(BaseAdapter):
     ) -> None:
         super().__init__()
         self._through = Through(policy, name=name, recorder=recorder)
+        self._bare = HTTPAdapter() if policy.observe is not None else None
 
     def send(
         self,
         request: requests.PreparedRequest,
-        stream: bool = False,  # noqa: ARG002, FBT001, FBT002  requests' own signature
+        stream: bool = False,  # noqa: FBT001, FBT002  requests' own signature
         timeout: Any = None,
-        verify: bool | str = True,  # noqa: ARG002, FBT001, FBT002
-        cert: Any = None,  # noqa: ARG002
-        proxies: Mapping[str, str] | None = None,  # noqa: ARG002
+        verify: bool | str = True,  # noqa: FBT001, FBT002
+        cert: Any = None,
+        proxies: Mapping[str, str] | None = None,
     ) -> requests.Response:
         """Send one request. See `requests.adapters.BaseAdapter`."""
+        if self._bare is not None:
+            look = Look(self._through, request.url or "", request.method or "GET")
+            if look.is_due:
+                look.before()
+                bare = self._bare.send(request, stream, timeout, verify, cert, dict(proxies or {}))
+                look.after(bare.status_code, bare.headers.items())
+                return bare
         try:
             answer = self._through.send(
                 request.method or "GET",
@@ -86,6 +95,8 @@ class FetchAdapter(BaseAdapter):
     def close(self) -> None:
         """Close every connection."""
         self._through.close()
+        if self._bare is not None:
+            self._bare.close()
 
 
 def mount(

@@ -10,6 +10,7 @@ from pratique.core.claim import Fields
 from pratique.core.obligation import AUTHENTIC, VALID
 from pratique.core.refusal import Answer, Refused
 from pratique.fetch.budget import Budget, too_slow
+from pratique.fetch.credential import Credentials
 from pratique.fetch.decode import ACCEPT_ENCODING
 from pratique.fetch.flow import Exchange, Head, Read
 from pratique.fetch.redirect import Request
@@ -41,7 +42,7 @@ class Line:
     def exchange(self, question: Exchange) -> Head:
         """Answer `Exchange`."""
         self.close()
-        request = _request(question.request, self._budget)
+        request = _request(question.request, self._budget, self._pool.credentials)
         self._origin = request.url.origin
         self._connection = self._pool.take(self._origin)
         try:
@@ -89,7 +90,7 @@ class AsyncLine:
     async def exchange(self, question: Exchange) -> Head:
         """Answer `Exchange`."""
         await self.aclose()
-        request = _request(question.request, self._budget)
+        request = _request(question.request, self._budget, self._pool.credentials)
         self._origin = request.url.origin
         self._connection = await self._pool.take(self._origin, self._loop)
         try:
@@ -162,10 +163,13 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _request(request: Request, budget: Budget) -> httpcore.Request:
+def _request(request: Request, budget: Budget, credentials: Credentials) -> httpcore.Request:
     target, seconds = request.target, budget.left()
-    lines = [("Host", target.authority), *request.lines]
-    given = {name.lower() for name, _ in request.lines}
+    asked = credentials.added(
+        request.lines, scheme=target.scheme, host=target.host, port=target.port
+    )
+    lines = [("Host", target.authority), *asked]
+    given = {name.lower() for name, _ in asked}
     if "accept-encoding" not in given:
         lines.append(("Accept-Encoding", ACCEPT_ENCODING))
     if request.content and "content-length" not in given:

@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 
 import httpcore
 
+from pratique.fetch.credential import Credentials
 from pratique.fetch.lookup import Lookup
 
 from .dial import AsyncGuardedBackend, GuardedBackend, Judge
@@ -32,6 +33,11 @@ class Policy(Judge, Protocol):
         """Return the ALPN ids that are offered."""
         ...
 
+    @property
+    def credentials_of(self) -> Credentials:
+        """Return what proves us, by origin."""
+        ...
+
 
 class Pool:
     """The connections of one policy. Never shared: another policy admits other addresses."""
@@ -39,6 +45,7 @@ class Pool:
     def __init__(self, policy: Policy, lookup: Lookup) -> None:
         self._backend = GuardedBackend(policy, lookup)
         self._protocols = policy.protocols
+        self.credentials = policy.credentials_of
         self._is_h2 = "h2" in policy.protocols
         self._idle: dict[_Key, list[tuple[httpcore.HTTPConnection, Any]]] = {}
         self._count = 0
@@ -108,6 +115,7 @@ class AsyncPool:
     def __init__(self, policy: Policy, lookup: Lookup) -> None:
         self._backend = AsyncGuardedBackend(policy, lookup)
         self._protocols = policy.protocols
+        self.credentials = policy.credentials_of
         self._is_h2 = "h2" in policy.protocols
         self._idle: dict[_Key, list[tuple[httpcore.AsyncHTTPConnection, Any]]] = {}
         self._count = 0
