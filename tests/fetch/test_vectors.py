@@ -1,6 +1,8 @@
 """Every URL of the vectors, by every way to fetch: the verdict, and what was touched before it."""
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -17,6 +19,7 @@ from tests.vector_files import find, read
 
 PATH = find("fetch.jsonl")
 POLICIES_PATH = find("fetch_policies.json")
+TABLE = Path(__file__).parents[2] / "docs/reference/debatable-urls.md"
 CASES = read(PATH) if PATH is not None else []
 # httpx itself lets idna's error out where it reads a host back.
 REFUSALS = (
@@ -95,3 +98,29 @@ def test_every_case_is_decided_as_labelled(world: World, client: str) -> None:
             wrong.append((case["id"], verdict, outside))
     print(f"{client}: {len(CASES)} cases, {len(wrong)} wrong")
     assert wrong == []
+
+
+def debatable() -> dict[str, str]:
+    """Return what docs/reference/debatable-urls.md decides, URL by URL."""
+    rows = re.findall(r"^\| (`.*`) \| (allow|refuse) \| ", TABLE.read_text(), re.MULTILINE)
+    return {url: verdict for urls, verdict in rows for url in re.findall(r"`([^`]*)`", urls)}
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_what_is_debatable_is_decided_as_the_table_says(world: World, client: str) -> None:
+    """Where a careful guard may decide either way, every client decides the same."""
+    policy, decided = FetchPolicy(hosts=PUBLIC, schemes={"http"}), {}
+    for url in debatable():
+        try:
+            got = CLIENTS[client](policy, [url])
+        except REFUSALS:
+            decided[url] = "refuse"
+        else:
+            decided[url] = "allow" if got == [(200, b"OK-FINAL")] else str(got)
+    assert decided == debatable()
+
+
+def test_every_case_without_a_score_is_in_the_table() -> None:
+    """A case that isn't scored is decided, and the page says why."""
+    unscored = {case["url"] for case in CASES if case.get("scored") is False}
+    assert unscored <= debatable().keys()

@@ -115,9 +115,11 @@ class Credentials:
 
 def _key(authority: str) -> Key:
     found = _AUTHORITY.fullmatch(authority)
+    if found is None:
+        raise BoundaryError(f"FetchPolicy(credentials=…): {authority!r} is no host.")
     try:
-        if found is not None:
-            return canonical_host(found[1]), int(found[2] or _HTTPS)
-    except Refused:
-        pass
-    raise BoundaryError(f"FetchPolicy(credentials=…): {authority!r} is no host.")
+        return canonical_host(found[1]), int(found[2] or _HTTPS)
+    except Refused as refused:
+        raise BoundaryError(
+            f"FetchPolicy(credentials=…): {authority!r}: {refused.detail}."
+        ) from None
