@@ -358,12 +358,40 @@ def test_no_metadata_endpoint_is_reached(world: World, get: Get) -> None:
 
 
 def test_requests_keeps_the_cookies_that_came(world: World) -> None:
-    """A session on the adapter works as before: cookies, status, final URL."""
+    """A session on the adapter works as before: cookies, status, reason, final URL."""
     world.names["a.test"] = [GOOD]
     world.server.answer = lambda _: reply(200, b"x", Set_Cookie="c=1")
     with mount(requests.Session(), POLICY) as session:
         answer = session.get("http://a.test/b")
+        session.get("http://a.test/c")
     assert (answer.cookies.get("c"), answer.url) == ("1", "http://a.test/b")
+    assert (answer.reason, answer.ok) == ("OK", True)
+    sent = [seen.fields.get("cookie") for seen in world.server.seen]
+    assert sent == [None, "c=1"]
+
+
+def test_requests_reads_an_answer_in_the_pieces_that_are_asked_for(world: World) -> None:
+    """iter_content, iter_lines, raw.read and a response that is closed early work as before."""
+    world.names["a.test"] = [GOOD]
+    content = b"one\ntwo\n" + bytes(100_000)
+    world.server.answer = lambda _: reply(200, content)
+    with mount(requests.Session(), POLICY) as session:
+
+        def get() -> requests.Response:
+            return session.get("http://a.test/", stream=True)
+
+        assert get().content == content
+        pieces = list(get().iter_content(1000))
+        assert (b"".join(pieces), max(map(len, pieces))) == (content, 1000)
+        assert list(get().iter_content(3))[:3] == [b"one", b"\ntw", b"o\n\0"]
+        assert next(get().iter_lines()) == b"one"
+        raw = get().raw
+        assert (raw.read(5), raw.read(2), len(raw.read())) == (b"one\nt", b"wo", 100_001)
+        assert (raw.closed, raw.read()) == (True, b"")
+        with get() as answer:
+            assert next(answer.iter_content(4)) == b"one\n"
+        assert answer.raw.closed
+        assert get().content == content
 
 
 async def _twice(recorder: Recorder) -> None:

@@ -13,6 +13,9 @@ from .refusal import Refused
 # RFC 9110 §5.6.2: token = 1*tchar. §5.5: a field value holds no CR, LF or NUL.
 _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}")
 _IMPOSSIBLE: Final = re.compile(r"[\r\n\x00]")
+_KNOWN: Final = 1024
+_keys: Final[dict[str, str]] = {}
+"""Names that were looked at, and their lower case; more than 1024 begin anew."""
 
 
 class Fields:
@@ -31,13 +34,9 @@ class Fields:
         self._lines: tuple[tuple[str, str], ...] = tuple(lines)
         index: dict[str, str | tuple[str, ...]] = {}
         for name, value in self._lines:
-            if _NAME.fullmatch(name) is None:
-                raise Refused(
-                    VALID, "a field name is not a token of RFC 9110", code="bad_field_name"
-                )
-            if _IMPOSSIBLE.search(value) is not None:
+            key = _keys.get(name) or _key(name)
+            if not value.isprintable() and _IMPOSSIBLE.search(value) is not None:
                 raise Refused(VALID, "a field value holds CR, LF or NUL", code="bad_field_value")
-            key = name.lower()
             before = index.get(key)
             if before is None:
                 index[key] = value
@@ -86,6 +85,16 @@ class Fields:
         return f"Fields({', '.join(name for name, _ in self._lines)})"
 
 
+def _key(name: str) -> str:
+    """Return a name's lower case, if it is one."""
+    if _NAME.fullmatch(name) is None:
+        raise Refused(VALID, "a field name is not a token of RFC 9110", code="bad_field_name")
+    if len(_keys) >= _KNOWN:
+        _keys.clear()
+    key = _keys[name] = name.lower()
+    return key
+
+
 class Tls(msgspec.Struct, frozen=True):
     """What the TLS layer itself proved of the peer, never what a header says of it."""
 
@@ -93,7 +102,7 @@ class Tls(msgspec.Struct, frozen=True):
     """The verified client certificate chain, DER, leaf first."""
 
 
-class Via(msgspec.Struct, frozen=True):
+class Via(msgspec.Struct, frozen=True, gc=False):
     """Who handed the claim over, as our own socket saw it."""
 
     peer: str = ""
@@ -108,7 +117,7 @@ class Via(msgspec.Struct, frozen=True):
 _NO_VIA: Final = Via()
 
 
-class Claim(msgspec.Struct, frozen=True):
+class Claim(msgspec.Struct, frozen=True, gc=False):
     """A value that someone outside says. Nothing in it may be believed yet.
 
     Raises:

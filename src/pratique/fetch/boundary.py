@@ -144,7 +144,7 @@ class Fetch(Boundary):
         content: bytes = b"",
     ) -> Claim:
         """Return the claim of one fetch: what somebody wants fetched, not yet believed."""
-        kept = (line for line in lines if line[0].lower() not in OF_A_HOP)
+        kept = [line for line in lines if line[0].lower() not in OF_A_HOP]
         via = Via(scheme="", method=method, target=url)
         return Claim(content, Fields(kept), datetime.now(UTC), via)
 

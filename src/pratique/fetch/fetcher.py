@@ -43,6 +43,7 @@ class Base:
         self.boundary = Fetch(name, policy)
         self.recorder = recorder or Recorder((LoggerSink(),), count=Tally().add)
         self.lookup = Lookup()
+        self.world = World(None, self.recorder)
 
     @classmethod
     def of(cls, boundary: Fetch, recorder: Recorder) -> Self:
@@ -135,9 +136,8 @@ class Fetcher(Base):
         line = self._new_line(self._pool, budget)
         token = current.set(budget)
         try:
-            known: Answers = {Exchange: line.exchange, Read: line.read}
-            known.update(answers or {})
-            result = drive(flow, crossing, World(None, self.recorder, answers=known))
+            known: Answers = {Exchange: line.exchange, Read: line.read, **(answers or {})}
+            result = drive(flow, crossing, self.world.answering(known))
         finally:
             line.close()
             current.reset(token)
@@ -209,9 +209,8 @@ class AsyncFetcher(Base):
         line = self._new_line(self._pool, budget, asyncio.get_running_loop())
         token = current.set(budget)
         try:
-            known: Answers = {Exchange: line.exchange, Read: line.read}
-            known.update(answers or {})
-            result = await adrive(flow, crossing, World(None, self.recorder, answers=known))
+            known: Answers = {Exchange: line.exchange, Read: line.read, **(answers or {})}
+            result = await adrive(flow, crossing, self.world.answering(known))
         finally:
             await line.aclose()
             current.reset(token)

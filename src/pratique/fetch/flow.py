@@ -21,7 +21,7 @@ from .redirect import Request, follow
 STATUS_WITHOUT_CONTENT = (204, 205, 304)
 
 
-class Head(msgspec.Struct, frozen=True):
+class Head(msgspec.Struct, frozen=True, gc=False):
     """What an exchange answered before its content."""
 
     status: int
@@ -32,21 +32,21 @@ class Head(msgspec.Struct, frozen=True):
     """The field lines as they came, where the wire has them so."""
 
 
-class Exchange(Question, frozen=True):
+class Exchange(Question, frozen=True, gc=False):
     """Send a request to a target, connecting only to addresses that the policy admits."""
 
     obligation: ClassVar[Obligation] = Obligation.AUTHENTIC
     request: Request
 
 
-class Read(Question, frozen=True):
+class Read(Question, frozen=True, gc=False):
     """Give the next piece of the content as it is on the wire; b"" at its end."""
 
     obligation: ClassVar[Obligation] = Obligation.VALID
     body: object
 
 
-class Response(msgspec.Struct, frozen=True):
+class Response(msgspec.Struct, frozen=True, gc=False):
     """What a remote host answered.
 
     Attributes:
@@ -69,7 +69,7 @@ class Response(msgspec.Struct, frozen=True):
         return media_type(self.fields)
 
 
-class Arrived(msgspec.Struct, frozen=True):
+class Arrived(msgspec.Struct, frozen=True, gc=False):
     """The answer of the last hop, its content still to be read."""
 
     head: Head

@@ -37,7 +37,7 @@ _HEX: Final = frozenset(b"0123456789abcdefABCDEF")
 _MAX_PORT: Final = 65_535
 
 
-class Target(msgspec.Struct, frozen=True):
+class Target(msgspec.Struct, frozen=True, gc=False):
     """Where a gated URL leads. Its `url` is ours, and it alone is fetched.
 
     Attributes:

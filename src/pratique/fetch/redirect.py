@@ -22,7 +22,7 @@ _OF_CONTENT: Final = frozenset({"content-type", "content-length", "content-encod
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
 
 
-class Request(msgspec.Struct, frozen=True):
+class Request(msgspec.Struct, frozen=True, gc=False):
     """One request to one gated target."""
 
     target: Target

@@ -7,7 +7,7 @@ from typing import Final
 from pratique.core.adrive import adrive
 from pratique.core.closing import refusal_record
 from pratique.core.crossing import Crossing
-from pratique.core.drive import World, drive
+from pratique.core.drive import drive
 from pratique.core.event import Outcome
 from pratique.core.obligation import VALID
 from pratique.core.recorder import Recorder
@@ -177,7 +177,7 @@ class Through(Base):
         line = Line(self._pool, budget)
         token = current.set(budget)
         try:
-            world = World(None, self.recorder, answers={Exchange: line.exchange})
+            world = self.world.answering({Exchange: line.exchange})
             arrived = drive(self.boundary.arrival(crossing), crossing, world)
             return Answer(self, crossing, arrived, budget, line=line)
         except BaseException:
@@ -216,7 +216,7 @@ class AsyncThrough(Base):
         line = AsyncLine(self._pool, budget, asyncio.get_running_loop())
         token = current.set(budget)
         try:
-            world = World(None, self.recorder, answers={Exchange: line.exchange})
+            world = self.world.answering({Exchange: line.exchange})
             arrived = await adrive(self.boundary.arrival(crossing), crossing, world)
             return AsyncAnswer(self, crossing, arrived, budget, line=line)
         except BaseException:

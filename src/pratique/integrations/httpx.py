@@ -66,7 +66,7 @@ class FetchTransport(httpx.BaseTransport):
             answer = self._through.send(
                 request.method,
                 _url(request),
-                request.headers.multi_items(),
+                _lines(request),
                 request.read(),
                 seconds=_seconds(request),
             )
@@ -108,7 +108,7 @@ class AsyncFetchTransport(httpx.AsyncBaseTransport):
             answer = await self._through.send(
                 request.method,
                 _url(request),
-                request.headers.multi_items(),
+                _lines(request),
                 await request.aread(),
                 seconds=_seconds(request),
             )
@@ -160,6 +160,12 @@ class _AsyncStream(httpx.AsyncByteStream):
 def _as_httpx(refused: Refused, request: httpx.Request) -> Refused:
     kind = OverDeadline if refused.code in _TIMEOUTS else RefusedByPolicy
     return kind(refused, request)
+
+
+def _lines(request: httpx.Request) -> list[tuple[str, str]]:
+    return [
+        (name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw
+    ]
 
 
 def _url(request: httpx.Request) -> str:

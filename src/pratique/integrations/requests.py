@@ -7,9 +7,9 @@ refused is both `Refused` and requests' own exception. `verify=False`, `cert=` a
 environment's, change nothing: who answers is proven by the system's certificate authorities.
 """
 
-import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from email.message import Message
+from http.client import responses
 from typing import Any, Final, cast
 
 import requests
@@ -108,42 +108,54 @@ def mount(
     return session
 
 
-class _Response(requests.Response):
-    """An answer whose content is refused as requests' own exception."""
+class _Content:
+    """An answer's content as a file. What is refused is requests' own exception."""
 
-    def iter_content(self, *args: Any, **named: Any) -> Any:
-        try:
-            yield from super().iter_content(*args, **named)
-        except Refused as refused:
-            raise _as_requests(refused, self.request) from refused
-
-
-class _Content(io.RawIOBase):
-    """An answer's content as a file."""
-
-    def __init__(self, answer: Answer) -> None:
-        self._answer = answer
+    def __init__(self, answer: Answer, request: requests.PreparedRequest) -> None:
+        self._answer, self._request = answer, request
         self._pieces = iter(answer)
         self._rest = b""
+        self.closed = False
 
-    def readable(self) -> bool:
-        return True
+    def read(self, amt: int = -1) -> bytes:
+        """Return at most *amt* bytes, b"" at the end; all that is left where it is negative."""
+        if amt < 0:
+            return b"".join(self.pieces(None))
+        return next(self.pieces(amt), b"") if amt else b""
 
-    def readinto(self, buffer: Any) -> int:
-        while not self._rest:
-            piece = next(self._pieces, None)
-            if piece is None:
-                return 0
-            self._rest = piece
-        count = min(len(buffer), len(self._rest))
-        buffer[:count] = self._rest[:count]
-        self._rest = self._rest[count:]
-        return count
+    read1 = read
+
+    def pieces(self, amt: int | None) -> Iterator[bytes]:
+        """Yield what is left, in pieces of at most *amt* bytes."""
+        while piece := self._rest or self._next():
+            most = len(piece) if amt is None else amt
+            self._rest = piece[most:]
+            yield piece[:most] if self._rest else piece
+
+    def _next(self) -> bytes:
+        try:
+            piece = next(self._pieces, b"")
+        except Refused as refused:
+            raise _as_requests(refused, self._request) from refused
+        self.closed = self.closed or not piece
+        return piece
 
     def close(self) -> None:
-        if not self.closed:
-            self._answer.close()
-        super().close()
+        """Let go of the connection."""
+        self.closed = True
+        self._answer.close()
+
+
+class _Raw(HTTPResponse):
+    """What requests reads from: urllib3's response, whose content is counted and decoded by us."""
+
+    def stream(
+        self,
+        amt: int | None = _PIECE,
+        decode_content: bool | None = None,  # noqa: ARG002, FBT001  urllib3's own signature
+    ) -> Generator[bytes]:
+        """Yield the content in pieces of at most *amt* bytes."""
+        yield from cast("_Content", self._fp).pieces(amt)
 
 
 class _WithCookies:
@@ -153,29 +165,35 @@ class _WithCookies:
         self.msg = Message()
         for name, value in lines:
             self.msg[name] = value
-        self._original_response = self
 
 
 def _response(
     answer: Answer, request: requests.PreparedRequest, adapter: FetchAdapter
 ) -> requests.Response:
-    raw = HTTPResponse(
-        io.BufferedReader(_Content(answer), _PIECE),
-        headers=HTTPHeaderDict(answer.lines),
+    headers, lines = HTTPHeaderDict(), answer.lines
+    for name, value in lines:
+        headers.add(name, value)
+    reason = responses.get(answer.status, "")
+    raw = _Raw(
+        cast("Any", _Content(answer, request)),
+        headers=headers,
         status=answer.status,
+        reason=reason,
         preload_content=False,
         decode_content=False,
+        # The session looks there for cookies, and keeps them for its next request.
+        original_response=cast("Any", _WithCookies(lines)) if "set-cookie" in headers else None,
     )
-    response = _Response()
+    response = requests.Response()
     response.status_code = answer.status
-    response.headers = CaseInsensitiveDict(raw.headers)
+    response.headers = CaseInsensitiveDict(headers.items())
     response.encoding = get_encoding_from_headers(response.headers)
     response.raw = raw
-    response.reason = ""
+    response.reason = reason
     response.url = answer.url
     response.request = request
     response.connection = adapter  # type: ignore[assignment]
-    extract_cookies_to_jar(response.cookies, request, _WithCookies(answer.lines))
+    extract_cookies_to_jar(response.cookies, request, raw)
     return response
 
 

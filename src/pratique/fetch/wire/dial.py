@@ -199,7 +199,8 @@ class _Stream(httpcore.NetworkStream):
         return self._inner.read(max_bytes, shortest(timeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._inner.write(buffer, shortest(timeout))
+        if buffer:
+            self._inner.write(buffer, shortest(timeout))
 
     def close(self) -> None:
         self._inner.close()
@@ -226,7 +227,8 @@ class _AsyncStream(httpcore.AsyncNetworkStream):
         return await self._inner.read(max_bytes, shortest(timeout))
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        await self._inner.write(buffer, shortest(timeout))
+        if buffer:
+            await self._inner.write(buffer, shortest(timeout))
 
     async def aclose(self) -> None:
         await self._inner.aclose()

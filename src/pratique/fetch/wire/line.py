@@ -10,12 +10,10 @@ from pratique.core.claim import Fields
 from pratique.core.obligation import AUTHENTIC, VALID
 from pratique.core.refusal import Answer, Refused
 from pratique.fetch.budget import Budget, too_slow
-from pratique.fetch.credential import Credentials
-from pratique.fetch.decode import ACCEPT_ENCODING
 from pratique.fetch.flow import Exchange, Head, Read
-from pratique.fetch.redirect import Request
 
-from .pool import AsyncPool, Pool
+from .asked import Asked, key_of
+from .pool import AsyncPool, Kept, Pool
 
 _TROUBLE: Final = (
     httpcore.TimeoutException,
@@ -30,25 +28,26 @@ _TROUBLE: Final = (
 class Line:
     """What one fetch has open."""
 
-    __slots__ = ("_budget", "_connection", "_origin", "_pieces", "_pool", "_response")
+    __slots__ = ("_budget", "_kept", "_pieces", "_pool", "_response")
 
     def __init__(self, pool: Pool, budget: Budget) -> None:
         self._pool, self._budget = pool, budget
-        self._connection: httpcore.HTTPConnection | None = None
-        self._origin: httpcore.Origin | None = None
+        self._kept: Kept[httpcore.HTTPConnection] | None = None
         self._response: httpcore.Response | None = None
         self._pieces: Iterator[bytes] = iter(())
 
     def exchange(self, question: Exchange) -> Head:
         """Answer `Exchange`."""
         self.close()
-        request = _request(question.request, self._budget, self._pool.credentials)
-        self._origin = request.url.origin
-        self._connection = self._pool.take(self._origin)
+        self._budget.left()
+        request = question.request
+        self._kept = kept = self._pool.take(key_of(request))
+        asked = Asked(request, kept.origin, self._pool.credentials)
         try:
-            self._response = response = self._connection.handle_request(request)
+            self._response = response = kept.connection.handle_request(asked)
         except _TROUBLE as error:
             raise refusal_of(error, self._budget) from error
+        kept.stream = cast("Any", response).extensions.get("network_stream")
         self._pieces = iter(response.iter_stream())
         return Head(response.status, _fields(response.headers), None, response.headers)
 
@@ -64,39 +63,40 @@ class Line:
 
     def close(self) -> None:
         """Let go of the connection; one whose content wasn't read to its end is closed."""
-        if self._connection is None or self._origin is None:
+        kept, self._kept = self._kept, None
+        if kept is None:
             return
-        connection, self._connection = self._connection, None
+        response, self._response = self._response, None
         try:
-            if self._response is not None:
-                self._response.close()
+            if response is not None:
+                response.close()
         finally:
-            self._pool.give(connection, self._origin, _stream_of(self._response))
-            self._response = None
+            self._pool.give(kept)
 
 
 class AsyncLine:
     """The same on the event loop."""
 
-    __slots__ = ("_budget", "_connection", "_loop", "_origin", "_pieces", "_pool", "_response")
+    __slots__ = ("_budget", "_kept", "_loop", "_pieces", "_pool", "_response")
 
     def __init__(self, pool: AsyncPool, budget: Budget, loop: object) -> None:
         self._pool, self._budget, self._loop = pool, budget, loop
-        self._connection: httpcore.AsyncHTTPConnection | None = None
-        self._origin: httpcore.Origin | None = None
+        self._kept: Kept[httpcore.AsyncHTTPConnection] | None = None
         self._response: httpcore.Response | None = None
         self._pieces: AsyncIterator[bytes] | None = None
 
     async def exchange(self, question: Exchange) -> Head:
         """Answer `Exchange`."""
         await self.aclose()
-        request = _request(question.request, self._budget, self._pool.credentials)
-        self._origin = request.url.origin
-        self._connection = await self._pool.take(self._origin, self._loop)
+        self._budget.left()
+        request = question.request
+        self._kept = kept = await self._pool.take(key_of(request), self._loop)
+        asked = Asked(request, kept.origin, self._pool.credentials)
         try:
-            self._response = response = await self._connection.handle_async_request(request)
+            self._response = response = await kept.connection.handle_async_request(asked)
         except _TROUBLE as error:
             raise refusal_of(error, self._budget) from error
+        kept.stream = cast("Any", response).extensions.get("network_stream")
         self._pieces = aiter(response.aiter_stream())
         return Head(response.status, _fields(response.headers), None, response.headers)
 
@@ -114,16 +114,15 @@ class AsyncLine:
 
     async def aclose(self) -> None:
         """See `Line.close`."""
-        if self._connection is None or self._origin is None:
+        kept, self._kept = self._kept, None
+        if kept is None:
             return
-        connection, self._connection = self._connection, None
+        response, self._response = self._response, None
         try:
-            if self._response is not None:
-                await self._response.aclose()
+            if response is not None:
+                await response.aclose()
         finally:
-            stream = _stream_of(self._response)
-            await self._pool.give(connection, self._origin, self._loop, stream)
-            self._response = None
+            await self._pool.give(kept, self._loop)
 
 
 def refusal_of(error: BaseException, budget: Budget | None) -> Refused:
@@ -152,40 +151,10 @@ def refusal_of(error: BaseException, budget: Budget | None) -> Refused:
     )
 
 
-def _stream_of(response: httpcore.Response | None) -> Any:
-    extensions: dict[str, Any] = {} if response is None else cast("Any", response.extensions)
-    return extensions.get("network_stream")
-
-
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
-
-
-def _request(request: Request, budget: Budget, credentials: Credentials) -> httpcore.Request:
-    target, seconds = request.target, budget.left()
-    asked = credentials.added(
-        request.lines, scheme=target.scheme, host=target.host, port=target.port
-    )
-    lines = [("Host", target.authority), *asked]
-    given = {name.lower() for name, _ in asked}
-    if "accept-encoding" not in given:
-        lines.append(("Accept-Encoding", ACCEPT_ENCODING))
-    if request.content and "content-length" not in given:
-        lines.append(("Content-Length", str(len(request.content))))
-    return httpcore.Request(
-        request.method,
-        httpcore.URL(
-            scheme=target.scheme.encode(),
-            host=target.host.encode(),
-            port=target.port,
-            target=target.path_and_query.encode(),
-        ),
-        headers=[(name.encode("latin-1"), value.encode("latin-1")) for name, value in lines],
-        content=request.content,
-        extensions={"timeout": dict.fromkeys(("connect", "read", "write", "pool"), seconds)},
-    )
 
 
 def _fields(lines: Iterable[tuple[bytes, bytes]]) -> Fields:

@@ -8,21 +8,20 @@ import os
 import ssl
 from collections.abc import Set as AbstractSet
 from threading import Lock
-from typing import Any, Final, Protocol
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import httpcore
 
 from pratique.fetch.credential import Credentials
 from pratique.fetch.lookup import Lookup
 
+from .asked import Key, origin_of
 from .dial import AsyncGuardedBackend, GuardedBackend, Judge
 
+C = TypeVar("C", httpcore.HTTPConnection, httpcore.AsyncHTTPConnection)
 KEPT: Final = 100
 """Connections that wait for the next fetch; more are closed."""
 KEPT_SECONDS: Final = 15.0
-
-
-_Key = tuple[bytes, bytes, int]
 
 
 class Policy(Judge, Protocol):
@@ -39,153 +38,163 @@ class Policy(Judge, Protocol):
         ...
 
 
-class Pool:
-    """The connections of one policy. Never shared: another policy admits other addresses."""
+class Kept(Generic[C]):
+    """A connection of a pool, with what is asked of it again and again."""
 
-    def __init__(self, policy: Policy, lookup: Lookup) -> None:
-        self._backend = GuardedBackend(policy, lookup)
-        self._protocols = policy.protocols
+    __slots__ = ("connection", "key", "origin", "stream")
+
+    def __init__(self, key: Key, origin: httpcore.Origin, connection: C) -> None:
+        self.key = key
+        self.origin = origin
+        self.connection: C = connection
+        self.stream: Any = None
+        """What it reads from, once something was read."""
+
+    def is_stale(self, *, is_h2: bool) -> bool:
+        """Say whether it can't be used again: too old, ended by its peer, or spoken on unasked.
+
+        httpcore looks for the last one over HTTP/1.1 alone.
+        """
+        return self.connection.has_expired() or (
+            is_h2 and self.stream is not None and bool(self.stream.get_extra_info("is_readable"))
+        )
+
+    def is_waiting(self) -> bool:
+        """Say whether its last answer was read to its end."""
+        return self.connection.is_idle() and not self.connection.is_closed()
+
+
+class _Connections(Generic[C]):
+    """Those that wait. Never shared: another policy admits other addresses."""
+
+    def __init__(self, policy: Policy) -> None:
         self.credentials = policy.credentials_of
-        self._is_h2 = "h2" in policy.protocols
-        self._idle: dict[_Key, list[tuple[httpcore.HTTPConnection, Any]]] = {}
+        self._is_h1, self._is_h2 = "http/1.1" in policy.protocols, "h2" in policy.protocols
+        self._idle: dict[Key, list[Kept[C]]] = {}
         self._count = 0
-        self._pid = os.getpid()
-        self._lock = Lock()
         self._context: ssl.SSLContext | None = None
 
-    def take(self, origin: httpcore.Origin) -> httpcore.HTTPConnection:
+    def _popped(self, key: Key) -> Kept[C] | None:
+        waiting = self._idle.get(key)
+        if not waiting:
+            return None
+        kept = waiting.pop()
+        self._count -= 1
+        if not waiting:
+            del self._idle[key]
+        return kept
+
+    def _is_put(self, kept: Kept[C]) -> bool:
+        if self._count >= KEPT:
+            return False
+        self._idle.setdefault(kept.key, []).append(kept)
+        self._count += 1
+        return True
+
+    def _emptied(self) -> list[Kept[C]]:
+        waiting, self._idle, self._count = self._idle, {}, 0
+        return [kept for of_one in waiting.values() for kept in of_one]
+
+    def _tls(self) -> ssl.SSLContext:
+        if self._context is None:
+            self._context = tls_context()
+        return self._context
+
+
+class Pool(_Connections[httpcore.HTTPConnection]):
+    """The connections of one policy, for all threads of a process."""
+
+    def __init__(self, policy: Policy, lookup: Lookup) -> None:
+        super().__init__(policy)
+        self._backend = GuardedBackend(policy, lookup)
+        self._pid = os.getpid()
+        self._lock = Lock()
+
+    def take(self, key: Key) -> Kept[httpcore.HTTPConnection]:
         """Return a connection for one fetch: one that waits, else a new one, not yet connected."""
         if self._pid != os.getpid():
             self._forget()
         while True:
             with self._lock:
-                waiting = self._idle.get(_key(origin))
-                if not waiting:
-                    break
-                connection, stream = waiting.pop()
-                self._count -= 1
-                if not waiting:
-                    del self._idle[_key(origin)]
-            if not connection.has_expired() and not self._has_news(stream):
-                return connection
-            connection.close()
-        if self._context is None:
-            self._context = tls_context()
-        return httpcore.HTTPConnection(
-            origin,
-            self._context,
-            KEPT_SECONDS,
-            network_backend=self._backend,
-            **_versions(self._protocols),
-        )
+                kept = self._popped(key)
+            if kept is None:
+                origin = origin_of(key)
+                made = httpcore.HTTPConnection(
+                    origin,
+                    self._tls(),
+                    KEPT_SECONDS,
+                    self._is_h1,
+                    self._is_h2,
+                    network_backend=self._backend,
+                )
+                return Kept(key, origin, made)
+            if not kept.is_stale(is_h2=self._is_h2):
+                return kept
+            kept.connection.close()
 
-    def give(
-        self, connection: httpcore.HTTPConnection, origin: httpcore.Origin, stream: Any
-    ) -> None:
+    def give(self, kept: Kept[httpcore.HTTPConnection]) -> None:
         """Take a connection back; one whose answer wasn't read to its end is closed."""
-        if connection.is_idle() and not connection.is_closed() and self._pid == os.getpid():
+        if kept.is_waiting() and self._pid == os.getpid():
             with self._lock:
-                if self._count < KEPT:
-                    self._idle.setdefault(_key(origin), []).append((connection, stream))
-                    self._count += 1
+                if self._is_put(kept):
                     return
-        connection.close()
+        kept.connection.close()
 
     def close(self) -> None:
         """Close every connection that waits."""
         if self._pid != os.getpid():
             self._forget()
         with self._lock:
-            waiting, self._idle, self._count = self._idle, {}, 0
-        for connections in waiting.values():
-            for connection, _ in connections:
-                connection.close()
-
-    def _has_news(self, stream: Any) -> bool:
-        return self._is_h2 and has_news(stream)
+            waiting = self._emptied()
+        for kept in waiting:
+            kept.connection.close()
 
     def _forget(self) -> None:
         """Begin with none in a forked child: the parent still speaks over those."""
         self._idle, self._count, self._pid, self._lock = {}, 0, os.getpid(), Lock()
 
 
-class AsyncPool:
+class AsyncPool(_Connections[httpcore.AsyncHTTPConnection]):
     """The same for one event loop at a time."""
 
     def __init__(self, policy: Policy, lookup: Lookup) -> None:
+        super().__init__(policy)
         self._backend = AsyncGuardedBackend(policy, lookup)
-        self._protocols = policy.protocols
-        self.credentials = policy.credentials_of
-        self._is_h2 = "h2" in policy.protocols
-        self._idle: dict[_Key, list[tuple[httpcore.AsyncHTTPConnection, Any]]] = {}
-        self._count = 0
         self._of: tuple[object, int] = (None, 0)
-        self._context: ssl.SSLContext | None = None
 
-    async def take(self, origin: httpcore.Origin, loop: object) -> httpcore.AsyncHTTPConnection:
+    async def take(self, key: Key, loop: object) -> Kept[httpcore.AsyncHTTPConnection]:
         """Return a connection of this loop and process; another one begins with none."""
         if self._of != (loop, os.getpid()):
             self._idle, self._count, self._of = {}, 0, (loop, os.getpid())
-        while waiting := self._idle.get(_key(origin)):
-            connection, stream = waiting.pop()
-            self._count -= 1
-            if not waiting:
-                del self._idle[_key(origin)]
-            if not connection.has_expired() and not self._has_news(stream):
-                return connection
-            await connection.aclose()
-        if self._context is None:
-            self._context = tls_context()
-        return httpcore.AsyncHTTPConnection(
-            origin,
-            self._context,
-            KEPT_SECONDS,
-            network_backend=self._backend,
-            **_versions(self._protocols),
-        )
+        while True:
+            kept = self._popped(key)
+            if kept is None:
+                origin = origin_of(key)
+                made = httpcore.AsyncHTTPConnection(
+                    origin,
+                    self._tls(),
+                    KEPT_SECONDS,
+                    self._is_h1,
+                    self._is_h2,
+                    network_backend=self._backend,
+                )
+                return Kept(key, origin, made)
+            if not kept.is_stale(is_h2=self._is_h2):
+                return kept
+            await kept.connection.aclose()
 
-    async def give(
-        self,
-        connection: httpcore.AsyncHTTPConnection,
-        origin: httpcore.Origin,
-        loop: object,
-        stream: Any,
-    ) -> None:
+    async def give(self, kept: Kept[httpcore.AsyncHTTPConnection], loop: object) -> None:
         """See `Pool.give`."""
         is_ours = self._of == (loop, os.getpid())
-        if is_ours and self._count < KEPT and connection.is_idle() and not connection.is_closed():
-            self._idle.setdefault(_key(origin), []).append((connection, stream))
-            self._count += 1
-            return
-        await connection.aclose()
+        if not (is_ours and kept.is_waiting() and self._is_put(kept)):
+            await kept.connection.aclose()
 
     async def close(self) -> None:
         """Close every connection that waits."""
-        waiting, self._idle, self._count = self._idle, {}, 0
-        for connections in waiting.values():
-            for connection, _ in connections:
-                await connection.aclose()
-
-    def _has_news(self, stream: Any) -> bool:
-        return self._is_h2 and has_news(stream)
-
-
-def has_news(stream: Any) -> bool:
-    """Say whether a waiting connection has something to read: a peer that went away, or talks.
-
-    httpcore looks for that over HTTP/1.1 alone.
-    """
-    return stream is not None and bool(stream.get_extra_info("is_readable"))
+        for kept in self._emptied():
+            await kept.connection.aclose()
 
 
 def tls_context() -> ssl.SSLContext:
     """Return the context that checks a host's certificate and name, by the system's own CAs."""
     return ssl.create_default_context()
-
-
-def _key(origin: httpcore.Origin) -> _Key:
-    return origin.scheme, origin.host, origin.port
-
-
-def _versions(protocols: AbstractSet[str]) -> dict[str, Any]:
-    return {"http1": "http/1.1" in protocols, "http2": "h2" in protocols}
