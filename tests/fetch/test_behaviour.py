@@ -117,6 +117,26 @@ def test_a_drip_meets_the_deadline(world: World, get: Get, start: bytes, piece: 
 
 
 @every_client
+def test_a_kept_connection_that_hangs_meets_the_deadline(world: World, get: Get) -> None:
+    """FT-14: the first answer's end is not the second one's: each fetch has its own deadline."""
+    world.names["a.test"] = [GOOD]
+    end = Event()
+
+    def answer(seen: Seen) -> bytes:
+        if seen.target == "/hang":
+            end.wait(5)
+        return reply()
+
+    world.server.answer = answer
+    try:
+        urls = ["http://a.test/1", "http://a.test/hang"]
+        assert refused(get, SHORT, *urls) == "fetch_deadline"
+    finally:
+        end.set()
+    assert get(SHORT, ["http://a.test/1", "http://a.test/2"]) == [(200, b"OK-FINAL")] * 2
+
+
+@every_client
 def test_a_name_that_hangs_meets_the_deadline(world: World, get: Get) -> None:
     """FT-22: DNS that doesn't answer is refused in time; another name meanwhile is served."""
     end = Event()

@@ -19,6 +19,7 @@ So many a minute and boundary reach the sinks, the rest is counted.
 RECENT: Final = 256
 """Records that `why` can tell without a sink."""
 
+_CALM: Final = frozenset({Outcome.PROVEN, Outcome.DUPLICATE, Outcome.IGNORED})
 _log: Final = logging.getLogger("pratique")
 Label = tuple[str, str, str, str, str]
 """boundary, kind, outcome, obligation, code: the labels of `pratique_crossings_total`."""
@@ -29,8 +30,7 @@ class LoggerSink:
 
     def emit(self, record: Record) -> None:
         """Log one record."""
-        calm = record.outcome in (Outcome.PROVEN, Outcome.DUPLICATE, Outcome.IGNORED)
-        level = logging.INFO if calm else logging.WARNING
+        level = logging.INFO if record.outcome in _CALM else logging.WARNING
         if _log.isEnabledFor(level):
             _log.log(
                 level,

@@ -29,8 +29,7 @@ NETWORK: Final = Root(
     RootKind.NETWORK, "the network in between", controller="whoever sits in between"
 )
 RESOLVER: Final = Root(RootKind.DNS, "our resolver", controller="our resolver")
-
-
+_NO_FIELDS: Final = Fields()
 OF_A_HOP: Final = frozenset({"host", "connection", "accept-encoding", "transfer-encoding"})
 """Fields that belong to a hop, not to a request: ours alone say them."""
 
@@ -146,7 +145,7 @@ class Fetch(Boundary):
         """Return the claim of one fetch: what somebody wants fetched, not yet believed."""
         kept = [line for line in lines if line[0].lower() not in OF_A_HOP]
         via = Via(scheme="", method=method, target=url)
-        return Claim(content, Fields(kept), datetime.now(UTC), via)
+        return Claim(content, Fields(kept) if kept else _NO_FIELDS, datetime.now(UTC), via)
 
     def _declaration(self) -> Declaration:
         policy = self.policy

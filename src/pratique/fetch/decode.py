@@ -66,13 +66,31 @@ def decoder_of(codings: Sequence[str]) -> Decoder | None:
     """
     if not codings:
         return None
-    named = [word.strip().lower() for line in codings for word in line.split(",") if word.strip()]
-    named = [word for word in named if word != "identity"]
+    named = _named(codings)
     if not named:
         return None
     if len(named) == 1 and named[0] in ("gzip", "x-gzip", "deflate"):
         return _Zlib(is_gzip=named[0] != "deflate")
-    raise Refused(
+    raise _unasked(named)
+
+
+def require_one_coding(codings: Sequence[str]) -> None:
+    """Refuse nested codings, for a library that undoes a single one by itself.
+
+    Raises:
+        Refused: VALID, code "content_coding".
+    """
+    if codings and len(named := _named(codings)) > 1:
+        raise _unasked(named)
+
+
+def _named(codings: Sequence[str]) -> list[str]:
+    words = [word.strip().lower() for line in codings for word in line.split(",")]
+    return [word for word in words if word not in ("", "identity")]
+
+
+def _unasked(named: Sequence[str]) -> Refused:
+    return Refused(
         VALID,
         f"the content has {len(named)} codings, or one that wasn't asked for",
         code="content_coding",

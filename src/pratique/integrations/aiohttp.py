@@ -9,6 +9,7 @@ what was meant for another origin. What is refused is both `Refused` and aiohttp
 import asyncio
 import ssl
 from contextvars import ContextVar
+from http.client import CONTINUE, OK
 from socket import AF_INET, AF_INET6, AI_NUMERICHOST
 from typing import Any, Final
 
@@ -17,17 +18,20 @@ from aiohttp.abc import ResolveResult
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ClientRequest
 from aiohttp.connector import Connection
+from aiohttp.hdrs import CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION
 from aiohttp.tracing import Trace
+from multidict import CIMultiDictProxy
 
 from pratique.core.claim import Fields
 from pratique.core.closing import refusal_record
 from pratique.core.crossing import Crossing
 from pratique.core.event import Outcome
-from pratique.core.obligation import ALLOWED, AUTHENTIC, VALID
+from pratique.core.obligation import ALLOWED, AUTHENTIC, BIT, VALID
 from pratique.core.recorder import Recorder
 from pratique.core.refusal import BoundaryError, Refused
 from pratique.fetch import FetchPolicy, Target, gate
 from pratique.fetch.budget import too_large_on_the_wire, too_slow
+from pratique.fetch.decode import require_one_coding
 from pratique.fetch.fetcher import Base
 from pratique.fetch.flow import require_type, too_large_decoded, too_many
 from pratique.fetch.naked import gated
@@ -50,39 +54,43 @@ class _Chain:
     aiohttp makes one list of traces for each call: by that its hops know each other.
     """
 
-    __slots__ = ("_base", "_crossing", "_is_told", "ends_at", "hops", "target", "traces")
+    __slots__ = ("_base", "_crossing", "ends_at", "hops", "is_told", "target", "traces")
 
-    def __init__(self, base: Base, traces: object, url: str, ends_at: float) -> None:
+    def __init__(self, base: Base, traces: object, ends_at: float) -> None:
         self.traces, self.ends_at = traces, ends_at
         self.target: Target | None = None
         self.hops = 0
         self._base = base
-        self._crossing = Crossing(base.boundary, base.boundary.claim(url))
+        self._crossing = Crossing(base.boundary, base.boundary.claim(""))
         self._crossing.declaration = base.boundary.declarations()[0]
-        self._is_told = False
+        self.is_told = False
 
     def refused(self, refused: Refused) -> RefusedByPolicy:
         """Record a refusal, once, and return it as aiohttp's own."""
         error = RefusedByPolicy(refused)
         error.crossing_id = self._crossing.id
-        if not self._is_told:
-            self._is_told = True
+        if not self.is_told:
+            self.is_told = True
             self._base.recorder.emit(refusal_record(self._crossing, refused)[0], sample=False)
         return error
 
     def connected(self) -> None:
         """Note that the host is the one that was asked for."""
-        self._crossing.discharge(AUTHENTIC)
-        self._crossing.discharge(ALLOWED)
+        self._crossing.done |= _CONNECTED
 
     def proven(self) -> None:
         """Record that the content came to its end within its bounds."""
-        if not self._is_told:
-            self._is_told = True
+        if not self.is_told:
+            self.is_told = True
             self._crossing.discharge(VALID)
             self._base.recorder.emit(self._crossing.record(Outcome.PROVEN), sample=False)
 
 
+KNOWN: Final = 1024
+"""Origins whose gate is remembered; more begin anew."""
+MAX_PATH: Final = 4096
+"""Characters of path and query above which the whole URL is gated again, for its length."""
+_CONNECTED: Final = BIT[AUTHENTIC] | BIT[ALLOWED]
 _watching: Final[ContextVar[bool]] = ContextVar("pratique_aiohttp_watching", default=False)
 _chain: Final[ContextVar[_Chain | None]] = ContextVar("pratique_aiohttp_chain", default=None)
 
@@ -120,76 +128,88 @@ class FetchConnector(aiohttp.TCPConnector):
         super().__init__(use_dns_cache=False, **options)  # pyright: ignore[reportUnknownMemberType]
         self._policy = policy
         self._base = Base(policy, name=name, recorder=recorder)
+        self._known: dict[tuple[str, str | None, int | None], Target] = {}
+        self._seconds = policy.deadline.total_seconds()
         self._context = ssl.create_default_context()
-        self._checked: dict[type[Any], type[Any]] = {}
         loop = asyncio.get_running_loop()
         bare = self._factory
         self._factory = lambda: bare() if _watching.get() else _Bounded(loop, policy)  # type: ignore[assignment]
 
-    async def connect(
+    def connect(
+        self, req: ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+    ) -> Any:
+        """Gate a hop, then connect. See `aiohttp.BaseConnector`."""
+        if self._policy.observe is not None:
+            return self._observed(req, traces, timeout)
+        self._enter(req, traces)
+        return super().connect(req, traces, timeout)
+
+    async def _observed(
         self,
         req: ClientRequest,
         traces: list[Trace],
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  aiohttp's own signature
     ) -> Connection:
-        """Gate a hop, then connect. See `aiohttp.BaseConnector`."""
-        if self._policy.observe is not None:
-            look = Look(self._base, str(req.url), req.method)
-            if look.is_due:
-                return await self._watched(look, req, traces, timeout)
-        chain = self._chain_of(req, traces)
+        """Connect as aiohttp would by itself, and say what would have been refused; or enforce."""
+        look = Look(self._base, str(req.url), req.method)
+        if look.is_due:
+            await look.abefore()
+            token = _watching.set(True)
+            try:
+                connection = await super().connect(req, traces, timeout)
+            finally:
+                _watching.reset(token)
+            look.connected()
+            return connection
+        self._enter(req, traces)
+        connection = await super().connect(req, traces, timeout)
+        while not isinstance(connection.protocol, _Bounded):
+            connection.close()  # made while the policy only observed: it knows no bounds
+            connection = await super().connect(req, traces, timeout)
+        return connection
+
+    def _enter(self, req: ClientRequest, traces: list[Trace]) -> None:
+        """Gate a hop."""
+        chain = self._chain_of(traces)
         try:
             self._gate(req, chain)
         except Refused as refused:
             raise chain.refused(refused) from refused
-        of = req.response_class
-        if of not in self._checked:  # a session has one, as a rule
-            self._checked[of] = _checked(of, self._policy)
-        req.response_class = self._checked[of]
-        token = gated.set(True)
-        try:
-            connection = await super().connect(req, traces, timeout)
-            while not isinstance(connection.protocol, _Bounded):
-                connection.close()  # made while the policy only observed: it knows no bounds
-                connection = await super().connect(req, traces, timeout)
-        finally:
-            gated.reset(token)
-        chain.connected()
-        connection.protocol.begin(chain)
-        return connection
 
-    async def _watched(
+    async def _create_connection(
         self,
-        look: Look,
         req: ClientRequest,
         traces: list[Trace],
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109
-    ) -> Connection:
-        """Connect as aiohttp would by itself, and say what the policy would have done."""
-        await look.abefore()
-        token = _watching.set(True)
+    ) -> ResponseHandler:
+        token = gated.set(not _watching.get())
         try:
-            connection = await super().connect(req, traces, timeout)
+            return await super()._create_connection(req, traces, timeout)
         finally:
-            _watching.reset(token)
-        look.connected()
-        return connection
+            gated.reset(token)
 
-    def _chain_of(self, req: ClientRequest, traces: list[Trace]) -> _Chain:
+    def _chain_of(self, traces: list[Trace]) -> _Chain:
         chain = _chain.get()
         if chain is None or chain.traces is not traces:
-            ends_at = asyncio.get_running_loop().time() + self._policy.deadline.total_seconds()
-            chain = _Chain(self._base, traces, str(req.url), ends_at)
+            chain = _Chain(self._base, traces, self._loop.time() + self._seconds)
             _chain.set(chain)
         return chain
 
     def _gate(self, req: ClientRequest, chain: _Chain) -> None:
-        policy = self._policy
-        target = gate(str(req.url), policy)
+        policy, url = self._policy, req.url
+        # aiohttp sends the URL as yarl wrote it, so that a verdict is one about its origin.
+        spelt = url.scheme, url.raw_host, url.explicit_port
+        target = self._known.get(spelt)
+        if target is None or len(url.raw_path_qs) > MAX_PATH:
+            if len(self._known) >= KNOWN:
+                self._known.clear()
+            target = self._known[spelt] = gate(str(url), policy)
         req.proxy = None  # a proxy would look the name up again, and connect elsewhere
         came_from, chain.target = chain.target, target
         if came_from is not None:
             self._follow(req, chain, came_from, target)
+        if not policy.credentials_of:
+            return
         line = policy.credentials_of.line_for(
             scheme=target.scheme, host=target.host, port=target.port
         )
@@ -249,69 +269,95 @@ class _Bounded(ResponseHandler):
         super().__init__(loop)
         self._of_loop = loop
         self._policy = policy
+        self._most_wire, self._most_content = policy.max_wire_bytes, policy.max_content_bytes
         self._wire = 0
+        self._is_last = False
+        """The head of the last hop was admitted, its content isn't read to its end."""
         self._end: asyncio.TimerHandle | None = None
         self.chain: _Chain | None = None
 
-    def begin(self, chain: _Chain) -> None:
-        """Begin another exchange: its own bytes, its own deadline."""
-        self._wire = 0
-        self.chain = chain
-        if self._end is not None:
-            self._end.cancel()
-        self._end = self._of_loop.call_at(chain.ends_at, self._over)
+    def set_response_params(self, **params: Any) -> None:
+        """Begin another exchange: its own bytes, its own deadline.
+
+        One timer a connection, not one an exchange: where it goes off too early, it is set again.
+        """
+        self._wire, self._is_last = 0, False
+        self.chain = chain = _chain.get()
+        if chain is None:  # nobody comes here but through `connect`
+            raise RefusedByPolicy(too_slow(0))
+        chain.connected()
+        if self._end is None:
+            self._end = self._of_loop.call_at(chain.ends_at, self._over)
+        super().set_response_params(**params)
+
+    def feed_data(self, data: Any, size: int = 0) -> None:
+        """Judge the head of an answer before anybody sees it."""
+        message, payload = data
+        status = message.code
+        is_last = status not in REDIRECTS or LOCATION not in message.headers
+        if is_last and not CONTINUE <= status < OK:
+            try:
+                _require_head(status, message.headers, self._policy)
+            except Refused as refused:
+                self._refuse(refused, payload)
+                return
+            self._is_last = True
+        super().feed_data(data, size)
 
     def data_received(self, data: bytes) -> None:
         self._wire += len(data)
         super().data_received(data)
         payload = self._payload
-        if self._wire > self._policy.max_wire_bytes:
-            self._refuse(too_large_on_the_wire(self._policy.max_wire_bytes))
-        elif payload is not None and payload.total_bytes > self._policy.max_content_bytes:
-            self._refuse(too_large_decoded(self._policy.max_content_bytes))
+        if self._wire > self._most_wire:
+            self._refuse(too_large_on_the_wire(self._most_wire), payload)
+        elif payload is not None:
+            if payload.total_bytes > self._most_content:
+                self._refuse(too_large_decoded(self._most_content), payload)
+            elif self._is_last and payload.is_eof():
+                self._proven()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         if self._end is not None:
             self._end.cancel()
+        payload = self._payload
         super().connection_lost(exc)
+        # An answer without a length ends with its connection.
+        if self._is_last and payload is not None and payload.exception() is None:
+            self._proven()
+
+    def _proven(self) -> None:
+        self._is_last = False
+        if self.chain is not None:
+            self.chain.proven()
 
     def _over(self) -> None:
-        payload = self._payload
-        is_idle = payload is not None and payload.is_eof()
-        if not is_idle:
-            self._refuse(too_slow(self._policy.deadline.total_seconds()))
+        self._end, chain = None, self.chain
+        if chain is None or chain.is_told:
+            return
+        if self._of_loop.time() < chain.ends_at:
+            self._end = self._of_loop.call_at(chain.ends_at, self._over)
+            return
+        self._refuse(too_slow(self._policy.deadline.total_seconds()), self._payload)
 
-    def _refuse(self, refused: Refused) -> None:
+    def _refuse(self, refused: Refused, payload: Any) -> None:
         error = self.chain.refused(refused) if self.chain is not None else RefusedByPolicy(refused)
-        payload = self._payload
         if payload is not None:
             payload.set_exception(error)
         self.set_exception(error)
         self.close()
+        self._exception = error  # whoever hasn't begun to wait finds it there
 
 
-def _checked(of: type[Any], policy: FetchPolicy) -> type[Any]:
-    """Return a response class that also refuses content of a type that isn't declared."""
-    start = of.start
-
-    async def checked(self: Any, connection: Any) -> Any:
-        chain: _Chain = connection.protocol.chain
-        await start(self, connection)
-        if self.status in REDIRECTS and "Location" in self.headers:
-            return self
-        lines = [
-            (name, value)
-            for name in ("Content-Type", "Content-Length")
-            for value in self.headers.getall(name, ())
-        ]
-        try:
-            require_type(self.status, Fields(lines), policy)
-        except Refused as refused:
-            raise chain.refused(refused) from refused
-        self.content.on_eof(chain.proven)
-        return self
-
-    return type(of.__name__, (of,), {"start": checked})
+def _require_head(status: int, headers: CIMultiDictProxy[str], policy: FetchPolicy) -> None:
+    """Refuse content of a type that isn't declared, or in several codings."""
+    if CONTENT_ENCODING in headers:
+        require_one_coding(headers.getall(CONTENT_ENCODING))
+    types = headers.getall(CONTENT_TYPE, ())
+    if len(types) == 1 and types[0] in policy.content_types:  # as it stands, without a parameter
+        return
+    names = (CONTENT_TYPE, CONTENT_LENGTH)
+    lines = [(name, value) for name in names for value in headers.getall(name, ())]
+    require_type(status, Fields(lines), policy)
 
 
 def _has_content(req: ClientRequest) -> bool:
