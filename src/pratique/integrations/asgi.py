@@ -190,9 +190,18 @@ class Guarded:
         if not (self._is_checked and self._perimeter.is_started):
             await self._start()
         scope[SCOPE_KEY] = self._perimeter
+        has_answered = False
+
+        async def noted_send(message: Message) -> None:
+            nonlocal has_answered
+            has_answered = True
+            await send(message)
+
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, noted_send)
         except Refused as refused:
+            if has_answered:  # a second answer is none
+                raise
             await send_reply(refusal(refused, ""), send)
 
     async def _start(self) -> None:

@@ -12,9 +12,9 @@ from starlette.responses import Response
 
 from pratique.core.boundary import Boundary
 from pratique.core.perimeter import Perimeter
-from pratique.core.refusal import BoundaryError
+from pratique.core.refusal import BoundaryError, Refused
 
-from .asgi import SCOPE_KEY, Guarded, Message, Receive, Reply, deliver
+from .asgi import SCOPE_KEY, Guarded, Message, Receive, Reply, deliver, refusal
 
 A = TypeVar("A", bound=Starlette)
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -58,6 +58,9 @@ def endpoint(boundary: Boundary, *, shadows: Endpoint | None = None) -> Endpoint
 def guard(app: A, perimeter: Perimeter) -> A:
     """Put the perimeter around an application, outermost whatever is added later.
 
+    What a view of its own lets through (a fetch or a partner that is refused) is answered with the
+    refusal's problem details, unless the application has a handler for `Refused`.
+
     Return the same application.
 
     Raises:
@@ -73,6 +76,8 @@ def guard(app: A, perimeter: Perimeter) -> A:
         message = "the application is guarded twice. One perimeter guards one application."
         raise BoundaryError(message)
     app.state.pratique = perimeter
+    # Not left to Guarded: Starlette would have answered 500 before the exception gets there.
+    app.exception_handlers.setdefault(Refused, _refused)
     build = app.build_middleware_stack
 
     def build_guarded() -> Any:
@@ -121,6 +126,12 @@ def _every(routes: Iterable[Any]) -> Iterable[Any]:
     for route in routes:
         yield route
         yield from _every(getattr(route, "routes", None) or ())
+
+
+async def _refused(_: Request, refused: Exception) -> Response:
+    if not isinstance(refused, Refused):
+        raise refused
+    return _response(refusal(refused, ""))
 
 
 def _response(reply: Reply) -> Response:
