@@ -1,14 +1,16 @@
 """Nothing that a text says twice, or beside its type, passes for exact. Nothing honest is missed."""
 
 import json
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.inspect import type_info
+from pydantic import BaseModel, Field
 
 from pratique.core.refusal import BoundaryError, Refused
 from pratique.partner.answer import AnswerType
@@ -186,9 +188,27 @@ class Amount(msgspec.Struct):
     sizes: list[int]
 
 
+@dataclass
+class Plan:
+    name: str
+    seats: Annotated[int, msgspec.Meta(ge=1, le=500)]
+    extra: Any
+
+
+class Fee(TypedDict):
+    cents: int
+
+
+class Bounded(BaseModel):
+    cents: int = Field(ge=0)
+
+
 def test_the_reviewer_is_told_what_has_no_bounds() -> None:
-    """Any number and any text is said so, by its field."""
+    """Any number, any text and anything is said so, by its field, in each kind of type."""
     assert AnswerType(Amount).unbounded() == ["note", "sizes[]"]
+    assert AnswerType(Plan).unbounded() == ["extra", "name"]
+    assert AnswerType(Fee).unbounded() == ["cents"]
+    assert AnswerType(Bounded).unbounded() == ["Bounded (a pydantic model, not looked into)"]
 
 
 @pytest.mark.parametrize("declared", [dict, Any, object, str, list])

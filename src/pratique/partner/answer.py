@@ -10,7 +10,7 @@ from msgspec.inspect import Field, StructType, Type, type_info
 from pratique.core.obligation import VALID
 from pratique.core.refusal import BoundaryError, Refused
 
-from .drift import MOST_CHARACTERS, UnknownFields, surplus_of
+from .drift import MOST_CHARACTERS, WITH_FIELDS, UnknownFields, surplus_of
 from .exact import MAX_DEPTH, count, exactly, members
 
 T = TypeVar("T")
@@ -48,6 +48,7 @@ class AnswerType(Generic[T]):
         self._is_exact: Callable[[bytes, Any], bool] = _never
         validate = getattr(declared, "model_validate_json", None)
         self._kind: Type
+        self._is_model = validate is not None
         if validate is not None:
             self._read: Callable[[bytes], T] = validate
             self._kind = _of_model(declared)
@@ -114,7 +115,12 @@ class AnswerType(Generic[T]):
         return names
 
     def unbounded(self) -> list[str]:
-        """Return the fields that any number or text satisfies: for the reviewer."""
+        """Return the fields that any number or text satisfies: for the reviewer.
+
+        A pydantic model bounds itself, and isn't looked into: its own name is returned.
+        """
+        if self._is_model:
+            return [f"{self.name} (a pydantic model, not looked into)"]
         return sorted(_unbounded(self._kind, "", frozenset()))
 
 
@@ -153,7 +159,7 @@ def _of_model(model: Any) -> StructType:
 
 
 def _unbounded(kind: Any, path: str, above: frozenset[type]) -> set[str]:
-    if isinstance(kind, StructType):
+    if isinstance(kind, WITH_FIELDS):
         if kind.cls in above:
             return set()
         inner = above | {kind.cls}
@@ -179,6 +185,8 @@ _LIMITS: Final = {
     "FloatType": ("ge", "gt", "le", "lt"),
     "DecimalType": ("ge", "gt", "le", "lt"),
     "StrType": ("max_length", "pattern"),
+    "AnyType": (),
+    "RawType": (),
 }
 
 

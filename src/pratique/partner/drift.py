@@ -16,7 +16,8 @@ from msgspec.inspect import (
 
 MOST_NAMED: Final = 8
 MOST_CHARACTERS: Final = 64
-_WITH_FIELDS: Final = (StructType, DataclassType, TypedDictType)
+WITH_FIELDS: Final = (StructType, DataclassType, TypedDictType)
+"""What names its members, as msgspec sees it."""
 _Walk = Callable[[Any, str, dict[str, None]], None]
 """(value, its path, what was found): add the paths of members that no field takes."""
 
@@ -57,7 +58,7 @@ def _walk(kind: Type, made: dict[type, _Walk]) -> _Walk | None:
         return _each(_walk(kind.value_type, made), "{}")
     if isinstance(kind, UnionType):
         return _one_of(kind, made)
-    return _fields(kind, made) if isinstance(kind, _WITH_FIELDS) else None
+    return _fields(kind, made) if isinstance(kind, WITH_FIELDS) else None
 
 
 def _each(walk: _Walk | None, mark: str) -> _Walk | None:
@@ -104,7 +105,7 @@ def _fields(kind: StructType | DataclassType | TypedDictType, made: dict[type, _
 def _one_of(kind: UnionType, made: dict[type, _Walk]) -> _Walk | None:
     """Return the walk through a union: a list, a map, or the struct whose tag came."""
     lists = [_walk(one, made) for one in kind.types if isinstance(one, ListType)]
-    maps = [one for one in kind.types if isinstance(one, (*_WITH_FIELDS, DictType))]
+    maps = [one for one in kind.types if isinstance(one, (*WITH_FIELDS, DictType))]
     tagged = {
         (one.tag_field, one.tag): _walk(one, made)
         for one in maps
