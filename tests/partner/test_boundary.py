@@ -8,9 +8,8 @@ import pytest
 from pratique import Obligation, Perimeter, Secret, unsafe
 from pratique.core.checklist import blast_radius, ten_questions
 from pratique.core.refusal import BoundaryError, Refused
-from pratique.core.roots import Root, RootKind
 from pratique.fetch import PUBLIC, FetchPolicy
-from pratique.partner import NoSubject, Partner
+from pratique.partner import NoSubject, Partner, Root, RootKind
 from tests.fetch.world import World
 from tests.partner.risk import KEY, ORDER, Risk, Score
 

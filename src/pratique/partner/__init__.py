@@ -1,8 +1,10 @@
 """The partner boundary: what a third party answers is checked before it is believed."""
 
+from pratique.core.roots import Root, RootKind
+
 from .boundary import Partner
 from .call import Call
 from .drift import UnknownFields
 from .terms import NoSubject
 
-__all__ = ["Call", "NoSubject", "Partner", "UnknownFields"]
+__all__ = ["Call", "NoSubject", "Partner", "Root", "RootKind", "UnknownFields"]
