@@ -21,7 +21,7 @@ from pratique.core.threads import Tally
 from pratique.fetch import PUBLIC, Fetcher, FetchPolicy, Internal
 from pratique.integrations.aiohttp import FetchConnector
 from pratique.integrations.httpx import FetchTransport
-from pratique.integrations.requests import FetchAdapter, mount
+from pratique.integrations.requests import mount
 from tests.fetch.clients import CLIENTS
 from tests.fetch.world import Seen, World, reply
 
@@ -438,9 +438,7 @@ def test_an_adapter_records_each_crossing(world: World) -> None:
                 with pytest.raises(httpx.HTTPError):
                     client.get("http://10.0.0.7/")
         else:
-            session = requests.Session()
-            session.mount("http://", FetchAdapter(POLICY, recorder=recorder))
-            with session:
+            with mount(requests.Session(), POLICY, recorder=recorder) as session:
                 session.get("http://a.test/")
                 with pytest.raises(requests.RequestException):
                     session.get("http://10.0.0.7/")

@@ -100,11 +100,22 @@ class FetchAdapter(BaseAdapter):
 
 
 def mount(
-    session: requests.Session, policy: FetchPolicy, *, name: str = "fetch"
+    session: requests.Session,
+    policy: FetchPolicy,
+    *,
+    name: str = "fetch",
+    recorder: Recorder | None = None,
 ) -> requests.Session:
-    """Let everything that a session sends cross under the policy; the same session back."""
+    """Let everything that a session sends cross under the policy; the same session back.
+
+    Args:
+        session: What it had mounted is gone.
+        policy: What may be fetched.
+        name: Its name in events.
+        recorder: Where records go: `perimeter.recorder`; by default the logger "pratique".
+    """
     session.adapters.clear()
-    session.mount("", FetchAdapter(policy, name=name))
+    session.mount("", FetchAdapter(policy, name=name, recorder=recorder))
     return session
 
 
