@@ -17,7 +17,9 @@ NEVER_AGAIN: Final = frozenset({"breaker_open", "fetch_deadline"})
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How often a question is asked that doesn't change anything, or bears an idempotency key.
+    """How often a question is asked that may be asked twice.
+
+    That is GET, HEAD, PUT, DELETE (RFC 9110 §9.2.2), or one that bears an idempotency key.
 
     Args:
         attempts: The first one included.
