@@ -19,6 +19,7 @@ from .policy import FetchPolicy
 from .redirect import Request, follow
 
 STATUS_WITHOUT_CONTENT = (204, 205, 304)
+SWITCHING_PROTOCOLS = 101
 
 
 class Head(msgspec.Struct, frozen=True, gc=False):
@@ -173,8 +174,16 @@ def require_type(status: int, fields: Fields, policy: FetchPolicy) -> None:
     """Refuse an answer whose content type isn't declared (CWE-434). One without content has none.
 
     Raises:
-        Refused: VALID, code "content_type".
+        Refused: VALID, code "content_type"; "upgraded" where it is no answer but another protocol.
     """
+    if status == SWITCHING_PROTOCOLS:  # RFC 9110 §15.2.2: what follows has no caps of ours
+        raise Refused(
+            VALID,
+            "the host switches to another protocol",
+            code="upgraded",
+            hint="WebSockets aren't fetched: connect to them beside the policy, and say so",
+            status=502,
+        )
     if status in STATUS_WITHOUT_CONTENT or fields.one("Content-Length") == "0":
         return
     if not policy.admits_type(media_type(fields)):
