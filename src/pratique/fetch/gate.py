@@ -61,6 +61,9 @@ class Target(msgspec.Struct, frozen=True, gc=False):
 def gate(url: str, policy: FetchPolicy) -> Target:
     """Return where a URL leads, if the policy names it. Pure: nothing is looked up.
 
+    It says no early and replaces nothing: addresses, also one that the URL itself names, are judged
+    where they are connected to.
+
     Args:
         url: Absolute, at most 8192 characters. A fragment is dropped.
         policy: What may be fetched.
