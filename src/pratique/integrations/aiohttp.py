@@ -9,7 +9,7 @@ what was meant for another origin. What is refused is both `Refused` and aiohttp
 import asyncio
 import ssl
 from contextvars import ContextVar
-from http.client import CONTINUE, OK
+from http.client import OK, SWITCHING_PROTOCOLS
 from socket import AF_INET, AF_INET6, AI_NUMERICHOST
 from typing import Any, Final
 
@@ -295,7 +295,7 @@ class _Bounded(ResponseHandler):
         message, payload = data
         status = message.code
         is_last = status not in REDIRECTS or LOCATION not in message.headers
-        if is_last and not CONTINUE <= status < OK:
+        if is_last and (status >= OK or status == SWITCHING_PROTOCOLS):
             try:
                 _require_head(status, message.headers, self._policy)
             except Refused as refused:
