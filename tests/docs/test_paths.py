@@ -8,7 +8,7 @@ import pytest
 
 from tests.docs.pages import ROOT, pages
 
-TOP = "src|tests|docs|examples|benchmarks|\\.ci"
+TOP = "src|tests|docs|examples|benchmarks|scripts|\\.ci"
 PATH = re.compile(
     rf"`((?:{TOP})/[\w./*{{}},-]*|[\w-]+\.(?:md|toml)|constraints\.txt|Makefile|LICENSE)(?::\w+)*`"
 )
