@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from pratique import Perimeter, Secret, stores
+from pratique.core.recorder import Recorder
 from pratique.core.refusal import BoundaryError
+from pratique.core.watcher import Sample
 from pratique.webhook import Webhook, providers
 from tests.shop import boundary, claim, plain_sqlite3
 
@@ -59,3 +61,49 @@ def test_a_span_is_above_zero(span: timedelta) -> None:
     with pytest.raises(BoundaryError):
         Perimeter(lease=span)
     assert Perimeter(deadline=None, lease=timedelta(seconds=1)).boundaries == ()
+
+
+class Watching:
+    """A watcher that notes when it is called."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, Recorder]] = []
+
+    def started(self, recorder: Recorder) -> None:
+        self.calls.append(("started", recorder))
+
+    def closed(self, recorder: Recorder) -> None:
+        self.calls.append(("closed", recorder))
+
+    def samples(self) -> list[Sample]:
+        return []
+
+
+def test_a_watcher_tells_from_the_start_to_the_end(tmp_path: Path) -> None:
+    """Attached twice it is told once; one that comes after the start begins at once."""
+    perimeter = plain_sqlite3(tmp_path / "shop.db").perimeter
+    early, late = Watching(), Watching()
+    assert perimeter.attach(early) is early
+    perimeter.attach(early)
+    assert early.calls == []
+    with perimeter:
+        assert early.calls == [("started", perimeter.recorder)]
+        perimeter.attach(late)
+        assert late.calls == early.calls
+        assert perimeter.watchers == (early, late)
+    assert early.calls[1:] == late.calls[1:] == [("closed", perimeter.recorder)]
+
+
+async def test_a_watcher_on_the_event_loop(tmp_path: Path) -> None:
+    """The same by `astart` and `aclose`; a start that refuses tells nothing."""
+    watcher = Watching()
+    bare = Perimeter()
+    bare.attach(watcher)
+    with pytest.raises(BoundaryError):
+        await bare.astart()
+    assert watcher.calls == []
+    perimeter = plain_sqlite3(tmp_path / "shop.db").perimeter
+    perimeter.attach(watcher)
+    async with perimeter:
+        assert watcher.calls == [("started", perimeter.recorder)]
+    assert watcher.calls[1:] == [("closed", perimeter.recorder)]

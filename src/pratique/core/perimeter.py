@@ -21,8 +21,10 @@ from .recorder import LoggerSink, Recorder, outcome_of
 from .refusal import BoundaryError, Refused
 from .store import Store
 from .threads import Tally
+from .watcher import Watcher
 
 B = TypeVar("B", bound=Boundary)
+W = TypeVar("W", bound=Watcher)
 _NO_FIELDS: Final = Fields()
 DEADLINE: Final = timedelta(seconds=10)
 """Senders wait 5 s (Shopify, Paddle) to 30 s; uvicorn and gunicorn end a worker at 30 s."""
@@ -72,6 +74,7 @@ class Perimeter:
             answers=answers,
         )
         self._boundaries: dict[str, Boundary] = {}
+        self._watchers: list[Watcher] = []
         self._lock = Lock()
         self._is_started = False
 
@@ -96,6 +99,22 @@ class Perimeter:
         boundary.perimeter = self
         self._boundaries[boundary.name] = boundary
         return boundary
+
+    def attach(self, watcher: W) -> W:
+        """Let a watcher tell through this perimeter what it sees; it is given back, typed.
+
+        What it saw before the start is told at the start: `naked.watch()` is one.
+        """
+        if not any(watcher is known for known in self._watchers):
+            self._watchers.append(watcher)
+            if self._is_started:
+                watcher.started(self.recorder)
+        return watcher
+
+    @property
+    def watchers(self) -> tuple[Watcher, ...]:
+        """Return every watcher: their samples stand beside the tally of crossings."""
+        return tuple(self._watchers)
 
     @property
     def boundaries(self) -> tuple[Boundary, ...]:
@@ -142,7 +161,7 @@ class Perimeter:
                     asyncio.run(self._start_store_elsewhere(self.store))
                 else:
                     self.store.sync.start()
-            self._is_started = True
+            self._opened()
 
     async def astart(self) -> None:
         """Start on the event loop. See `start`."""
@@ -154,7 +173,7 @@ class Perimeter:
                 await self.store.asynchronous.start()
             elif self.store.sync is not None:
                 await asyncio.wrap_future(self._world.pool.submit(self.store.sync.start))
-        self._is_started = True
+        self._opened()
 
     def close(self) -> None:
         """Let go of the store and the sinks. What crosses later must start it again."""
@@ -264,7 +283,14 @@ class Perimeter:
         if debts:
             raise BoundaryError(*debts)
 
+    def _opened(self) -> None:
+        self._is_started = True
+        for watcher in self._watchers:
+            watcher.started(self.recorder)
+
     def _closed(self) -> None:
+        for watcher in self._watchers:
+            watcher.closed(self.recorder)
         self.recorder.close()
         self._world.pool.close()
         self._is_started = False

@@ -73,6 +73,10 @@ class Recorder:
         self._count((record.boundary, record.kind, record.outcome, record.obligation, record.code))
         if sample and not self._is_sampled(record):
             return
+        self.tell(record)
+
+    def tell(self, record: Record) -> None:
+        """Keep a record that isn't the end of a crossing, and so isn't counted as one."""
         self._recent.append(record)
         for sink in self._sinks:
             try:
