@@ -38,6 +38,7 @@ def refused(url: str, policy: FetchPolicy = ANY) -> str:
         ("http://a.example/a\\b|c", "http://a.example/a%5Cb%7Cc"),
         ("http://a.example?x", "http://a.example/?x"),
         ("http://a.example/x?", "http://a.example/x"),
+        ("http://a.example/'x?y='%27", "http://a.example/'x?y='%27"),
         ("http://[2606:4700:0:0::1111]:8080/", "http://[2606:4700::1111]:8080/"),
         ("http://bücher.example/", "http://xn--bcher-kva.example/"),
         ("http://a_b.example/", "http://a_b.example/"),
@@ -76,6 +77,10 @@ def test_one_spelling_comes_out(url: str, canonical: str) -> None:
         "http://a.example/\r\nX: y",
         "http://a.example/\x00",
         "http://a.example/" + "x" * 8200,
+        "http://a.example/" + "ü" * 8000,
+        "http://a.example/\ud800",
+        "http://a.example/?\udfff",
+        "http://a.example/#\ud800",
     ],
 )
 def test_refuses_what_two_parsers_could_read_differently(url: str) -> None:

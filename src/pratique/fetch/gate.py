@@ -24,14 +24,15 @@ _URL: Final = re.compile(
     r"(?P<path>/[^?#]*)?(?P<query>\?[^#]*)?(?:#.*)?",
     re.ASCII | re.DOTALL,
 )
-_CONTROLS: Final = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029\ufeff]")
+# Half a surrogate pair has no UTF-8: each client makes something else of it.
+_CONTROLS: Final = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
 _plain_path: Final = re.compile(r"/[A-Za-z0-9_~.!$&'()*+,;=:@/\-]*", re.ASCII).fullmatch
-_plain_query: Final = re.compile(r"\?[A-Za-z0-9_~.!$&()*+,;=:@/?\-]*", re.ASCII).fullmatch
+_plain_query: Final = re.compile(r"\?[A-Za-z0-9_~.!$&'()*+,;=:@/?\-]*", re.ASCII).fullmatch
 _UNRESERVED: Final = frozenset(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 )
 _IN_PATH: Final = _UNRESERVED | frozenset(b"!$&'()*+,;=:@/")
-_IN_QUERY: Final = (_IN_PATH | frozenset(b"?")) - frozenset(b"'")
+_IN_QUERY: Final = _IN_PATH | frozenset(b"?")
 _PERCENT: Final = ord("%")
 _HEX: Final = frozenset(b"0123456789abcdefABCDEF")
 _MAX_PORT: Final = 65_535
@@ -65,7 +66,7 @@ def gate(url: str, policy: FetchPolicy) -> Target:
     where they are connected to.
 
     Args:
-        url: Absolute, at most 8192 characters. A fragment is dropped.
+        url: Absolute, at most 8192 characters, also in its canonical form. A fragment is dropped.
         policy: What may be fetched.
 
     Raises:
@@ -78,7 +79,7 @@ def gate(url: str, policy: FetchPolicy) -> Target:
     if len(url) > MAX_URL:
         raise _bad(f"it has more than {MAX_URL} characters")
     if _CONTROLS.search(url) is not None:
-        raise _bad("it holds a space or a control character")
+        raise _bad("it holds a space, a control character or half a surrogate pair")
     found = _URL.fullmatch(url)
     if found is None:
         raise _bad("it isn't scheme://host[:port]/path?query, without userinfo, \\ or %")
@@ -99,7 +100,10 @@ def gate(url: str, policy: FetchPolicy) -> Target:
     elif query and _plain_query(query) is None:
         query = "?" + _quoted(query[1:], _IN_QUERY)
     rest = path + query
-    return Target(f"{scheme}://{authority}{rest}", scheme, host, port, authority, rest)
+    canonical = f"{scheme}://{authority}{rest}"
+    if len(canonical) > MAX_URL:
+        raise _bad(f"percent-encoded it has more than {MAX_URL} characters")
+    return Target(canonical, scheme, host, port, authority, rest)
 
 
 def _origin(spelt: Spelt, policy: FetchPolicy) -> Origin:
@@ -122,7 +126,7 @@ def _quoted(text: str, allowed: frozenset[int]) -> str:
 
     Source: RFC 3986 §6.2.2: %41 is "A", %2f stays, in capitals.
     """
-    raw, out, at = text.encode("utf-8", "replace"), bytearray(), 0
+    raw, out, at = text.encode(), bytearray(), 0
     while at < len(raw):
         byte = raw[at]
         if byte == _PERCENT and len(raw) > at + 2 and {raw[at + 1], raw[at + 2]} <= _HEX:
