@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pratique import Perimeter
@@ -141,6 +141,7 @@ def test_a_variable_that_is_none_is_said(variables: dict[str, str]) -> None:
         max_size=4,
     )
 )
+@example({"hosts": "public", "deadline": 10**15})
 def test_any_settings_are_a_policy_or_said(settings: dict[str, Any]) -> None:
     """Nothing but BoundaryError leaves, from a table or from code."""
     for make in (FetchPolicy.of, lambda given: FetchPolicy(**given)):

@@ -233,7 +233,7 @@ class FetchPolicy:
         """
         try:
             return cls._of(settings)
-        except (TypeError, ValueError, AttributeError, KeyError) as error:
+        except (TypeError, ValueError, OverflowError, AttributeError, KeyError) as error:
             raise BoundaryError(f"FetchPolicy: a setting can't be read: {error!r}.") from None
 
     @classmethod
