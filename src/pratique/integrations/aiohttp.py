@@ -11,7 +11,7 @@ import ssl
 from contextvars import ContextVar
 from http.client import OK, SWITCHING_PROTOCOLS
 from socket import AF_INET, AF_INET6, AI_NUMERICHOST
-from typing import Any, Final
+from typing import Any, Final, NoReturn, cast
 
 import aiohttp
 from aiohttp.abc import ResolveResult
@@ -38,6 +38,7 @@ from pratique.fetch.naked import gated
 from pratique.fetch.redirect import REDIRECTS, for_anybody, origin, require_hop
 from pratique.fetch.shadow import Look
 
+_TIMEOUTS: Final = frozenset({"fetch_deadline", "lookup_timeout"})
 _DECIDED: Final = ("ssl", "verify_ssl", "ssl_context", "resolver", "use_dns_cache", "family")
 
 
@@ -46,6 +47,25 @@ class RefusedByPolicy(Refused, aiohttp.ClientConnectionError):
 
     def __init__(self, refused: Refused) -> None:
         Refused.__init__(self, **refused.facts())
+
+
+class OverDeadline(RefusedByPolicy, aiohttp.ServerTimeoutError):
+    """A refusal for time that is aiohttp's ServerTimeoutError, so a TimeoutError, too."""
+
+
+class _TooLate:
+    """Stands for a connection that wasn't made in time, and says so when it is used.
+
+    aiohttp takes each TimeoutError of `connect` for its own, and it would be no refusal any more.
+    """
+
+    def __init__(self, refused: OverDeadline) -> None:
+        self.protocol = self
+        self._refused = refused
+
+    def set_response_params(self, **_: object) -> NoReturn:
+        """Raise the refusal: it is the first thing that aiohttp asks of a connection."""
+        raise self._refused
 
 
 class _Chain:
@@ -67,7 +87,7 @@ class _Chain:
 
     def refused(self, refused: Refused) -> RefusedByPolicy:
         """Record a refusal, once, and return it as aiohttp's own."""
-        error = RefusedByPolicy(refused)
+        error = _as_aiohttp(refused)
         error.crossing_id = self._crossing.id
         if not self.is_told:
             self.is_told = True
@@ -135,20 +155,26 @@ class FetchConnector(aiohttp.TCPConnector):
         bare = self._factory
         self._factory = lambda: bare() if _watching.get() else _Bounded(loop, policy)  # type: ignore[assignment]
 
-    def connect(
-        self, req: ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
-    ) -> Any:
+    async def connect(
+        self,
+        req: ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  aiohttp's own signature
+    ) -> Connection:
         """Gate a hop, then connect. See `aiohttp.BaseConnector`."""
-        if self._policy.observe is not None:
-            return self._observed(req, traces, timeout)
-        self._enter(req, traces)
-        return super().connect(req, traces, timeout)
+        try:
+            if self._policy.observe is not None:
+                return await self._observed(req, traces, timeout)
+            self._enter(req, traces)
+            return await super().connect(req, traces, timeout)
+        except OverDeadline as late:
+            return cast("Connection", _TooLate(late))
 
     async def _observed(
         self,
         req: ClientRequest,
         traces: list[Trace],
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  aiohttp's own signature
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109
     ) -> Connection:
         """Connect as aiohttp would by itself, and say what would have been refused; or enforce."""
         look = Look(self._base, str(req.url), req.method)
@@ -239,7 +265,7 @@ class FetchConnector(aiohttp.TCPConnector):
             return await super()._resolve_host(host, port, traces)
         chain = _chain.get()
         if chain is None or chain.target is None:  # nobody comes here but through `connect`
-            raise RefusedByPolicy(too_slow(0))
+            raise _as_aiohttp(too_slow(0))
         name = chain.target.host
         try:
             addresses = [name]
@@ -260,6 +286,21 @@ class FetchConnector(aiohttp.TCPConnector):
             )
             for address in checked
         ]
+
+    async def _wrap_create_connection(self, *args: Any, **named: Any) -> Any:
+        """Connect, and prove who answers, before the deadline: a handshake can hang as well."""
+        bare = cast("Any", super()._wrap_create_connection)  # pyright: ignore[reportUnknownMemberType]
+        chain = _chain.get()
+        if _watching.get() or chain is None:
+            return await bare(*args, **named)
+        until = asyncio.timeout_at(chain.ends_at)
+        try:
+            async with until:
+                return await bare(*args, **named)
+        except TimeoutError as error:
+            if not until.expired():
+                raise  # the session's own
+            raise chain.refused(too_slow(self._policy.deadline.total_seconds())) from error
 
 
 class _Bounded(ResponseHandler):
@@ -284,7 +325,7 @@ class _Bounded(ResponseHandler):
         self._wire, self._is_last = 0, False
         self.chain = chain = _chain.get()
         if chain is None:  # nobody comes here but through `connect`
-            raise RefusedByPolicy(too_slow(0))
+            raise _as_aiohttp(too_slow(0))
         chain.connected()
         if self._end is None:
             self._end = self._of_loop.call_at(chain.ends_at, self._over)
@@ -340,7 +381,7 @@ class _Bounded(ResponseHandler):
         self._refuse(too_slow(self._policy.deadline.total_seconds()), self._payload)
 
     def _refuse(self, refused: Refused, payload: Any) -> None:
-        error = self.chain.refused(refused) if self.chain is not None else RefusedByPolicy(refused)
+        error = self.chain.refused(refused) if self.chain is not None else _as_aiohttp(refused)
         if payload is not None:
             payload.set_exception(error)
         self.set_exception(error)
@@ -358,6 +399,10 @@ def _require_head(status: int, headers: CIMultiDictProxy[str], policy: FetchPoli
     names = (CONTENT_TYPE, CONTENT_LENGTH)
     lines = [(name, value) for name in names for value in headers.getall(name, ())]
     require_type(status, Fields(lines), policy)
+
+
+def _as_aiohttp(refused: Refused) -> RefusedByPolicy:
+    return (OverDeadline if refused.code in _TIMEOUTS else RefusedByPolicy)(refused)
 
 
 def _has_content(req: ClientRequest) -> bool:
