@@ -191,7 +191,8 @@ def small_internet(patch: pytest.MonkeyPatch, folder: Path) -> Iterator[World]:
     real_connect_tcp = anyio.connect_tcp
 
     async def connect_tcp(remote_host: str, remote_port: int, **named: Any) -> Any:
-        return await real_connect_tcp(*world.touch(remote_host, remote_port), **named)
+        (found, *_) = world.getaddrinfo(remote_host, remote_port)
+        return await real_connect_tcp(*world.touch(*found[4][:2]), **named)
 
     async def start_connection(addr_infos: Any, **named: Any) -> socket.socket:
         failed: OSError | None = None
