@@ -1,0 +1,225 @@
+"""The connector: gates each hop, connects to checked addresses, hands out bounded connections."""
+
+import asyncio
+import ssl
+from socket import AF_INET, AF_INET6, AI_NUMERICHOST
+from typing import Any, Final, cast
+
+import aiohttp
+from aiohttp.abc import ResolveResult
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.client_reqrep import ClientRequest
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
+
+from pratique.core.recorder import Recorder
+from pratique.core.refusal import BoundaryError, Refused
+from pratique.fetch import FetchPolicy, Target, gate
+from pratique.fetch.budget import too_slow
+from pratique.fetch.fetcher import Base
+from pratique.fetch.flow import too_many
+from pratique.fetch.naked import gated
+from pratique.fetch.redirect import for_anybody, origin, require_hop
+from pratique.fetch.shadow import Look
+
+from .bounded import Bounded
+from .chain import Chain, OverDeadline, TooLate, as_aiohttp, chain_in_hand, watching
+
+_DECIDED: Final = ("ssl", "verify_ssl", "ssl_context", "resolver", "use_dns_cache", "family")
+KNOWN: Final = 1024
+"""Origins whose gate is remembered; more begin anew."""
+MAX_PATH: Final = 4096
+"""Characters of path and query above which the whole URL is gated again, for its length."""
+
+
+class FetchConnector(aiohttp.TCPConnector):
+    """Connects where the policy says, and refuses the rest. Made inside a running event loop.
+
+    Args:
+        policy: What may be fetched.
+        name: Its name in events.
+        recorder: Where records go: `perimeter.recorder`; by default the logger "pratique".
+        options: Those of `aiohttp.TCPConnector`, save what decides who is connected to.
+
+    Raises:
+        TypeError: an option that the policy decides.
+        BoundaryError: the policy asks for a proxy, or for HTTP/2 alone.
+    """
+
+    def __init__(
+        self,
+        policy: FetchPolicy,
+        *,
+        name: str = "fetch",
+        recorder: Recorder | None = None,
+        **options: Any,
+    ) -> None:
+        decided = sorted(set(_DECIDED) & set(options))
+        if decided:
+            raise TypeError(f"FetchConnector({', '.join(decided)}): the policy decides that.")
+        if policy.proxy is not None or "http/1.1" not in policy.protocols:
+            raise BoundaryError(
+                "FetchConnector: aiohttp speaks HTTP/1.1, and through no tunnel of ours. "
+                "Use AsyncFetcher, or httpx with AsyncFetchTransport."
+            )
+        super().__init__(use_dns_cache=False, **options)  # pyright: ignore[reportUnknownMemberType]
+        self._policy = policy
+        self._base = Base(policy, name=name, recorder=recorder)
+        self._known: dict[tuple[str, str | None, int | None], Target] = {}
+        self._seconds = policy.deadline.total_seconds()
+        self._context = ssl.create_default_context()
+        loop = asyncio.get_running_loop()
+        bare = self._factory
+        self._factory = lambda: bare() if watching.get() else Bounded(loop, policy)  # type: ignore[assignment]
+
+    async def connect(
+        self,
+        req: ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  aiohttp's own signature
+    ) -> Connection:
+        """Gate a hop, then connect. See `aiohttp.BaseConnector`."""
+        try:
+            if self._policy.observe is not None:
+                return await self._observed(req, traces, timeout)
+            self._enter(req, traces)
+            return await super().connect(req, traces, timeout)
+        except OverDeadline as late:
+            return cast("Connection", TooLate(late))
+
+    async def _observed(
+        self,
+        req: ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109
+    ) -> Connection:
+        """Connect as aiohttp would by itself, and say what would have been refused; or enforce."""
+        look = Look(self._base, str(req.url), req.method)
+        if look.is_due:
+            await look.abefore()
+            token = watching.set(True)
+            try:
+                connection = await super().connect(req, traces, timeout)
+            finally:
+                watching.reset(token)
+            look.connected()
+            return connection
+        self._enter(req, traces)
+        connection = await super().connect(req, traces, timeout)
+        while not isinstance(connection.protocol, Bounded):
+            connection.close()  # made while the policy only observed: it knows no bounds
+            connection = await super().connect(req, traces, timeout)
+        return connection
+
+    def _enter(self, req: ClientRequest, traces: list[Trace]) -> None:
+        """Gate a hop."""
+        chain = self._chain_of(traces)
+        try:
+            self._gate(req, chain)
+        except Refused as refused:
+            raise chain.refused(refused) from refused
+
+    async def _create_connection(
+        self,
+        req: ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109
+    ) -> ResponseHandler:
+        token = gated.set(not watching.get())
+        try:
+            return await super()._create_connection(req, traces, timeout)
+        finally:
+            gated.reset(token)
+
+    def _chain_of(self, traces: list[Trace]) -> Chain:
+        chain = chain_in_hand.get()
+        if chain is None or chain.traces is not traces:
+            chain = Chain(self._base, traces, self._loop.time() + self._seconds)
+            chain_in_hand.set(chain)
+        return chain
+
+    def _gate(self, req: ClientRequest, chain: Chain) -> None:
+        policy, url = self._policy, req.url
+        # aiohttp sends the URL as yarl wrote it, so that a verdict is one about its origin.
+        spelt = url.scheme, url.raw_host, url.explicit_port
+        target = self._known.get(spelt)
+        if target is None or len(url.raw_path_qs) > MAX_PATH:
+            if len(self._known) >= KNOWN:
+                self._known.clear()
+            target = self._known[spelt] = gate(str(url), policy)
+        req.proxy = None  # a proxy would look the name up again, and connect elsewhere
+        came_from, chain.target = chain.target, target
+        if came_from is not None:
+            self._follow(req, chain, came_from, target)
+        if not policy.credentials_of:
+            return
+        line = policy.credentials_of.line_for(
+            scheme=target.scheme, host=target.host, port=target.port
+        )
+        if line is not None:
+            req.headers[line[0]] = line[1]
+
+    def _follow(self, req: ClientRequest, chain: Chain, came_from: Target, target: Target) -> None:
+        policy = self._policy
+        chain.hops += 1
+        if chain.hops > policy.redirects:
+            raise too_many(policy.redirects)
+        require_hop(came_from, target, has_content=_has_content(req))
+        if origin(came_from) != origin(target):
+            lines = tuple((name, "") for name in req.headers)
+            kept = {"Host", *(name for name, _ in for_anybody(lines))}
+            for name in set(req.headers) - kept:
+                del req.headers[name]
+
+    def _get_ssl_context(self, req: ClientRequest) -> ssl.SSLContext | None:
+        if watching.get():
+            return super()._get_ssl_context(req)
+        # Whatever `ssl=` a request was given: the certificate is checked, by the system's CAs.
+        return self._context if req.is_ssl() else None
+
+    async def _resolve_host(self, host: str, port: int, traces: Any = None) -> list[ResolveResult]:
+        if watching.get():
+            return await super()._resolve_host(host, port, traces)
+        chain = chain_in_hand.get()
+        if chain is None or chain.target is None:  # nobody comes here but through `connect`
+            raise as_aiohttp(too_slow(0))
+        name = chain.target.host
+        try:
+            addresses = [name]
+            if not (":" in name or name.replace(".", "").isdigit()):
+                left = chain.ends_at - asyncio.get_running_loop().time()
+                addresses = await self._base.lookup.aresolve(name, port, seconds=left)
+            checked = self._policy.judge(name, port, addresses)
+        except Refused as refused:
+            raise chain.refused(refused) from refused
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=AF_INET6 if ":" in address else AF_INET,
+                proto=0,
+                flags=AI_NUMERICHOST,
+            )
+            for address in checked
+        ]
+
+    async def _wrap_create_connection(self, *args: Any, **named: Any) -> Any:
+        """Connect, and prove who answers, before the deadline: a handshake can hang as well."""
+        bare = cast("Any", super()._wrap_create_connection)  # pyright: ignore[reportUnknownMemberType]
+        chain = chain_in_hand.get()
+        if watching.get() or chain is None:
+            return await bare(*args, **named)
+        until = asyncio.timeout_at(chain.ends_at)
+        try:
+            async with until:
+                return await bare(*args, **named)
+        except TimeoutError as error:
+            if not until.expired():
+                raise  # the session's own
+            raise chain.refused(too_slow(self._policy.deadline.total_seconds())) from error
+
+
+def _has_content(req: ClientRequest) -> bool:
+    body: Any = req.body
+    return body is not None and body != b"" and getattr(body, "size", 1) != 0
