@@ -15,7 +15,7 @@ OLD, NEW = "whsec_old8sPq2Lx0Vt7RkYw3", "whsec_new8sPq2Lx0Vt7RkYw3"
 CONTENT = b'{"id": "evt_1", "type": "a", "livemode": true, "account": "acct_1", "data": {"object": {"id": "in_1"}}}'
 
 
-def sealed(content: bytes = CONTENT, *, secret: str = NEW, at: datetime = AT) -> Claim:
+def sealed(content: bytes = CONTENT, *, secret: str | list[str] = NEW, at: datetime = AT) -> Claim:
     """Return a delivery of Stripe's as a claim."""
     return Claim(content, providers.stripe.seal(content, secret=secret, at=at), AT)
 
@@ -165,3 +165,14 @@ def test_an_unknown_sender_or_pin_lists_the_near_ones() -> None:
     assert providers.standard_webhooks(
         secrets=Secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     ).opener("")
+
+
+def test_each_of_two_secrets_seals_where_the_field_holds_several() -> None:
+    """Either opens it alone (Stripe's v1=…,v1=…). GitHub's field holds one; none seals nothing."""
+    claim = sealed(secret=[NEW, OLD])
+    assert code(claim, [NEW]) == code(claim, [OLD]) == ""
+    assert code(sealed(), [OLD]) == "bad_signature"
+    for secrets in ([NEW, OLD], []):
+        with pytest.raises(ValueError, match="signs with one secret"):
+            providers.github.seal(CONTENT, secret=secrets, at=AT)
+    assert len(providers.github.seal(CONTENT, secret=[NEW], at=AT)) == 1

@@ -67,6 +67,8 @@ class Scheme:
         source: "literal" from the sender's own documentation or tests, or "unconfirmed".
         challenge: (claim) -> the token to give back, where the sender has a signed handshake; ""
             where it is none.
+        joint: What stands between two signatures where the field may hold several, while a secret
+            is rolled; "" where it holds one.
     """
 
     name: str
@@ -86,6 +88,7 @@ class Scheme:
     grade: Grade = Grade.SIGNED
     source: str = "literal"
     challenge: Callable[[Claim], str] | None = None
+    joint: str = ""
     _memo: dict[object, Opener] = field(
         default_factory=dict[object, Opener], repr=False, compare=False
     )
@@ -147,22 +150,37 @@ class Scheme:
             self._memo[memo] = opener
         return opener(claim)
 
-    def seal(self, content: bytes, *, secret: str, at: datetime, key: str | None = None) -> Fields:
+    def seal(
+        self,
+        content: bytes,
+        *,
+        secret: str | Sequence[str],
+        at: datetime,
+        key: str | None = None,
+    ) -> Fields:
         """Sign as the sender does: for tests, demonstrations and our own outgoing webhooks.
 
         Args:
             content: The bytes to send.
             secret: In the form in which the sender hands it out, the private key where it signs
-                with one.
+                with one; several while a secret is rolled, each of which signs.
             at: When it is sent, UTC.
             key: The event's id, where it stands in a field; by default one that follows from the
                 time and the content, so that two contents of one instant are two events.
+
+        Raises:
+            ValueError: no secret, one that isn't in the sender's form, or several where the field
+                holds one signature.
         """
+        signing = (secret,) if isinstance(secret, str) else tuple(secret)
+        if not signing or (len(signing) > 1 and not self.joint):
+            message = f"{self.name} signs with one secret, {len(signing)} are given"
+            raise ValueError(message)
         time = str(int(at.timestamp())) if self.signed_time else ""
         identity = key or "msg_" + sha256(f"{at.timestamp()}.".encode() + content).hexdigest()[:24]
         pieces = self.pieces(time, identity, Claim(content, Fields(), at), None)
-        signature = self.keying(secret).seal(pieces)
-        return Fields(self.seal_fields(time, identity, signature))
+        signatures = [self.keying(each).seal(pieces) for each in signing]
+        return Fields(self.seal_fields(time, identity, self.joint.join(signatures)))
 
     def answer(self, claim: Claim, *, secrets: Secrets, **pins: Any) -> bytes:
         """Return the body that answers a sender's handshake, after its signature is checked.

@@ -72,4 +72,5 @@ SCHEME = Scheme(
     ],
     signed_time=True,
     signed_key=True,
+    joint=" ",
 )

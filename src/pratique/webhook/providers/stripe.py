@@ -59,6 +59,7 @@ SCHEME = Scheme(
     seal_fields=lambda time, _id, signature: [("Stripe-Signature", f"t={time},v1={signature}")],
     signed_time=True,
     signed_key=True,
+    joint=",v1=",
     pins=(
         Pin("livemode", bool, lambda envelope: envelope.livemode, "wrong_livemode"),
         Pin("account", str, lambda envelope: envelope.account, "wrong_account"),
