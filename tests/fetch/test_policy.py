@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from pratique import Perimeter
+from pratique import Perimeter, Secret
 from pratique.core.refusal import BoundaryError, Refused
-from pratique.fetch import PUBLIC, Fetch, FetchPolicy, Internal
+from pratique.fetch import PUBLIC, EgressProxy, Fetch, FetchPolicy, Internal, gate
 
 GOOD: dict[str, Any] = {"hosts": {"a.example"}}
 
@@ -84,3 +84,35 @@ def test_a_fetch_boundary_says_on_what_it_rests() -> None:
     assert perimeter.debts() == []
     roots = {str(root) for proof in plain.declarations()[0].proofs for root in proof.roots}
     assert any("the network in between" in root for root in roots)
+
+
+def test_an_address_in_the_url_is_judged_by_the_gate() -> None:
+    """CWE-918: nobody looks it up, so it is judged before anything is connected to; also for a proxy that enforces."""
+    proxy = EgressProxy(
+        "proxy.corp.example", 3128, "10.0.0.0/8", "one way out", enforces="its list"
+    )
+    way = Internal("10.1.2.3", "10.1.2.0/24", 443, "our own wiki")
+    for more in ({}, {"proxy": proxy}):
+        policy = FetchPolicy(hosts=PUBLIC, internal=[way], off_limits=["198.41.0.0/24"], **more)
+        for host in ("10.0.0.7", "127.0.0.1", "[::1]", "[64:ff9b::a00:7]", "198.41.0.4"):
+            with pytest.raises(Refused) as caught:
+                gate(f"https://{host}/", policy)
+            assert caught.value.code == "address_not_allowed"
+        for host in ("93.184.215.14", "[2606:4700::1111]", "10.1.2.3"):
+            assert gate(f"https://{host}/", policy).url == f"https://{host}/"
+
+
+def test_a_proxys_credential_is_read_at_the_start() -> None:
+    """An unset variable is a debt, not a tunnel without a credential; one that is set starts."""
+
+    def debts(variable: str) -> list[str]:
+        secret = Secret.optional(variable)
+        proxy = EgressProxy("proxy.corp.example", 3128, "10.0.0.0/8", "one way out", secret)
+        perimeter = Perimeter()
+        perimeter.declare(Fetch("previews", FetchPolicy(hosts=PUBLIC, proxy=proxy)))
+        return perimeter.debts()
+
+    assert "no credential" in debts("PRATIQUE_TEST_NEVER_SET")[0]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PRATIQUE_TEST_PROXY", "user:long-enough-7Hq2vXb9Tz")
+        assert debts("PRATIQUE_TEST_PROXY") == []

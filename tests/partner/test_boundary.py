@@ -8,7 +8,7 @@ import pytest
 from pratique import Obligation, Perimeter, Secret, unsafe
 from pratique.core.checklist import blast_radius, ten_questions
 from pratique.core.refusal import BoundaryError, Refused
-from pratique.fetch import PUBLIC, FetchPolicy
+from pratique.fetch import PUBLIC, FetchPolicy, Internal
 from pratique.partner import NoSubject, Partner, Root, RootKind
 from tests.fetch.world import World
 from tests.partner.risk import KEY, ORDER, Risk, Score
@@ -104,6 +104,25 @@ def test_a_question_is_a_method_and_a_path_of_ours(where: str) -> None:
     with pytest.raises(BoundaryError):
         Partner("risk", BASE).call(where, Score, about=ABOUT)
     assert Partner("risk", BASE).call("GET /a/{b}", Score, about=ABOUT).name == "GET /a/{b}"
+
+
+def test_a_bearer_is_never_sent_where_anybody_reads_it() -> None:
+    """CWE-319: over http it is a debt, but to this machine itself; without a bearer http may be declared."""
+
+    def debts(host: str, network: str, bearer: str | None) -> list[str]:
+        way = Internal(host, network, 80, "the partner's box in our rack")
+        policy = FetchPolicy(hosts={"elsewhere.example"}, schemes={"http"}, internal=[way])
+        perimeter = Perimeter()
+        risk = Partner("risk", f"http://{host}", bearer=bearer, policy=policy)
+        perimeter.declare(risk).call("GET /score", Score, about=ABOUT)
+        return perimeter.debts()
+
+    key = "k-7Hq2vXb9TzLkP4mWcR1s"
+    (said,) = debts("risk.corp.example", "10.0.0.0/8", key)
+    assert "over http" in said
+    assert key not in said
+    assert debts("risk.corp.example", "10.0.0.0/8", None) == []
+    assert debts("localhost", "127.0.0.0/8", key) == []
 
 
 @pytest.mark.parametrize(

@@ -264,7 +264,7 @@ def test_a_redirect_takes_neither_the_event_nor_its_signature_elsewhere(
         refused = refusal(way, policy=policy)
         assert (refused.code, next_step(refused)) == ("body_across_origins", Next.AGAIN)
     leads = "https://10.0.0.7/"
-    assert refusal(way, policy=redirecting).code == "body_across_origins"
+    assert refusal(way, policy=redirecting).code == "address_not_allowed"
     leads = "/there"
     assert refusal(way).code == "too_many_redirects"
     assert {seen.fields["host"] for seen in world.server.seen} == {"a.test"}

@@ -115,8 +115,8 @@ class Fetch(Boundary):
         return self._declared
 
     def prepare(self, store: Store | None) -> list[str]:  # noqa: ARG002  it needs none
-        """Read the credentials: beyond them a policy is whole or isn't made."""
-        debts = self.policy.credentials_of.read()
+        """Read the secrets: beyond them a policy is whole or isn't made."""
+        debts = self.policy.unread()
         return [f'Boundary "{self.name}": {debt}' for debt in debts]
 
     def flow(self, crossing: Crossing) -> Flow[Proven[Response]]:

@@ -96,6 +96,14 @@ class EgressProxy:
                 )
         return addresses
 
+    def unread(self) -> list[str]:
+        """Return what is wrong with its credential, one sentence each."""
+        try:
+            self._authorization()
+        except BoundaryError as error:
+            return list(error.debts)
+        return []
+
     def ask(self, host: str, port: int) -> bytes:
         """Return the request for a tunnel. Source: RFC 9110 §9.3.6.
 
@@ -107,13 +115,21 @@ class EgressProxy:
             BoundaryError: the credential can't be read.
         """
         authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        lines = [f"CONNECT {authority} HTTP/1.1", f"Host: {authority}"]
-        if self.credential is not None:
-            live = self.credential.read()
-            if live:
-                basic = b64encode(live[0].value.encode()).decode()
-                lines.append(f"Proxy-Authorization: Basic {basic}")
+        lines = [
+            f"CONNECT {authority} HTTP/1.1",
+            f"Host: {authority}",
+            *self._authorization(),
+        ]
         return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
+
+    def _authorization(self) -> list[str]:
+        if self.credential is None:
+            return []
+        live = self.credential.read()
+        if not live:
+            raise BoundaryError(f"{self.credential!r} is unset: the proxy would get no credential.")
+        basic = b64encode(live[0].value.encode()).decode()
+        return [f"Proxy-Authorization: Basic {basic}"]
 
 
 def tunnel_is_open(head: bytes) -> bool:

@@ -62,8 +62,8 @@ class Target(msgspec.Struct, frozen=True, gc=False):
 def gate(url: str, policy: FetchPolicy) -> Target:
     """Return where a URL leads, if the policy names it. Pure: nothing is looked up.
 
-    It says no early and replaces nothing: addresses, also one that the URL itself names, are judged
-    where they are connected to.
+    It says no early and replaces nothing: what a name leads to is judged where it is connected to.
+    An address that the URL itself names is judged here.
 
     Args:
         url: Absolute, at most 8192 characters, also in its canonical form. A fragment is dropped.

@@ -158,6 +158,15 @@ class FetchPolicy:
             if debts:
                 raise BoundaryError(*(f"FetchPolicy: {debt}" for debt in debts))
 
+    def is_on_this_machine(self, host: str, port: int) -> bool:
+        """Say whether a host is reached over loopback alone."""
+        ways = [way.range for way in self.internal if way.host == host and way.port == port]
+        return bool(ways) and all(network.is_loopback for network in ways)
+
+    def unread(self) -> list[str]:
+        """Return what is wrong with the secrets that it sends, one sentence each."""
+        return [*self.credentials_of.read(), *(self.proxy.unread() if self.proxy else ())]
+
     @cached_property
     def is_public(self) -> bool:
         """Say whether any host of the open internet is admitted."""
@@ -167,19 +176,24 @@ class FetchPolicy:
         """Refuse a target that the policy doesn't name.
 
         Raises:
-            Refused: ALLOWED, code "scheme_not_allowed", "host_not_allowed", "port_not_allowed" or
-                "metadata_endpoint".
+            Refused: ALLOWED, code "scheme_not_allowed", "host_not_allowed", "port_not_allowed",
+                "metadata_endpoint"; "address_not_allowed" where the host is an address that no
+                connection may go to.
         """
         if scheme not in self.schemes:
             raise _not_named(
                 "scheme_not_allowed", f"the scheme isn't one of {sorted(self.schemes)}"
             )
-        if host in METADATA_NAMES or packed(host) in METADATA:
+        raw = packed(host)
+        if host in METADATA_NAMES or raw in METADATA:
             raise _not_named("metadata_endpoint", "it is a cloud's metadata endpoint")
-        if any(way.host == host and way.port == port for way in self.internal):
-            return
-        if port not in self.open_ports:
+        is_inside = any(way.host == host and way.port == port for way in self.internal)
+        if not is_inside and port not in self.open_ports:
             raise _not_named("port_not_allowed", f"the port isn't one of {sorted(self.open_ports)}")
+        if raw is not None:  # nobody looks an address up: it is judged as it stands
+            self.judge(host, port, (host,))
+        if is_inside:
+            return
         if host in self.exact or host.partition(".")[2] in self.parents:
             return
         # A name without a dot is one of this machine's or its search domain's.
@@ -204,9 +218,9 @@ class FetchPolicy:
             if not good:
                 raise _not_named(
                     "address_not_allowed",
-                    "the name leads to an address that isn't in the open internet"
+                    "the host leads to an address that isn't in the open internet"
                     if not ways
-                    else "the name leads to an address outside the network that was declared",
+                    else "the host leads to an address outside the network that was declared",
                 )
         if not addresses:
             raise _not_named("address_not_allowed", "the name leads to no address")

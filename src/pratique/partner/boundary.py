@@ -80,9 +80,13 @@ class Partner(Boundary):
             raise BoundaryError("Partner(deadline=…, policy=…): a policy has its own deadline.")
         self.policy = policy or _policy(base, DEADLINE if deadline is None else deadline)
         try:
-            self.base = gate(base, self.policy).url.rstrip("/")
+            target = gate(base, self.policy)
         except Refused as refused:
             raise BoundaryError(f"Partner(base={base!r}): {refused.detail}.") from None
+        self.base = target.url.rstrip("/")
+        self._is_overheard = target.scheme != "https" and not self.policy.is_on_this_machine(
+            target.host, target.port
+        )
         if "?" in self.base:
             raise BoundaryError(f"Partner(base={base!r}) has a query: pass params= with each call.")
         host = urlsplit(self.base).hostname or ""
@@ -186,9 +190,13 @@ class Partner(Boundary):
         return _MENDS.get(obligation, super().mend(obligation))
 
     def prepare(self, store: Store | None) -> list[str]:  # noqa: ARG002  it needs none
-        """Read the credential."""
-        if self._bearer is None:
-            return []
+        """Read the secrets: the credential goes out over TLS, or not at all."""
+        debts = [f'Boundary "{self.name}": {debt}' for debt in self.policy.unread()]
+        if self._bearer is None or debts:
+            return debts
+        if self._is_overheard:
+            said = "would send its bearer over http, where anybody in between reads it"
+            return [f'Boundary "{self.name}" {said}. Ask over https, or leave bearer= out.']
         try:
             live = read_all(self._bearer)
         except BoundaryError as error:
