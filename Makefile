@@ -34,8 +34,9 @@ check: .venv/.check ## Lint, format, types, floors, house rules
 bench: .venv/.test ## Measure against the floor and against others, as ratios of one run
 	$(BIN)/python -m benchmarks $(ARGS)
 
-faults: .venv/.test ## Kill, cut the power, race: the long rounds (ROUNDS=100)
+faults: .venv/.test ## Kill, cut the power, race, fuzz: the long rounds (ROUNDS=100)
 	PRATIQUE_FAULT_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest tests/faults -m faults --timeout=3600 $(ARGS)
+	$(BIN)/python -m tests.faults.fuzz_gate --seconds $(ROUNDS)
 
 docs: .venv/.test ## Run every code block of the docs and look up every path that they name
 	$(BIN)/python -m pytest tests/docs $(ARGS)

@@ -26,7 +26,7 @@ from pratique.integrations.aiohttp import FetchConnector
 from pratique.integrations.httpx import AsyncFetchTransport, FetchTransport
 from pratique.integrations.requests import mount
 
-REQUESTS, ROUNDS = 300, 7
+REQUESTS, WARM, ROUNDS = 300, 20, 12
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -87,7 +87,8 @@ def cpu(work: Callable[[], None]) -> float:
 def by_httpx(url: str, **options: Any) -> float:
     """Measure httpx's sync client."""
     with httpx.Client(trust_env=False, **options) as client:
-        client.get(url)
+        for _ in range(WARM):
+            client.get(url)
         return cpu(lambda: [client.get(url).read() for _ in range(REQUESTS)] and None)
 
 
@@ -97,7 +98,8 @@ def by_requests(url: str, policy: FetchPolicy | None) -> float:
         session.trust_env = False
         if policy is not None:
             mount(session, policy)
-        session.get(url)
+        for _ in range(WARM):
+            session.get(url)
         return cpu(lambda: [session.get(url).content for _ in range(REQUESTS)] and None)
 
 
@@ -107,7 +109,8 @@ def by_async_httpx(url: str, policy: FetchPolicy | None) -> float:
     async def work() -> float:
         transport = AsyncFetchTransport(policy) if policy is not None else None
         async with httpx.AsyncClient(trust_env=False, transport=transport) as client:
-            await client.get(url)
+            for _ in range(WARM):
+                await client.get(url)
             begin = time.process_time()
             for _ in range(REQUESTS):
                 await client.get(url)
@@ -123,8 +126,8 @@ def by_aiohttp(url: str, policy: FetchPolicy | None) -> float:
         connector = FetchConnector(policy) if policy is not None else aiohttp.TCPConnector()
         async with aiohttp.ClientSession(connector=connector) as session:
             begin = 0.0
-            for number in range(REQUESTS + 1):
-                if number == 1:
+            for number in range(REQUESTS + WARM):
+                if number == WARM:
                     begin = time.process_time()
                 async with session.get(url) as answer:
                     await answer.read()
