@@ -4,10 +4,11 @@ import copy
 import pickle
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal, get_args
 
 import pytest
 
-from pratique import Proven, unsafe
+from pratique import Admitted, Proven, unsafe
 from pratique.core.refusal import BoundaryError
 from tests.shop import NOW, claim, plain_sqlite3, started
 
@@ -37,3 +38,12 @@ def test_vouching_owes_a_reason() -> None:
     with pytest.raises(BoundaryError):
         unsafe.vouch("x", reason=" ")
     assert unsafe.vouch("x", reason="reviewed").proofs == ()
+
+
+def test_the_action_is_an_object_where_it_is_not_said() -> None:
+    """Proven[T] is Proven[T, object], also at run time, where a door reads annotations."""
+    assert Proven[int] == Proven[int, object]
+    assert get_args(Proven[int, Literal["read"]]) == (int, Literal["read"])
+    assert get_args(Admitted[int, str, float]) == (int, str, float)
+    with pytest.raises(TypeError):
+        Proven[int, str, float]  # type: ignore[type-arg]

@@ -1,10 +1,16 @@
 """The value that comes out of a crossing, with its proofs."""
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
     from .boundary import Proof
+
+    A_co = TypeVarWithDefault("A_co", covariant=True, default=object)
+else:
+    A_co = TypeVar("A_co", covariant=True)
 
 T_co = TypeVar("T_co", covariant=True)
 E_co = TypeVar("E_co", covariant=True)
@@ -14,10 +20,14 @@ L_co = TypeVar("L_co", covariant=True)
 _SEAL: Final = object()  # core/crossing.py alone takes it
 
 
-class Proven(Generic[T_co]):
+class Proven(Generic[T_co, A_co]):
     """A value that crossed with every proof its boundary owes. Only a crossing makes one.
 
     It can't be pickled, copied or built by hand: a proof is of this crossing, at this time.
+
+    `Proven[Order, Literal["read"]]` also says for which action it was proven; `Proven[Order]` is
+    one for any, `Proven[Order, object]`: whoever reads takes it, and a write sink that names its
+    action doesn't.
     """
 
     __slots__ = ("_proofs", "_value", "crossing_id", "proven_at")
@@ -57,6 +67,14 @@ class Proven(Generic[T_co]):
     def __repr__(self) -> str:
         """Return the type and the crossing; the value may be personal."""
         return f"{type(self).__name__}[{type(self._value).__name__}]({self.crossing_id})"
+
+    if not TYPE_CHECKING:  # Python 3.11 knows no default of a type parameter
+
+        @classmethod
+        def __class_getitem__(cls, given: Any) -> Any:
+            """Return the type with its parameters; the action is `object` where it isn't said."""
+            is_one = cls is Proven and not isinstance(given, tuple)
+            return super().__class_getitem__((given, object) if is_one else given)
 
     def __reduce__(self) -> NoReturn:
         message = "a Proven is not picklable: what crossed another process is a claim again"
