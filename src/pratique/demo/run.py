@@ -12,11 +12,11 @@ from pratique.core.checklist import blast_radius, ten_questions
 from pratique.core.roots import Goal, minimal_sets
 from pratique.events import JsonLines
 
-from . import database
-from .attacks import ATTACKS, Attack
-from .guarded import declared
+from .payments import database
+from .payments.attacks import ATTACKS, Attack
+from .payments.guarded import declared
+from .payments.target import Target, body, signed
 from .processes import Processes
-from .target import Target, body, signed
 
 KINDS = ("vulnerable", "safer", "guarded")
 

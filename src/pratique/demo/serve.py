@@ -7,9 +7,9 @@ from typing import Any
 
 import uvicorn
 
-from .guarded import guarded
-from .provider import provider
-from .twins import safer, vulnerable
+from .payments.guarded import guarded
+from .payments.provider import provider
+from .payments.twins import safer, vulnerable
 
 
 def main() -> None:

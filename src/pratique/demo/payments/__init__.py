@@ -1,0 +1,1 @@
+"""A payment webhook: a provider, the guarded API and two unguarded twins."""
