@@ -1,6 +1,7 @@
 """The door: it starts in every host or refuses in every host, caps what it reads, documents its refusals."""
 
 import asyncio
+import json
 import socket
 import subprocess
 import sys
@@ -83,14 +84,14 @@ def test_uvicorn_exits_where_a_debt_is_left(tmp_path: Path, secret: str) -> None
         sys.executable,
         "-m",
         "pratique.demo.serve",
+        "payments",
         "guarded",
         "0",
-        str(tmp_path / "x.db"),
-        "http://127.0.0.1:9",
     ]
+    told = {"path": str(tmp_path / "x.db"), "provider": "http://127.0.0.1:9", "secret": secret}
     ran = subprocess.run(
         command,
-        env={"DEMO_SECRET": secret, "PATH": "/usr/bin"},
+        env={"DEMO_SETTINGS": json.dumps(told), "PATH": "/usr/bin"},
         capture_output=True,
         timeout=30,
         check=False,

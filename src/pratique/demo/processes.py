@@ -1,17 +1,22 @@
 """Starts the demonstration's processes on loopback, waits until they answer, and ends them."""
 
+import json
 import os
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import httpx
 
 READY_SECONDS = 30
+END_SECONDS = 3
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
 class Processes:
@@ -20,14 +25,43 @@ class Processes:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._running: list[subprocess.Popen[bytes]] = []
+        self._given: set[int] = set()
+        self._lock = Lock()
 
-    def start(self, kind: str, secret: str, provider: str, *, database: str) -> str | None:
-        """Start one; return its URL, or None where it refused to start."""
-        port = _free_port()
-        path = str(self.folder / database)
+    def port(self) -> int:
+        """Return a port that is free, and given to nobody else here."""
+        with self._lock:
+            while True:
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", 0))
+                    port: int = probe.getsockname()[1]
+                if port not in self._given:
+                    self._given.add(port)
+                    return port
+
+    def start(
+        self,
+        scenario: str,
+        kind: str,
+        settings: Mapping[str, Any],
+        *,
+        port: int | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> str | None:
+        """Start one; return its URL, or None where it refused to start.
+
+        Args:
+            scenario: Its folder's name.
+            kind: Which of the scenario's parties.
+            settings: What it is told, secrets included: in its environment, not in its arguments.
+            port: By default any that is free.
+            environment: Beside ours, from which proxies are left out.
+        """
+        port = port or self.port()
+        inherited = {k: v for k, v in os.environ.items() if k.lower() not in _PROXIES}
         process = subprocess.Popen(
-            [sys.executable, "-m", "pratique.demo.serve", kind, str(port), path, provider],
-            env={**os.environ, "DEMO_SECRET": secret},
+            [sys.executable, "-m", "pratique.demo.serve", scenario, kind, str(port)],
+            env={**inherited, **(environment or {}), "DEMO_SETTINGS": json.dumps(settings)},
             stderr=subprocess.DEVNULL,
         )
         self._running.append(process)
@@ -57,13 +91,7 @@ class Processes:
             process.terminate()
         for process in self._running:
             try:
-                process.wait(5)
+                process.wait(END_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+                process.wait()

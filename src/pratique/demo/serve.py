@@ -1,28 +1,16 @@
-"""One process of the demonstration; its secret comes in the environment."""
+"""One process of the demonstration; what it is told comes in the environment."""
 
+import json
 import os
 import sys
-from collections.abc import Callable
-from typing import Any
-
-import uvicorn
-
-from .payments.guarded import guarded
-from .payments.provider import provider
-from .payments.twins import safer, vulnerable
+from importlib import import_module
 
 
 def main() -> None:
-    """Serve one of the four on loopback."""
-    kind, port, path, source = sys.argv[1:5]
-    secret = os.environ["DEMO_SECRET"]
-    made: dict[str, Callable[[], Any]] = {
-        "provider": provider,
-        "vulnerable": lambda: vulnerable(path, secret, source),
-        "safer": lambda: safer(path, secret, source),
-        "guarded": lambda: guarded(path, secret, source),
-    }
-    uvicorn.run(made[kind](), host="127.0.0.1", port=int(port), log_level="critical")
+    """Serve one party of one scenario on loopback."""
+    scenario, kind, port = sys.argv[1:4]
+    settings = json.loads(os.environ["DEMO_SETTINGS"])
+    import_module(f"pratique.demo.{scenario}.parties").serve(kind, int(port), settings)
 
 
 if __name__ == "__main__":

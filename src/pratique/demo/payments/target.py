@@ -47,7 +47,7 @@ class Target:
     def __init__(self, kind: str, url: str, path: Path, secret: str, provider: str) -> None:
         self.kind, self.url, self.path, self.secret = kind, url, path, secret
         self._client = httpx.Client(trust_env=False, timeout=20)
-        self._provider = provider
+        self.provider = provider
         self.answers: list[httpx.Response] = []
         self.unanswered = 0
 
@@ -62,7 +62,7 @@ class Target:
             "livemode": True,
             "metadata": {"subscriptionId": f"sub_{number}", "userId": f"user_{number}"},
         }
-        self._client.post(f"{self._provider}/_invoices", json={**invoice, **changes})
+        self._client.post(f"{self.provider}/_invoices", json={**invoice, **changes})
 
     def send(self, *deliveries: Delivery) -> None:
         """Send one after the other, each on its own connection: a 500 closes the one before it."""
