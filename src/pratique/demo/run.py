@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .payments.play import play as payments
+from .preview.play import play as preview
 from .processes import Processes
 from .table import Scenario
 
-SCENARIOS: tuple[Callable[[Processes], Scenario], ...] = (payments,)
+SCENARIOS: tuple[Callable[[Processes], Scenario], ...] = (payments, preview)
 
 
 def run_demo(*, keep_serving: bool) -> int:

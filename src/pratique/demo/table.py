@@ -63,7 +63,7 @@ class Scenario:
         return bool(self.rows) and all(row.sound[place] is True for row in self.rows)
 
     def print_table(self) -> None:
-        """Print every row, then the notes."""
+        """Print every row, then the notes, and what isn't there."""
         print(f"\n{self.title}\n")
         head = "".join(f"{kind:<12}" for kind in KINDS)
         print(f"{'':<7}{'what is sent':<53}{head}stopped by")
@@ -72,6 +72,8 @@ class Scenario:
             print(f"{row.id:<7}{row.title:<53}{cells}{row.stopped}")
         for note in self.notes:
             print(note)
+        for name, why in self.left_out.items():
+            print(f"{name} isn't sent: {why}.")
 
     def print_totals(self) -> None:
         """Print one line for each API."""

@@ -1,0 +1,1 @@
+"""A URL preview: a guarded API and two unguarded twins, a hostile site, a canary."""
