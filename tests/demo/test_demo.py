@@ -1,28 +1,64 @@
-"""The demonstration ends by itself, and its exit code says whether the guarded API held."""
+"""The demonstration ends by itself, and its exit code says whether the guarded APIs held."""
 
+import re
 import subprocess
 import sys
 
 import pytest
 
+from pratique.demo.table import Row, Scenario
+
+TOTAL = re.compile(
+    r"^(\w+): (\d+) of (\d+) attacks succeeded, (\d+) honest deliveries wrong$", re.MULTILINE
+)
+LEAST = {"Payment webhook": 39, "Image fetch": 31, "A partner's risk score": 29}
+"""How many attacks each scenario sends, at the least."""
+
 
 @pytest.mark.slow
-def test_the_guarded_api_holds_where_the_guide_s_two_handlers_do_not() -> None:
+@pytest.mark.timeout(240)
+def test_the_guarded_apis_hold_where_their_twins_do_not() -> None:
     """Every attack is stopped and everything honest goes through; the twins show that the attacks are real."""
     ran = subprocess.run(
         [sys.executable, "-m", "pratique", "demo"],
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=220,
         check=False,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "guarded: 0 of" in ran.stdout
-    assert "0 honest deliveries wrong" in ran.stdout.split("guarded: ")[1]
-    tricked = {
-        line.split(":")[0]: int(line.split()[1])
-        for line in ran.stdout.splitlines()
-        if " attacks succeeded" in line
-    }
-    assert tricked["vulnerable"] > tricked["safer"] > 10
+    assert "guarded     TRICKED" not in ran.stdout
+    end = ran.stdout[ran.stdout.rindex("Payment webhook") :]
+    for title, least in LEAST.items():
+        totals = {
+            kind: (int(tricked), int(sent), int(wrong))
+            for kind, tricked, sent, wrong in TOTAL.findall(end[end.index(title) :])[:3]
+        }
+        assert list(totals) == ["vulnerable", "safer", "guarded"]
+        assert totals["guarded"][0] == totals["guarded"][2] == 0
+        assert totals["guarded"][1] >= least
+        assert totals["vulnerable"][0] > totals["safer"][0] >= 10, title
+    for boundary in ("payments", "previews", "risk"):
+        assert f'declarations of the boundary "{boundary}"' in ran.stdout
+        assert f'Blast radius of "{boundary}"' in ran.stdout
     assert "If the endpoint secret leaks" in ran.stdout
+    assert "Nothing left the loopback interface" in ran.stdout
+
+
+def scenario(*guarded: bool | None, id: str = "FT-01") -> Scenario:
+    """Return a scenario whose guarded API did that."""
+    rows = [Row(id, "an attack", [False, True, sound]) for sound in guarded]
+    return Scenario("A scenario", rows, [], {}, lambda: None)
+
+
+@pytest.mark.parametrize("guarded", [(False,), (True, False), (None,), ()])
+@pytest.mark.parametrize("id", ["FT-01", "H-1"])
+def test_one_row_decides_the_exit_code(guarded: tuple[bool | None, ...], id: str) -> None:
+    """One attack that succeeds, one honest delivery that is lost, one not asked, no row at all: not held."""
+    assert not scenario(*guarded, id=id).has_held
+
+
+@pytest.mark.parametrize("id", ["FT-01", "H-1"])
+def test_a_sound_guarded_api_has_held(id: str) -> None:
+    """The twin: every row is sound, whatever the other two APIs did."""
+    assert scenario(True, True, id=id).has_held

@@ -35,7 +35,7 @@ def demo(
         bool, typer.Option("--serve", help="Keep the processes running until Ctrl-C.")
     ] = False,
 ) -> None:
-    """Send honest deliveries and attacks to a guarded API and its two unguarded twins."""
+    """Attack a webhook, a preview and a risk score: guarded APIs, and their unguarded twins."""
     from pratique.demo import run_demo
 
     raise typer.Exit(run_demo(keep_serving=serve))

@@ -1,4 +1,4 @@
-"""A provider, a guarded API and two unguarded twins, as real processes under attack."""
+"""Three scenarios: a guarded API and two unguarded twins each, as real processes under attack."""
 
 from .run import run_demo
 

@@ -4,14 +4,16 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from .payments.play import play as payments
 from .preview.play import play as preview
 from .processes import Processes
+from .risk.play import play as risk
 from .table import Scenario
 
-SCENARIOS: tuple[Callable[[Processes], Scenario], ...] = (payments, preview)
+SCENARIOS: tuple[Callable[[Processes], Scenario], ...] = (payments, preview, risk)
 
 
 def run_demo(*, keep_serving: bool) -> int:
@@ -19,11 +21,12 @@ def run_demo(*, keep_serving: bool) -> int:
     begin = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, Processes(Path(folder)) as processes:
         played: list[Scenario] = []
-        for play in SCENARIOS:
-            scenario = play(processes)
-            scenario.print_table()
-            scenario.print_totals()
-            played.append(scenario)
+        # Each has processes of its own, and much of it is waiting for deadlines.
+        with ThreadPoolExecutor(len(SCENARIOS)) as pool:
+            for playing in [pool.submit(play, processes) for play in SCENARIOS]:
+                played.append(playing.result())
+                played[-1].print_table()
+                played[-1].print_totals()
         for scenario in played:
             scenario.review()
         print_end(played, time.monotonic() - begin)

@@ -3,7 +3,7 @@
 import json
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Lock, Thread
 from typing import Any, Final
@@ -31,7 +31,7 @@ class Seen(msgspec.Struct):
 Answer = Callable[[socket.socket, Seen], None]
 """Writes whatever it likes."""
 Script = dict[str, Any]
-"""What the runner says that the next answers are."""
+"""What the runner says that the next answers are; "certificate" in it is shown instead."""
 
 
 class Wire:
@@ -49,7 +49,7 @@ class Wire:
     def __init__(
         self, port: int, answer: Answer, *, token: str, certificate: Path | None = None
     ) -> None:
-        self.certificate = certificate
+        self._certificate = certificate
         self.script: Script = {}
         self._answer = answer
         self._token = token
@@ -83,9 +83,10 @@ class Wire:
 
     def _wrapped(self, connection: socket.socket) -> ssl.SSLSocket:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        if self.certificate is None:
+        certificate = self.script.get("certificate") or self._certificate
+        if certificate is None:
             raise ConnectionError("nothing here speaks TLS")
-        context.load_cert_chain(self.certificate)
+        context.load_cert_chain(certificate)
         return context.wrap_socket(connection, server_side=True)
 
     def _read(self, connection: socket.socket, seen: Seen) -> None:
@@ -112,22 +113,28 @@ class Wire:
             if seen.target.startswith("/_seen"):
                 self._seen = []
         if seen.target.startswith("/_script"):
-            self.script = json.loads(seen.text.partition("\n\n")[2])
-        connection.sendall(reply(msgspec.json.encode(found), Content_Type="application/json"))
+            self.script = json.loads(seen.text.partition("\n\n")[2].encode("latin-1"))
+        connection.sendall(reply(msgspec.json.encode(found)))
         return True
 
 
-def reply(content: bytes = b"", status: int = 200, **fields: str) -> bytes:
-    """Return an answer; a keyword `Content_Type` names the field Content-Type, "" leaves it out."""
+def reply(
+    content: bytes = b"", status: int = 200, *, fields: Mapping[str, str] | None = None
+) -> bytes:
+    """Return an answer: html, with its length, the last one on its connection.
+
+    Args:
+        content: What it holds.
+        status: Of RFC 9110 §15.
+        fields: Further header fields, or others in the place of those.
+    """
     told = {
-        "Content_Type": "text/html",
-        "Content_Length": str(len(content)),
+        "Content-Type": "text/html",
+        "Content-Length": str(len(content)),
         "Connection": "close",
-        **fields,
+        **(fields or {}),
     }
-    lines = "".join(
-        f"{name.replace('_', '-')}: {value}\r\n" for name, value in told.items() if value
-    )
+    lines = "".join(f"{name}: {value}\r\n" for name, value in told.items())
     return f"HTTP/1.1 {status} X\r\n{lines}\r\n".encode("latin-1") + content
 
 

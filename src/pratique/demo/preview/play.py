@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pratique.demo.certificates import Authority
 from pratique.demo.processes import Processes
+from pratique.demo.remote import Remote
 from pratique.demo.review import print_blast_radius, print_questions
 from pratique.demo.table import GUARDED, KINDS, Row, Scenario, stopped_by
 
@@ -76,7 +77,9 @@ def _played(processes: Processes, certificate: Path, kind: str) -> _Played:
         "certificate": str(certificate),
         "table": str(path.with_suffix(".names")),
     }
-    others = tuple(processes.start("preview", one, settings) or "" for one in ("site", "canary"))
+    site, canary = (
+        Remote(processes.start("preview", one, settings), token) for one in ("site", "canary")
+    )
 
     def started(port: int, **environment: str) -> Target:
         target = Target(
@@ -84,8 +87,8 @@ def _played(processes: Processes, certificate: Path, kind: str) -> _Played:
             f"http://127.0.0.1:{port}",
             told,
             table=path.with_suffix(".names"),
-            others=(others[0], others[1]),
-            token=token,
+            site=site,
+            canary=canary,
         )
         target.name({})
         believed = {"SSL_CERT_FILE": str(certificate.with_name("ca.pem")), **environment}
@@ -100,10 +103,13 @@ def _played(processes: Processes, certificate: Path, kind: str) -> _Played:
     for number, attack in enumerate(ATTACKS):
         _attack(played, target, attack, number)
     target.close()
-    proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), others[1])
+    proxies = dict.fromkeys(
+        ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), f"http://127.0.0.1:{canary.port}"
+    )
     target = started(processes.port(), **proxies)
     _attack(played, target, PROXIED, len(ATTACKS))
-    target.close()
+    for party in (target, site, canary):
+        party.close()
     return played
 
 

@@ -16,6 +16,7 @@ DRIPS = 200
 PAUSE = 0.1
 """Seconds between two drips."""
 BOMB = gzip.compress(b"A" * 60_000_000, 6)
+GZIP = {"Content-Encoding": "gzip"}
 Trick = Callable[[socket.socket, Seen, str], None]
 
 
@@ -26,11 +27,11 @@ def site(connection: socket.socket, seen: Seen) -> None:
 
 
 def _page(connection: socket.socket, _: Seen, __: str) -> None:
-    connection.sendall(reply(HONEST.encode(), Content_Type="text/html; charset=utf-8"))
+    connection.sendall(reply(HONEST.encode(), fields={"Content-Type": "text/html; charset=utf-8"}))
 
 
 def _packed(connection: socket.socket, _: Seen, __: str) -> None:
-    connection.sendall(reply(gzip.compress(HONEST.encode()), Content_Encoding="gzip"))
+    connection.sendall(reply(gzip.compress(HONEST.encode()), fields=GZIP))
 
 
 def _redirect(connection: socket.socket, seen: Seen, rest: str) -> None:
@@ -38,20 +39,20 @@ def _redirect(connection: socket.socket, seen: Seen, rest: str) -> None:
     status, hops, url = rest.split("/", 2)
     left = int(hops) - 1
     where = f"https://{seen.host}/to/{status}/{left}/{url}" if left else unquote(url)
-    connection.sendall(reply(status=int(status), Location=where))
+    connection.sendall(reply(status=int(status), fields={"Location": where}))
 
 
 def _big(connection: socket.socket, seen: Seen, _: str) -> None:
-    connection.sendall(reply(Content_Length=str(PIECE * POURED)))
+    connection.sendall(reply(fields={"Content-Length": str(PIECE * POURED)}))
     pour(connection, seen, b"A" * PIECE, times=POURED)
 
 
 def _bomb(connection: socket.socket, _: Seen, __: str) -> None:
-    connection.sendall(reply(BOMB, Content_Encoding="gzip"))
+    connection.sendall(reply(BOMB, fields=GZIP))
 
 
 def _drip(connection: socket.socket, _: Seen, __: str) -> None:
-    connection.sendall(reply(Content_Length=str(DRIPS)))
+    connection.sendall(reply(fields={"Content-Length": str(DRIPS)}))
     for _count in range(DRIPS):
         connection.sendall(b"A")
         time.sleep(PAUSE)
@@ -73,7 +74,7 @@ def _slow_fields(connection: socket.socket, _: Seen, __: str) -> None:
 
 def _typed(connection: socket.socket, _: Seen, rest: str) -> None:
     """/typed/image/svg+xml: a page that says it is of that type."""
-    connection.sendall(reply(b"<script>1</script>", Content_Type=rest))
+    connection.sendall(reply(b"<script>1</script>", fields={"Content-Type": rest}))
 
 
 TRICKS: dict[str, Trick] = {

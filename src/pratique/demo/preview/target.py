@@ -6,10 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
-import msgspec
 
 from pratique.demo.network import Answers, write
-from pratique.demo.wire import Seen
+from pratique.demo.remote import Remote
 
 from .told import IMAGES, PARTNER, WIKI, Told, previews
 
@@ -38,31 +37,31 @@ class Target:
         url: Its own.
         told: What it was told.
         table: The file of its names.
-        others: The site's and the canary's URL.
-        token: For those two.
+        site: Behind every public name.
+        canary: At every other address.
     """
 
     def __init__(
-        self, kind: str, url: str, told: Told, *, table: Path, others: tuple[str, str], token: str
+        self, kind: str, url: str, told: Told, *, table: Path, site: Remote, canary: Remote
     ) -> None:
         self.kind, self.url, self.told = kind, url, told
-        self.site, self.canary = others
         self.answers: list[httpx.Response] = []
         self.unanswered = 0
-        self._table, self._token = table, token
+        self._table, self._site, self._canary = table, site, canary
+        self._port = int(url.rpartition(":")[2])
         self._client = httpx.Client(trust_env=False, timeout=PATIENCE)
 
     def name(self, changed: Mapping[str, Answers]) -> None:
         """Write the table of names anew; whoever waits for a name that hung is let go."""
-        site, own = _port(self.site), _port(self.url)
+        site, own = self._site.port, self._port
         ways = {f"{address}:{port}": site for address in PUBLIC.values() for port in (80, 443)}
-        ways |= {f"{INSIDE}:443": site, f"127.0.0.1:{own}": own, "*": _port(self.canary)}
+        ways |= {f"{INSIDE}:443": site, f"127.0.0.1:{own}": own, "*": self._canary.port}
         write(self._table, names={**NAMES, **changed}, ways=ways)
 
     def spelt(self, url: str) -> str:
         """Return a URL with this world's ports in the places of its braces."""
         marked = Path(self.told.path).with_suffix(".marker")
-        return url.format(canary=_port(self.canary), own=_port(self.url), file=marked)
+        return url.format(canary=self._canary.port, own=self._port, file=marked)
 
     def post(self, path: str, body: object, *, user: str) -> None:
         """Send one request, as a user who is logged in."""
@@ -91,14 +90,9 @@ class Target:
         """Read back the previews of a user."""
         return previews(Path(self.told.path), user)
 
-    def seen(self, of: str) -> list[Seen]:
-        """Return what the site or the canary has seen since it was asked last."""
-        answer = self._client.get(f"{of}/_seen/{self._token}")
-        return msgspec.json.decode(answer.content, type=list[Seen])
-
     def trouble(self, user: str) -> list[str]:
         """Say what happened that never may, whatever was asked for. Empty: nothing did."""
-        hits, fetched = self.seen(self.canary), self.seen(self.site)
+        hits, fetched = self._canary.seen(), self._site.seen()
         texts = [answer.text for answer in self.answers] + self.stored(user)
         found = ["the canary was hit"] * bool(hits)
         found += ["a secret came out"] * any(self.told.marker in text for text in texts)
@@ -114,14 +108,10 @@ class Target:
     def forget(self) -> None:
         """Begin anew: nothing was seen, nothing answered."""
         self.answers, self.unanswered = [], 0
-        self.seen(self.site)
-        self.seen(self.canary)
+        self._site.seen()
+        self._canary.seen()
         self.name({})
 
     def close(self) -> None:
         """Let go of the connections."""
         self._client.close()
-
-
-def _port(url: str) -> int:
-    return int(url.rpartition(":")[2])

@@ -1,0 +1,1 @@
+"""A partner that scores orders: is its word the decision?"""
