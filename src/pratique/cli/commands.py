@@ -36,7 +36,7 @@ def demo(
     ] = False,
 ) -> None:
     """Attack a webhook, a preview and a risk score: guarded APIs, and their unguarded twins."""
-    from pratique.demo import run_demo
+    from pratique.demo.run import run_demo
 
     raise typer.Exit(run_demo(keep_serving=serve))
 

@@ -12,10 +12,9 @@ from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 
-import httpx
-
 READY_SECONDS = 30
 END_SECONDS = 3
+PAUSE = 0.02
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
@@ -65,15 +64,14 @@ class Processes:
             stderr=subprocess.DEVNULL,
         )
         self._running.append(process)
-        url = f"http://127.0.0.1:{port}"
         end = time.monotonic() + READY_SECONDS
         while time.monotonic() < end and process.poll() is None:
             try:
-                httpx.get(f"{url}/_ready", trust_env=False)
-            except httpx.TransportError:
-                time.sleep(0.05)
+                socket.create_connection(("127.0.0.1", port)).close()
+            except OSError:
+                time.sleep(PAUSE)
             else:
-                return url
+                return f"http://127.0.0.1:{port}"
         return None
 
     def __enter__(self) -> Self:

@@ -105,7 +105,7 @@ class Wire:
         seen.text = head.decode("latin-1") + "\n\n" + content.decode("latin-1")
 
     def _is_of_the_runner(self, connection: socket.socket, seen: Seen) -> bool:
-        if seen.target not in ("/_ready", f"/_seen/{self._token}", f"/_script/{self._token}"):
+        if seen.target not in (f"/_seen/{self._token}", f"/_script/{self._token}"):
             return False
         with self._lock:
             self._seen = [one for one in self._seen if one is not seen]

@@ -14,7 +14,6 @@ from pratique.integrations.fastapi import endpoint, guard
 from pratique.webhook import Event, Webhook, providers
 
 from .database import connect, crash_due
-from .twins import ready
 
 PRICE = 2900
 """Cents: the price of the plan, from our own state."""
@@ -89,5 +88,4 @@ def guarded(path: str, secret: str, provider: str) -> FastAPI:
     perimeter, payments = declared(path, secret, provider)
     app = guard(FastAPI(), perimeter)
     app.post("/api/webhooks/payment")(endpoint(payments))
-    app.get("/_ready")(ready)
     return app

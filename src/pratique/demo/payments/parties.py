@@ -1,22 +1,26 @@
-"""Which application each process of this scenario serves."""
+"""What each process of this scenario serves."""
 
-from collections.abc import Callable
 from typing import Any
 
 import uvicorn
-
-from .guarded import guarded
-from .provider import provider
-from .twins import safer, vulnerable
 
 
 def serve(kind: str, port: int, settings: dict[str, str]) -> None:
     """Serve one of the four on loopback."""
     told = (settings.get("path", ""), settings.get("secret", ""), settings.get("provider", ""))
-    made: dict[str, Callable[[], Any]] = {
-        "provider": provider,
-        "vulnerable": lambda: vulnerable(*told),
-        "safer": lambda: safer(*told),
-        "guarded": lambda: guarded(*told),
-    }
-    uvicorn.run(made[kind](), host="127.0.0.1", port=port, log_level="critical")
+    uvicorn.run(_application(kind, *told), host="127.0.0.1", port=port, log_level="critical")
+
+
+def _application(kind: str, path: str, secret: str, provider: str) -> Any:
+    # A process imports what it serves, and nothing else: there are many of them.
+    if kind == "provider":
+        from .provider import provider as invoices
+
+        return invoices()
+    if kind == "guarded":
+        from .guarded import guarded
+
+        return guarded(path, secret, provider)
+    from .twins import safer, vulnerable
+
+    return {"vulnerable": vulnerable, "safer": safer}[kind](path, secret, provider)

@@ -18,9 +18,6 @@ def provider() -> Starlette:
             return JSONResponse({"error": "no such invoice"}, status_code=404)
         return JSONResponse(invoice)
 
-    async def ready(_request: Request) -> Response:
-        return JSONResponse({})
-
     async def write(request: Request) -> Response:
         invoice: dict[str, Any] = await request.json()
         invoices[invoice["id"]] = invoice
@@ -30,6 +27,5 @@ def provider() -> Starlette:
         routes=[
             Route("/v1/invoices/{invoice}", read),
             Route("/_invoices", write, methods=["POST"]),
-            Route("/_ready", ready),
         ]
     )

@@ -15,11 +15,6 @@ UPGRADE = (
 )
 
 
-def ready() -> dict[str, bool]:
-    """Answer the runner."""
-    return {"ready": True}
-
-
 def vulnerable(path: str, _secret: str, _provider: str) -> FastAPI:
     """Return the API whose handler believes the event."""
     app = FastAPI()
@@ -35,7 +30,6 @@ def vulnerable(path: str, _secret: str, _provider: str) -> FastAPI:
                 raise RuntimeError("the process dies after the update")
         return JSONResponse({"ok": True})
 
-    app.get("/_ready")(ready)
     return app
 
 
@@ -72,7 +66,6 @@ def safer(path: str, secret: str, provider: str) -> FastAPI:
         db.execute("INSERT INTO seen VALUES (?)", (event["id"],))
         return JSONResponse({"ok": True})
 
-    app.get("/_ready")(ready)
     return app
 
 

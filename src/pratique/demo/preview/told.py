@@ -65,10 +65,6 @@ def with_endpoints(app: FastAPI, told: Told, *, fetch: Fetch, send: Send) -> Fas
         # Reachable from this machine alone, its makers think: so it asks for nothing.
         return JSONResponse({"report": told.marker})
 
-    @app.get("/_ready")
-    async def ready() -> JSONResponse:
-        return JSONResponse({})
-
     return app
 
 

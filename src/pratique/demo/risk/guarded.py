@@ -15,7 +15,6 @@ from pratique.partner import Partner
 from pratique.partner.call import Call
 
 from .orders import BASE, connect
-from .twins import ready
 
 DEADLINE = timedelta(seconds=2)
 """Short, so that the table is done soon."""
@@ -78,5 +77,4 @@ def guarded(path: str, key: str) -> FastAPI:
         db.close()
         return JSONResponse({"state": state, "note": said.value.note})
 
-    app.get("/_ready")(ready)
     return app

@@ -9,11 +9,6 @@ from .orders import BASE, COLUMNS, connect
 MIDDLING_SECONDS = 2
 
 
-def ready() -> dict[str, bool]:
-    """Answer the runner."""
-    return {"ready": True}
-
-
 def vulnerable(path: str, key: str) -> FastAPI:
     """Return the API for which the partner's word is the decision (the guide, section 10)."""
     app = FastAPI()
@@ -40,7 +35,6 @@ def vulnerable(path: str, key: str) -> FastAPI:
         db.close()
         return JSONResponse({"state": columns["state"], "note": said.get("note", "")})
 
-    app.get("/_ready")(ready)
     return app
 
 
@@ -70,5 +64,4 @@ def safer(path: str, key: str) -> FastAPI:
         db.close()
         return JSONResponse({"state": state, "note": note})
 
-    app.get("/_ready")(ready)
     return app
