@@ -165,6 +165,8 @@ class Fetch(Boundary):
                 ),
             ),
             facts={
+                "outbound": f"the URL says where to go, and the policy where it may: {hosts}",
+                "forwarded": "no header of ours is made from a claim",
                 "internal": "; ".join(
                     f"{way.host}:{way.port} in {way.network}: {way.reason}"
                     for way in policy.internal
