@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from .boundary import Boundary, Declaration
-from .obligation import ALLOWED, AUTHENTIC, CONFIRMED, FRESH, LINKED, UNIQUE, VALID, Obligation
+from .obligation import ALLOWED, AUTHENTIC, CONFIRMED, FRESH, LINKED, UNIQUE, Obligation, named
 from .roots import every_root, thief_can
 
 QUESTIONS: Final = (
@@ -60,7 +60,7 @@ def ten_questions(boundary: Boundary) -> tuple[Answered, ...]:
         _fact(declared, "outbound"),
         _fact(declared, "forwarded"),
         "; ".join(f"owner of {root}: {can}" for root, can in blast_radius(boundary)),
-        _open(declared),
+        _open(boundary, declared),
     )
     return tuple(
         Answered(number, question, _status(boundary, text), text or "not declared here")
@@ -126,7 +126,7 @@ def _fact(declared: Sequence[Declaration], name: str) -> str:
     return "; ".join(dict.fromkeys(d.facts[name] for d in declared if name in d.facts))
 
 
-def _open(declared: Sequence[Declaration]) -> str:
+def _open(boundary: Boundary, declared: Sequence[Declaration]) -> str:
     waived = [
         f"{declaration.name}: {waiver.obligation} waived until {waiver.until} by {waiver.owner} "
         f"({waiver.reason}; bound: {waiver.bound})"
@@ -135,5 +135,5 @@ def _open(declared: Sequence[Declaration]) -> str:
     ]
     return (
         "; ".join(waived)
-        or f"nothing is waived; each of {', '.join(VALID.__class__)} that is owed has a proof"
+        or f"nothing is waived; {', '.join(named(boundary.owed_bits))}: each has a proof"
     )
