@@ -15,8 +15,8 @@ from .boundary import Boundary
 from .claim import Claim, Fields
 from .crossing import Crossing
 from .drive import World, drive
-from .event import Record, Sink
-from .question import Question
+from .event import Outcome, Record, Sink
+from .question import Flow, Question
 from .recorder import LoggerSink, Recorder, outcome_of
 from .refusal import BoundaryError, Refused
 from .store import Store
@@ -24,6 +24,7 @@ from .threads import Tally
 from .watcher import Watcher
 
 B = TypeVar("B", bound=Boundary)
+T = TypeVar("T")
 W = TypeVar("W", bound=Watcher)
 _NO_FIELDS: Final = Fields()
 DEADLINE: Final = timedelta(seconds=10)
@@ -211,6 +212,32 @@ class Perimeter:
         """Let a claim cross, on the event loop. See `admit`."""
         crossing = self._cross(boundary, claim)
         return await adrive(boundary.flow(crossing), crossing, self._world)
+
+    def carry(self, boundary: Boundary, claim: Claim, flow_of: Callable[[Crossing], Flow[T]]) -> T:
+        """Let a claim cross by one of a boundary's flows; what is done then is up to the caller.
+
+        Args:
+            boundary: Declared here.
+            claim: What came.
+            flow_of: (crossing) -> the flow, which mints.
+
+        Raises:
+            Refused: it doesn't cross.
+            BoundaryError: the perimeter hasn't started.
+        """
+        crossing = self._cross(boundary, claim)
+        found = drive(flow_of(crossing), crossing, self._world)
+        self.recorder.emit(crossing.record(Outcome.PROVEN), sample=False)
+        return found
+
+    async def acarry(
+        self, boundary: Boundary, claim: Claim, flow_of: Callable[[Crossing], Flow[T]]
+    ) -> T:
+        """Do the same on the event loop."""
+        crossing = self._cross(boundary, claim)
+        found = await adrive(flow_of(crossing), crossing, self._world)
+        self.recorder.emit(crossing.record(Outcome.PROVEN), sample=False)
+        return found
 
     def refuse(self, boundary: Boundary, refused: Refused) -> Refused:
         """Record a refusal of the door itself: there was no claim yet (a size, a slow sender).

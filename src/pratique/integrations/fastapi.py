@@ -6,10 +6,11 @@ from fastapi import FastAPI
 
 from pratique.core.perimeter import Perimeter
 
+from .fastapi_client import called, owned
 from .starlette import BOUNDARY, endpoint
 from .starlette import guard as _guard
 
-__all__ = ["endpoint", "guard"]
+__all__ = ["called", "endpoint", "guard", "owned"]
 
 A = TypeVar("A", bound=FastAPI)
 _REFUSALS: Final = {

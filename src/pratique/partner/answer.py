@@ -8,10 +8,11 @@ import msgspec
 from msgspec.inspect import Field, StructType, Type, type_info
 
 from pratique.core.obligation import VALID
+from pratique.core.proofs.valid import MAX_DEPTH, count, members
 from pratique.core.refusal import BoundaryError, Refused
 
 from .drift import MOST_CHARACTERS, WITH_FIELDS, UnknownFields, surplus_of
-from .exact import MAX_DEPTH, count, exactly, members
+from .exact import exactly
 
 T = TypeVar("T")
 KNOWN: Final = 512

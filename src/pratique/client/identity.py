@@ -1,0 +1,185 @@
+"""Who a client is: proven by a session of ours. What it says of itself is never asked."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any, Final, Protocol
+
+from pratique.core.access import Asker
+from pratique.core.boundary import Proof
+from pratique.core.claim import Claim, Fields
+from pratique.core.crossing import Crossing
+from pratique.core.obligation import AUTHENTIC, FRESH
+from pratique.core.proofs.fresh import require_fresh
+from pratique.core.question import Flow, Lookup
+from pratique.core.refusal import BoundaryError, Refused
+from pratique.core.roots import CLOCK, OWN_CODE, Root, RootKind, ways
+
+MAX_COOKIE: Final = 4096
+"""Bytes of one cookie, RFC 6265 §6.1."""
+MIN_TOKEN: Final = 22
+"""Characters of a session's token: 128 bits in base64url. Source: OWASP ASVS 5.0 §7.2.3."""
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_NEVER_AHEAD: Final = timedelta(seconds=60)
+_UNAUTHENTICATED: Final = 401
+
+
+class Identity(Protocol):
+    """How a client boundary learns who calls."""
+
+    def prove(self, crossing: Crossing, *, session: object) -> Flow[object]:
+        """Discharge `authentic` and `fresh`, and return the subject; Refused where it can't."""
+        ...
+
+    def proofs(self) -> Sequence[Proof]:
+        """Return what `authentic` and `fresh` rest on."""
+        ...
+
+    def read(self) -> list[str]:
+        """Read what it needs; return what is wrong with it, one sentence each."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What we keep of a session, as it is now.
+
+    Args:
+        subject: Whose it is: our user's key.
+        began_at: When it was opened (UTC).
+        used_at: When it was last used (UTC).
+    """
+
+    subject: object
+    began_at: datetime
+    used_at: datetime
+
+
+class SessionCookie:
+    """A session of ours, in a cookie that holds nothing but a random token.
+
+    Args:
+        name: Of the cookie. "__Host-session" can be set by this host alone (RFC 6265bis §4.1.3).
+        load: (SHA-256 of the token, hexadecimal[, session]) -> `Session`, or None where there is
+            none or it was ended. It may be async. The token itself is never kept.
+        idle: How long it may go unused.
+        lifetime: How long it may last in all.
+        origins: Where state may be changed from, "https://shop.example": an unsafe method from
+            anywhere else is a request that a browser was tricked into (CWE-352).
+
+    Raises:
+        BoundaryError: no name, a period of zero, an origin that is none, `load` takes other
+            arguments.
+
+    Source: OWASP ASVS 5.0 chapter 7; RFC 6265; Fetch Metadata (Sec-Fetch-Site).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        load: Callable[..., Any],
+        *,
+        origins: Sequence[str],
+        idle: timedelta = timedelta(hours=1),
+        lifetime: timedelta = timedelta(hours=12),
+    ) -> None:
+        if not name or not name.isascii() or any(c in name for c in " =;,"):
+            raise BoundaryError(f"SessionCookie({name!r}) isn't the name of a cookie.")
+        if not timedelta(0) < idle <= lifetime:
+            raise BoundaryError("SessionCookie(idle=…) is above zero and at most lifetime=.")
+        if isinstance(origins, str) or not origins or not all(map(_is_origin, origins)):
+            raise BoundaryError(
+                'SessionCookie(origins=…) names where state may be changed from: ["https://…"].'
+            )
+        self.name, self.idle, self.lifetime = name, idle, lifetime
+        self.origins = frozenset(origins)
+        self._load = Asker.of(load, arguments=1, role="load")
+
+    def prove(self, crossing: Crossing, *, session: object) -> Flow[object]:
+        """Find the session of the cookie, and refuse one that is too old.
+
+        Raises:
+            Refused: AUTHENTIC, code "no_session", "cross_site"; FRESH, code "session_over".
+        """
+        claim = crossing.claim
+        if claim.via.method not in _SAFE:
+            self._require_same_site(claim.fields)
+        token = cookie(claim.fields, self.name)
+        if token is None or len(token) < MIN_TOKEN:
+            raise _no_session()
+        digest = sha256(token.encode()).hexdigest()
+        found: object = yield Lookup(*self._load.with_session((digest,), session))
+        if not isinstance(found, Session):
+            raise _no_session()
+        crossing.discharge(AUTHENTIC)
+        self._require_young(found, claim)
+        crossing.discharge(FRESH)
+        return found.subject
+
+    def proofs(self) -> Sequence[Proof]:
+        """Return what it rests on: our own table of sessions."""
+        table = Root(RootKind.STORE, "sessions")
+        words = f"a session of ours, by the token in the cookie {self.name}"
+        until = f"unused for at most {self.idle}, at most {self.lifetime} in all"
+        return (
+            Proof(AUTHENTIC, words, ways(table, OWN_CODE), self._load.callback.where),
+            Proof(FRESH, until, ways(table, CLOCK)),
+        )
+
+    def read(self) -> list[str]:
+        """Need nothing at the start."""
+        return []
+
+    def _require_same_site(self, fields: Fields) -> None:
+        origin = fields.one("Origin")
+        site = fields.one("Sec-Fetch-Site")
+        if origin in self.origins and site in (None, "same-origin", "same-site"):
+            return
+        raise Refused(
+            AUTHENTIC,
+            "a change of state comes from an origin that isn't declared, or from none",
+            code="cross_site",
+            hint="compare the Origin field with SessionCookie(origins=…)",
+        )
+
+    def _require_young(self, found: Session, claim: Claim) -> None:
+        try:
+            at = claim.received_at
+            require_fresh(found.began_at, at=at, tolerance=self.lifetime, lead=_NEVER_AHEAD)
+            require_fresh(found.used_at, at=at, tolerance=self.idle, lead=_NEVER_AHEAD)
+        except Refused as refused:
+            raise Refused(
+                FRESH, refused.detail, code="session_over", status=_UNAUTHENTICATED
+            ) from None
+
+
+def cookie(fields: Fields, name: str) -> str | None:
+    """Return the value of a cookie; None where it is absent.
+
+    Raises:
+        Refused: AUTHENTIC, code "two_sessions": it comes twice, so that two programs could take
+            each another one (CWE-436).
+
+    Source: RFC 6265 §4.2.
+    """
+    found: list[str] = []
+    for line in fields.all("Cookie"):
+        for pair in line[:MAX_COOKIE].split(";"):
+            key, equals, value = pair.strip().partition("=")
+            if equals and key == name:
+                found.append(value.strip('"'))
+    if len(found) > 1:
+        raise Refused(
+            AUTHENTIC, f"the cookie of the session comes {len(found)} times", code="two_sessions"
+        )
+    return found[0] if found else None
+
+
+def _is_origin(text: str) -> bool:
+    scheme, _, host = text.partition("://")
+    return scheme in ("https", "http") and bool(host) and "/" not in host and text == text.lower()
+
+
+def _no_session() -> Refused:
+    return Refused(AUTHENTIC, "no session of ours belongs to the cookie", code="no_session")

@@ -1,0 +1,120 @@
+"""The rows of a SQLAlchemy model that belong to a user: another one's are not found."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, cast
+from uuid import UUID
+
+from sqlalchemy import Select, inspect, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from pratique.core.obligation import VALID
+from pratique.core.refusal import BoundaryError, Refused
+
+MAX_KEY: Final = 256
+"""Characters of a key as it stands in a path."""
+MAX_DIGITS: Final = 18
+"""Digits of an integer key: what fits into 64 bits."""
+NOT_FOUND: Final = 404
+
+
+class OwnedRows:
+    """Looks a row up by its key among the rows of one owner, and nowhere else.
+
+    Args:
+        owner: The column that holds the owner: `Order.owner_id`.
+        by: (user) -> the value of that column for a user of ours.
+        lock: Lock the row until the session's transaction ends (FOR UPDATE).
+
+    Raises:
+        BoundaryError: the model has no single primary key of integers, texts or UUIDs.
+
+    Source: OWASP API1:2023; CWE-639.
+    """
+
+    def __init__(
+        self,
+        owner: InstrumentedAttribute[Any],
+        *,
+        by: Callable[[Any], object],
+        lock: bool = False,
+    ) -> None:
+        self.model = cast("type[Any]", owner.class_)
+        columns: Sequence[Any] = cast("Any", inspect(self.model)).primary_key
+        kinds: list[type[Any]] = [column.type.python_type for column in columns]
+        if len(columns) != 1 or kinds[0] not in _READERS:
+            raise BoundaryError(
+                f"{self.model.__name__} has no single primary key of int, str or UUID: "
+                "write find=(user, key, session) yourself."
+            )
+        self.owner = owner
+        self.name = self.model.__name__
+        self._read = _READERS[kinds[0]]
+        self._key: Any = columns[0]
+        self._by, self._lock = by, lock
+
+    def read_key(self, text: str) -> object:
+        """Return a key as the column has it.
+
+        Raises:
+            Refused: VALID, code "bad_key" (404): no row could have it.
+        """
+        key = self._read(text) if 0 < len(text) <= MAX_KEY and text.isprintable() else None
+        if key is None:
+            raise Refused(
+                VALID,
+                "the key in the path isn't one of this kind",
+                code="bad_key",
+                status=NOT_FOUND,
+            )
+        return key
+
+    def find(self, user: Any, key: object, session: Session | AsyncSession) -> Any:
+        """Return the row, or None where this user has none of that key.
+
+        With an AsyncSession it returns an awaitable of the same.
+        """
+        statement = self._statement(user, key)
+        if statement is None:
+            return None
+        if isinstance(session, AsyncSession):
+            return self._afind(session.scalar(statement), user)
+        return self._own(session.scalar(statement), user)
+
+    def _statement(self, user: Any, key: object) -> Select[Any] | None:
+        owner = self._by(user)
+        if owner is None:  # `== None` would be IS NULL: everybody's and nobody's rows
+            return None
+        found = select(self.model).where(self._key == key, self.owner == owner)
+        return found.with_for_update() if self._lock else found
+
+    async def _afind(self, found: Awaitable[Any], user: Any) -> Any:
+        return self._own(await found, user)
+
+    def _own(self, row: Any, user: Any) -> Any:
+        # A declared equality of our own, whatever a mapper, a view or a loader option did.
+        return row if row is not None and getattr(row, self.owner.key) == self._by(user) else None
+
+
+def _integer(text: str) -> int | None:
+    is_plain = text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS
+    return int(text) if is_plain and (text == "0" or text[0] != "0") else None
+
+
+def _text(text: str) -> str | None:
+    return text
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        found = UUID(text)
+    except ValueError:
+        return None
+    return found if str(found) == text else None
+
+
+_READERS: Final[dict[type[Any], Callable[[str], object]]] = {
+    int: _integer,
+    str: _text,
+    UUID: _uuid,
+}

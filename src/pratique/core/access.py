@@ -1,0 +1,126 @@
+"""For whom, on which object, may they: what is asked once a caller is known."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from .callback import Callback
+from .crossing import Crossing
+from .obligation import ALLOWED, LINKED, Obligation
+from .question import LATER, Decide, Flow, Lookup
+from .refusal import Answer, BoundaryError, Refused
+
+NOT_FOUND: Final = 404
+FORBIDDEN: Final = 403
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """A callable of our user that is asked within a request, with the request's own session.
+
+    Args:
+        callback: The callable, looked at once.
+    """
+
+    callback: Callback
+
+    @classmethod
+    def of(cls, call: Callable[..., Any], *, arguments: int, role: str) -> "Asker":
+        """Look at a callable that takes *arguments* positional ones, perhaps a session after them.
+
+        Raises:
+            BoundaryError: it takes another number of arguments.
+        """
+        return cls(Callback.of(call, arguments=arguments, role=role))
+
+    def with_session(
+        self, args: tuple[object, ...], session: object
+    ) -> tuple[Callback, tuple[object, ...]]:
+        """Return what is called with what: the session of the request where it takes one.
+
+        Raises:
+            BoundaryError: it takes a session, and the door was given none.
+        """
+        callback = self.callback
+        if not callback.wants_session:
+            return callback, args
+        if session is None:
+            raise BoundaryError(
+                f"{callback.where} takes a session, and the route hands in none: session=…"
+            )
+        return replace(callback, wants_session=False), (*args, session)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What an action owes beyond who calls.
+
+    Args:
+        action: Its name: "orders.read".
+        user: (subject) -> our own user as it is now; None where there is none that may act.
+        policy: (user, action, object) -> bool. Exactly True, or it is refused.
+        find: (user, key) -> the object, looked for among this user's alone; None for an action
+            that is about the user itself.
+        loading: What loading the user from our own state discharges besides `linked`, as bits.
+    """
+
+    action: str
+    user: Asker
+    policy: Asker
+    find: Asker | None = None
+    loading: int = 0
+
+
+def access(
+    crossing: Crossing, rule: Access, subject: object, *, key: object, session: object
+) -> Flow[tuple[Any, Any]]:
+    """Load the user and the object from our own state, and decide from that state.
+
+    Args:
+        crossing: With `authentic` and `fresh` discharged.
+        rule: What the action owes.
+        subject: Of the proven identity.
+        key: Which object the request is about; unproven.
+        session: The request's own, for callables that take one.
+
+    Returns:
+        Our user and the object, None where the action has none.
+
+    Raises:
+        Refused: LINKED, code "unknown_user" (403), "not_found" (404: also where it is somebody
+            else's, which is nobody's business); ALLOWED, code "not_allowed" (403).
+
+    Source: OWASP API1:2023, API5:2023; CWE-639, CWE-862.
+    """
+    user = yield Lookup(*rule.user.with_session((subject,), session))
+    _require(user, LINKED, "unknown_user", "the subject is no user of ours that may act", FORBIDDEN)
+    crossing.done |= rule.loading
+    found: object = None
+    if rule.find is not None:
+        found = yield Lookup(*rule.find.with_session((user, key), session))
+        _require(found, LINKED, "not_found", "the user has no such object", NOT_FOUND)
+    crossing.discharge(LINKED)
+    told: object = yield Decide(*rule.policy.with_session((user, rule.action, found), session))
+    if told is not True:
+        _require(told, ALLOWED, "not_allowed", "the policy says no", FORBIDDEN)
+        # Truthy, and not True: a forgotten await or a wrong return type is no permission.
+        raise Refused(
+            ALLOWED,
+            f"the policy returned {type(told).__name__}, not bool",
+            code="internal",
+            answer=Answer.RETRY,
+        )
+    crossing.discharge(ALLOWED)
+    return user, found
+
+
+def _require(told: object, obligation: Obligation, code: str, detail: str, status: int) -> None:
+    if told is LATER:
+        raise Refused(obligation, "not there yet", code="later", answer=Answer.RETRY)
+    if told is None or told is False:
+        raise Refused(obligation, detail, code=code, status=status)
+
+
+def places(askers: Sequence[Asker | None]) -> str:
+    """Return where callables stand, for the declaration."""
+    return ", ".join(asker.callback.where for asker in askers if asker is not None)
