@@ -65,9 +65,9 @@ def may(user: User, action: str, order: Order | None) -> bool:
     """Say what a user may do, from the state that everything is in now."""
     if action == "admin.orders":
         return user.role == "admin"
-    if action == "order.update":
+    if action == "update":
         return order is not None and order.state == "open"
-    return action in ("order.read", "profile.read")
+    return action in ("read", "profile.read")
 
 
 class Kept:
@@ -176,12 +176,12 @@ class Shop:
         admin = called(shop, "admin.orders", session=db)
 
         @self.app.get("/orders/{order_id}")
-        async def show(order: Annotated[Proven[Order, Literal["order.read"]], read]) -> Any:
+        async def show(order: Annotated[Proven[Order, Literal["read"]], read]) -> Any:
             return {"id": order.value.id, "note": order.value.note, "state": order.value.state}
 
         @self.app.patch("/orders/{order_id}")
         async def change(
-            asked: Annotated[Proven[Change[Order, OrderChange], Literal["order.update"]], update],
+            asked: Annotated[Proven[Change[Order, OrderChange], Literal["update"]], update],
         ) -> Any:
             asked.value.object.note = asked.value.content.note
             asked.value.object.quantity = asked.value.content.quantity

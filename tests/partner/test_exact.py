@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from msgspec.inspect import type_info
 from pydantic import BaseModel, Field
 
+from pratique.core.proofs.valid import count, members
 from pratique.core.refusal import BoundaryError, Refused
 from pratique.partner.answer import AnswerType
 from pratique.partner.drift import UnknownFields, surplus_of
-from pratique.core.proofs.valid import count, members
 from pratique.partner.exact import Mirror, exactly
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from(

@@ -43,15 +43,16 @@ class Action:
     def __init__(
         self,
         boundary: "Client",
+        name: str,
         rule: Access,
+        *,
         read_key: Callable[[str], object] | None,
         content: Content[Any] | None,
     ) -> None:
-        self.boundary, self.rule = boundary, rule
-        self.name = rule.action
+        self.boundary, self.name, self.rule = boundary, name, rule
         self.content = content
         self._read_key = read_key
-        self.declaration = boundary.declaration_of(rule, content)
+        self.declaration = boundary.declaration_of(name, rule, content)
 
     def flow(
         self, crossing: Crossing, *, key: str = "", session: object = None
@@ -121,6 +122,7 @@ class Client(Boundary):
         self,
         name: str,
         *,
+        verb: str = "",
         find: Callable[..., Any] | None = None,
         read_key: Callable[[str], object] | None = None,
         content: type[Any] | None = None,
@@ -128,7 +130,9 @@ class Client(Boundary):
         """Declare something that clients may do.
 
         Args:
-            name: "orders.read"; the policy is asked with it.
+            name: "order.read", in events and reports.
+            verb: With which the policy is asked, where the object says the rest: "read". The name
+                by default.
             find: (user, key[, session]) -> the object, looked for among this user's alone, or None.
                 Left out, the action is about the user itself.
             read_key: (text of the path) -> key; Refused where no object could have it.
@@ -146,8 +150,13 @@ class Client(Boundary):
                 f'Boundary "{self.name}" {name}: find= and read_key= come together.'
             )
         asked = None if find is None else Asker.of(find, arguments=2, role="find")
-        rule = Access(name, self._user, self._policy, asked)
-        made = Action(self, rule, read_key, None if content is None else Content(content))
+        made = Action(
+            self,
+            name,
+            Access(verb or name, self._user, self._policy, asked),
+            read_key=read_key,
+            content=None if content is None else Content(content),
+        )
         self._actions[name] = made
         return made
 
@@ -155,7 +164,7 @@ class Client(Boundary):
         """Return one declaration an action."""
         return tuple(action.declaration for action in self._actions.values())
 
-    def declaration_of(self, rule: Access, content: Content[Any] | None) -> Declaration:
+    def declaration_of(self, name: str, rule: Access, content: Content[Any] | None) -> Declaration:
         """Return what one action proves, and on what it rests."""
         own = ways(OWN_STATE, OWN_CODE)
         linked = (
@@ -165,7 +174,7 @@ class Client(Boundary):
         )
         valid = "no content" if content is None else f"{content.name}: writable fields alone"
         return Declaration(
-            name=rule.action,
+            name=name,
             proofs=(
                 *self.identity.proofs(),
                 Proof(LINKED, linked, own, places((rule.user, rule.find))),
@@ -183,8 +192,3 @@ class Client(Boundary):
     def flow(self, crossing: Crossing) -> Flow[Any]:  # noqa: ARG002  an action has one
         """Refuse to be handed a claim without an action."""
         raise BoundaryError(f'Boundary "{self.name}" crosses by an action: client.action(…).')
-
-
-def action_name(verb: str, model: str) -> str:
-    """Return the name of an action on a model: "read", "Order" -> "order.read"."""
-    return f"{model.lower()}.{verb}"

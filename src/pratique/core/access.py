@@ -56,7 +56,7 @@ class Access:
     """What an action owes beyond who calls.
 
     Args:
-        action: Its name: "orders.read".
+        action: What the policy is asked with: "read".
         user: (subject) -> our own user as it is now; None where there is none that may act.
         policy: (user, action, object) -> bool. Exactly True, or it is refused.
         find: (user, key) -> the object, looked for among this user's alone; None for an action

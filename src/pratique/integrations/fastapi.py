@@ -1,16 +1,18 @@
 """The door for FastAPI: Starlette's, and the refusals in the OpenAPI document."""
 
+from collections.abc import Iterable
 from typing import Any, Final, TypeVar
 
 from fastapi import FastAPI
 
 from pratique.core.perimeter import Perimeter
 
-from .fastapi_client import called, owned
-from .starlette import BOUNDARY, endpoint
+from .fastapi_client import annotation_debts, called, owned, proves_something
+from .routes import Elsewhere, Public, elsewhere
+from .starlette import BOUNDARY, Routes, endpoint
 from .starlette import guard as _guard
 
-__all__ = ["called", "endpoint", "guard", "owned"]
+__all__ = ["Elsewhere", "Public", "called", "elsewhere", "endpoint", "guard", "owned"]
 
 A = TypeVar("A", bound=FastAPI)
 _REFUSALS: Final = {
@@ -36,12 +38,12 @@ _PROBLEM: Final[dict[str, Any]] = {
 }
 
 
-def guard(app: A, perimeter: Perimeter) -> A:
+def guard(app: A, perimeter: Perimeter, *, elsewhere: Iterable[Elsewhere] = ()) -> A:
     """Put the perimeter around an application, and its refusals into the OpenAPI document.
 
     See the Starlette door.
     """
-    guarded = _guard(app, perimeter)
+    guarded = _guard(app, perimeter, elsewhere=elsewhere, routes=_FastApiRoutes())
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -51,6 +53,16 @@ def guard(app: A, perimeter: Perimeter) -> A:
 
     setattr(app, "openapi", openapi)  # noqa: B010  FastAPI's own way to extend the document
     return guarded
+
+
+class _FastApiRoutes(Routes):
+    def is_proven(self, route: Any) -> bool:
+        view = getattr(route, "endpoint", None)
+        is_the_frameworks = getattr(view, "__module__", "").startswith("fastapi.")  # its own docs
+        return super().is_proven(route) or proves_something(route) or is_the_frameworks
+
+    def debts(self, route: Any) -> Iterable[str]:
+        return annotation_debts(route) if hasattr(route, "dependant") else ()
 
 
 def _document(document: dict[str, Any], app: FastAPI) -> None:

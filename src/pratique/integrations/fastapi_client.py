@@ -1,19 +1,21 @@
 """The client boundary as FastAPI's own dependencies: `owned`, `called`."""
 
-from collections.abc import Callable
-from inspect import Parameter, Signature
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from inspect import Parameter, Signature, signature
+from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from fastapi import Depends, Path, Request
 
-from pratique.client import Action, Client
+from pratique.client import Action, Change, Client
 from pratique.core.perimeter import Perimeter
+from pratique.core.proven import Proven
 from pratique.core.refusal import BoundaryError, Refused
 
 from .asgi import SCOPE_KEY, claim_of, read_content
 
 CONTENT_KEY: Final = "pratique.content"
 ACTION: Final = "__pratique_action__"
+PROVES: Final = "__pratique_proves__"
 
 
 def owned(
@@ -30,13 +32,13 @@ def owned(
     """Return the dependency that proves a row of the caller's own.
 
         MyOrder = Annotated[
-            Proven[Order, Literal["order.read"]], owned(shop, Order.owner_id, "read", session=db)
+            Proven[Order, Literal["read"]], owned(shop, Order.owner_id, "read", session=get_session)
         ]
 
     Args:
         boundary: The client boundary.
         owner: The column of a SQLAlchemy model that holds the owner: `Order.owner_id`.
-        verb: "read": the action is "order.read".
+        verb: "read": the policy is asked with it; events have "order.read".
         session: The dependency that gives the request's Session or AsyncSession; the view gets the
             same one.
         content: What may be written; the value is then `Change[Order, Content]`.
@@ -55,9 +57,15 @@ def owned(
         lock=content is not None if lock is None else lock,
     )
     action = boundary.action(
-        f"{rows.name.lower()}.{verb}", find=rows.find, read_key=rows.read_key, content=content
+        f"{rows.name.lower()}.{verb}",
+        verb=verb,
+        find=rows.find,
+        read_key=rows.read_key,
+        content=content,
     )
-    return Depends(_dependency(action, session, key or f"{rows.name.lower()}_id"))
+    prove = _dependency(action, session, key or f"{rows.name.lower()}_id")
+    setattr(prove, PROVES, (verb, rows.model, content))
+    return Depends(prove)
 
 
 def called(
@@ -75,7 +83,66 @@ def called(
         session: See `owned`.
         content: What may be written; the value is then `Change[User, Content]`.
     """
-    return Depends(_dependency(boundary.action(action, content=content), session, None))
+    prove = _dependency(boundary.action(action, content=content), session, None)
+    setattr(prove, PROVES, (action, None, content))
+    return Depends(prove)
+
+
+def annotation_debts(route: Any) -> Iterator[str]:
+    """Yield what is wrong where a view's annotation says something else than its dependency proves.
+
+    No type checker looks into `Annotated`.
+    """
+    for name, hint in _hints(route.endpoint).items():
+        if get_origin(hint) is not Annotated:
+            continue
+        said, *marks = get_args(hint)
+        for mark in marks:
+            proves = getattr(getattr(mark, "dependency", None), PROVES, None)
+            if proves is not None and not _agrees(said, *proves):
+                yield (
+                    f"Route {route.path}: {name} is annotated as {said}, and its dependency proves "
+                    f"{_shown(*proves)}."
+                )
+
+
+def proves_something(route: Any) -> bool:
+    """Say whether a dependency of a route proves a crossing."""
+    waiting = [getattr(route, "dependant", None)]
+    while waiting:
+        dependant = waiting.pop()
+        if dependant is None:
+            continue
+        if getattr(dependant.call, ACTION, None) is not None:
+            return True
+        waiting.extend(dependant.dependencies)
+    return False
+
+
+def _hints(view: Any) -> dict[str, Any]:
+    try:
+        return get_type_hints(view, include_extras=True)
+    except (NameError, TypeError):  # names of a function's own scope: FastAPI read them, we can't
+        return {name: p.annotation for name, p in signature(view).parameters.items()}
+
+
+def _agrees(said: Any, verb: str, model: Any, content: Any) -> bool:
+    if get_origin(said) is not Proven:
+        return False
+    value, action = get_args(said)
+    if content is not None:
+        if get_origin(value) is not Change:
+            return False
+        value, sent = get_args(value)
+        if sent is not content:
+            return False
+    return (model is None or value is model) and action in (object, Literal[verb])
+
+
+def _shown(verb: str, model: Any, content: Any) -> str:
+    thing = "the user" if model is None else model.__name__
+    value = thing if content is None else f"Change[{thing}, {content.__name__}]"
+    return f'Proven[{value}, Literal["{verb}"]]'
 
 
 def _dependency(

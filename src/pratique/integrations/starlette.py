@@ -15,6 +15,7 @@ from pratique.core.perimeter import Perimeter
 from pratique.core.refusal import BoundaryError, Refused
 
 from .asgi import SCOPE_KEY, Guarded, Message, Receive, Reply, deliver, refusal
+from .routes import Elsewhere, naked_routes
 
 A = TypeVar("A", bound=Starlette)
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -55,13 +56,36 @@ def endpoint(boundary: Boundary, *, shadows: Endpoint | None = None) -> Endpoint
     return cross
 
 
-def guard(app: A, perimeter: Perimeter) -> A:
+class Routes:
+    """What is known of a route. FastAPI's door knows more."""
+
+    def is_proven(self, route: Any) -> bool:
+        """Say whether a boundary proves the requests of a route."""
+        return getattr(getattr(route, "endpoint", None), BOUNDARY, None) is not None
+
+    def debts(self, route: Any) -> Iterable[str]:  # noqa: ARG002  Starlette's own has none
+        """Return what is wrong with how a route is declared."""
+        return ()
+
+
+def guard(
+    app: A,
+    perimeter: Perimeter,
+    *,
+    elsewhere: Iterable[Elsewhere] = (),
+    routes: Routes | None = None,
+) -> A:
     """Put the perimeter around an application, outermost whatever is added later.
 
     What a view of its own lets through (a fetch or a partner that is refused) is answered with the
     refusal's problem details, unless the application has a handler for `Refused`.
 
-    Return the same application.
+    Args:
+        app: The application; the same one is given back.
+        perimeter: What it is guarded by. With a client or service boundary in it, no route may be
+            naked.
+        elsewhere: Routes that somebody else guards, see `pratique.integrations.routes.elsewhere`.
+        routes: What a framework above knows of its routes.
 
     Raises:
         BoundaryError: the application has served already, or is guarded.
@@ -79,9 +103,16 @@ def guard(app: A, perimeter: Perimeter) -> A:
     # Not left to Guarded: Starlette would have answered 500 before the exception gets there.
     app.exception_handlers.setdefault(Refused, _refused)
     build = app.build_middleware_stack
+    known, others = routes or Routes(), tuple(elsewhere)
+
+    def debts() -> list[str]:
+        leaves = list(_leaves(app.routes))
+        naked = naked_routes(leaves, perimeter, others=others, is_proven=known.is_proven)
+        told = (debt for _, route in leaves for debt in known.debts(route))
+        return [*route_debts(app.routes, perimeter), *told, *naked]
 
     def build_guarded() -> Any:
-        return Guarded(build(), perimeter, lambda: list(route_debts(app.routes, perimeter)))
+        return Guarded(build(), perimeter, debts)
 
     # An instance attribute: add_middleware, called before or after, always ends up inside.
     setattr(app, "build_middleware_stack", build_guarded)  # noqa: B010  mypy refuses to assign to a method
@@ -120,6 +151,17 @@ def route_debts(routes: Iterable[Any], perimeter: Perimeter) -> Iterable[str]:
                 f'Boundary "{boundary.name}" is declared and no route leads to it: '
                 f"app.post(path)(endpoint({boundary.name}))."
             )
+
+
+def _leaves(routes: Iterable[Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
+    """Yield each route that answers by itself, with its whole path."""
+    for route in routes:
+        path = prefix + str(getattr(route, "path", ""))
+        inner = getattr(route, "routes", None)
+        if inner:
+            yield from _leaves(inner, path)
+        else:
+            yield path, route
 
 
 def _every(routes: Iterable[Any]) -> Iterable[Any]:

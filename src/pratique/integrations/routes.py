@@ -1,0 +1,96 @@
+"""No naked route: each one is guarded, public with a reason, or somebody else's by name."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from pratique.core.perimeter import Perimeter
+from pratique.core.refusal import BoundaryError
+
+V = TypeVar("V", bound=Callable[..., Any])
+PUBLIC_MARK: Final = "__pratique_public__"
+KINDS: Final = frozenset({"client", "service"})
+"""With one of these declared, every route of the application says what it is."""
+
+
+class Public:
+    """Marks a view as one that anybody may call, with the reason for the reviewer.
+
+        @app.get("/health")
+        @Public("says only that the process runs")
+        async def health() -> dict[str, bool]: ...
+
+    Args:
+        reason: Why it may be.
+
+    Raises:
+        BoundaryError: the reason is empty.
+    """
+
+    def __init__(self, reason: str) -> None:
+        if not reason.strip():
+            raise BoundaryError("Public() needs a reason that a reviewer can judge.")
+        self.reason = reason
+
+    def __call__(self, view: V) -> V:
+        """Mark the view; it is given back."""
+        setattr(view, PUBLIC_MARK, self)
+        return view
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Routes below a prefix that somebody else guards. Named, and unproven. Made by `elsewhere`."""
+
+    prefix: str
+    by: str
+
+
+def elsewhere(prefix: str, *, by: str) -> Elsewhere:
+    """Say that the routes below a prefix are guarded by something else.
+
+    Args:
+        prefix: "/accounts/".
+        by: What guards them: "authlib's own views".
+
+    Raises:
+        BoundaryError: the prefix is the whole application, or nobody is named.
+    """
+    if not prefix.startswith("/") or prefix == "/" or not by.strip():
+        raise BoundaryError(
+            f'elsewhere({prefix!r}, by={by!r}): name a part of the application, "/accounts/", '
+            "and who guards it."
+        )
+    return Elsewhere(prefix, by)
+
+
+def naked_routes(
+    routes: Iterable[tuple[str, Any]],
+    perimeter: Perimeter,
+    *,
+    others: Iterable[Elsewhere],
+    is_proven: Callable[[Any], bool],
+) -> Iterator[str]:
+    """Yield one sentence for each route that doesn't say what it is.
+
+    Args:
+        routes: Whole path and route.
+        perimeter: Only one that declares a client or service boundary asks it of every route.
+        others: What somebody else guards.
+        is_proven: (route) -> whether a boundary proves its requests.
+
+    Source: OWASP API5:2023, API9:2023; CWE-862.
+    """
+    if not any(boundary.kind in KINDS for boundary in perimeter.boundaries):
+        return
+    named = tuple(others)
+    for path, route in routes:
+        view = getattr(route, "endpoint", None)
+        is_told = getattr(view, PUBLIC_MARK, None) is not None or any(
+            path.startswith(other.prefix) for other in named
+        )
+        if not is_told and not is_proven(route):
+            yield (
+                f"Route {path} is naked: nothing proves who calls it. Let a dependency prove it, "
+                'mark it @Public("reason"), or name who guards it: elsewhere(prefix, by=…).'
+            )

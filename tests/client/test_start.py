@@ -1,0 +1,129 @@
+"""An application with clients starts whole: no naked route, no annotation that says something else."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from pratique import Perimeter, Proven
+from pratique.client import Change, Client, SessionCookie
+from pratique.core.refusal import BoundaryError
+from pratique.integrations.fastapi import Public, called, elsewhere, guard, owned
+from tests.client.shop import NOON, ORIGIN, Order, OrderChange, Shop, User, may
+
+
+def client() -> Client:
+    """Return a boundary."""
+    identity = SessionCookie("session", lambda digest: None, origins=[ORIGIN])
+    return Client("shop", identity=identity, user=lambda subject: None, policy=may)
+
+
+def db() -> None:
+    """Give no session: nothing crosses here."""
+
+
+def debts(app: FastAPI) -> list[str]:
+    """Return why an application doesn't start."""
+    try:
+        with TestClient(app):
+            return []
+    except BoundaryError as error:
+        return list(error.debts)
+
+
+def test_a_naked_route_does_not_start(tmp_path: Path) -> None:
+    """CWE-862: a route that nothing proves; the same one starts as public, or where somebody else guards it."""
+    shop = Shop(tmp_path, is_async=False)
+
+    async def health() -> dict[str, bool]:
+        return {"ok": True}
+
+    shop.app.get("/health")(health)
+    (said,) = debts(shop.app)
+    assert "/health is naked" in said
+
+    (tmp_path / "public").mkdir()
+    public = Shop(tmp_path / "public", is_async=False)
+    public.app.get("/health")(Public("says only that it runs")(health))
+    assert debts(public.app) == []
+    perimeter = Perimeter(clock=lambda: NOON)
+    shop_client = perimeter.declare(client())
+    app = guard(FastAPI(), perimeter, elsewhere=[elsewhere("/accounts/", by="another library")])
+    app.get("/me")(_view(called(shop_client, "profile.read")))
+    app.get("/accounts/login")(health)
+    assert debts(app) == []
+    app.mount("/files", lambda *_: None)
+    assert "/files is naked" in debts(_again(app, perimeter))[0]
+    shop.engine.dispose()
+    public.engine.dispose()
+
+
+def _again(app: FastAPI, perimeter: Perimeter) -> FastAPI:
+    """Return the same routes in an application that hasn't served yet."""
+    fresh = FastAPI()
+    fresh.router.routes.extend(app.routes)
+    return guard(fresh, perimeter, elsewhere=[elsewhere("/accounts/", by="another library")])
+
+
+def _view(proof: Any) -> Any:
+    async def view(who: Annotated[Proven[User, Literal["profile.read"]], proof]) -> None: ...
+
+    return view
+
+
+def test_an_opt_out_owes_its_reason() -> None:
+    """An empty reason is none, and the whole application is no part of it."""
+    for wrong in (
+        lambda: Public(" "),
+        lambda: elsewhere("/", by="x"),
+        lambda: elsewhere("/a", by=""),
+    ):
+        with pytest.raises(BoundaryError):
+            wrong()
+
+
+@pytest.mark.parametrize(
+    ("said", "is_right"),
+    [
+        (Proven[Order, Literal["read"]], True),
+        (Proven[Order], True),
+        (Proven[Order, Literal["update"]], False),
+        (Proven[User, Literal["read"]], False),
+        (Proven[Change[Order, OrderChange], Literal["read"]], False),
+        (Order, False),
+    ],
+)
+def test_an_annotation_says_what_its_dependency_proves(said: Any, is_right: bool) -> None:
+    """No type checker looks into Annotated: the start does."""
+    perimeter = Perimeter(clock=lambda: NOON)
+    shop = perimeter.declare(client())
+    proof = owned(shop, Order.owner_id, "read", session=db)
+    app = guard(FastAPI(), perimeter)
+
+    async def view(order: Any) -> None: ...
+
+    view.__annotations__["order"] = Annotated[said, proof]
+    app.get("/orders/{order_id}")(view)
+    found = debts(app)
+    assert (found == []) is is_right
+    assert is_right or "its dependency proves Proven[Order" in found[0]
+
+
+def test_a_written_content_is_in_the_annotation() -> None:
+    """Change[Order, OrderChange] where content is declared; Order alone doesn't start."""
+    for said, is_right in (
+        (Proven[Change[Order, OrderChange], Literal["update"]], True),
+        (Proven[Order, Literal["update"]], False),
+    ):
+        perimeter = Perimeter(clock=lambda: NOON)
+        shop = perimeter.declare(client())
+        proof = owned(shop, Order.owner_id, "update", session=db, content=OrderChange)
+        app = guard(FastAPI(), perimeter)
+
+        async def view(order: Any) -> None: ...
+
+        view.__annotations__["order"] = Annotated[said, proof]
+        app.patch("/orders/{order_id}")(view)
+        assert (debts(app) == []) is is_right
