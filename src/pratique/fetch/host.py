@@ -49,6 +49,11 @@ def canonical_host(text: str) -> str:
     return name
 
 
+def is_literal(host: str) -> bool:
+    """Say whether a host in its one spelling is an address, so that nothing is looked up."""
+    return ":" in host or host.replace(".", "").isdigit()
+
+
 def _reserved(name: str) -> bool:
     # RFC 5891 §4.2.3.1: "--" in the third and fourth place is an encoding's mark.
     return any(label[2:4] == "--" for label in name.split("."))

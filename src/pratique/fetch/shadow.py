@@ -11,8 +11,8 @@ from pratique.core.refusal import Answer, Refused
 from .fetcher import Base
 from .flow import require_type
 from .gate import Target, gate
+from .host import is_literal
 from .redirect import REDIRECTS
-from .wire.dial import is_literal
 
 
 class Look:

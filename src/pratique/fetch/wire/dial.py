@@ -10,6 +10,7 @@ from pratique.core.obligation import ALLOWED
 from pratique.core.refusal import Refused
 from pratique.fetch.budget import Budget, current
 from pratique.fetch.egress import MAX_HEAD, EgressProxy, proxy_hung_up, tunnel_is_open
+from pratique.fetch.host import is_literal
 from pratique.fetch.lookup import Lookup
 
 FIRST_TRIES: Final = 2.0
@@ -255,11 +256,6 @@ def _if_another_may_do(error: Exception) -> Exception:
     if isinstance(error, Refused) and error.code != "proxy_refused":
         raise error
     return error
-
-
-def is_literal(host: str) -> bool:
-    """Say whether a gated host is an address: gate admits dotted quads and bracketed IPv6 alone."""
-    return ":" in host or host.replace(".", "").isdigit()
 
 
 def budget_of(timeout: float | None) -> Budget:

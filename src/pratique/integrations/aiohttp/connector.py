@@ -18,6 +18,7 @@ from pratique.fetch import FetchPolicy, Target, gate
 from pratique.fetch.budget import too_slow
 from pratique.fetch.fetcher import Base
 from pratique.fetch.flow import too_many
+from pratique.fetch.host import is_literal
 from pratique.fetch.naked import gated
 from pratique.fetch.redirect import for_anybody, origin, require_hop
 from pratique.fetch.shadow import Look
@@ -186,7 +187,7 @@ class FetchConnector(aiohttp.TCPConnector):
         name = chain.target.host
         try:
             addresses = [name]
-            if not (":" in name or name.replace(".", "").isdigit()):
+            if not is_literal(name):
                 left = chain.ends_at - asyncio.get_running_loop().time()
                 addresses = await self._base.lookup.aresolve(name, port, seconds=left)
             checked = self._policy.judge(name, port, addresses)
