@@ -7,6 +7,9 @@ from typing import Final
 from pratique.core.obligation import VALID
 from pratique.core.refusal import Answer, Refused
 
+FOR_TIME: Final = frozenset({"fetch_deadline", "lookup_timeout"})
+"""Codes of the refusals for time: a client's own exception for them is its time-out."""
+
 
 class Budget:
     """The limits of one fetch, over all its hops.

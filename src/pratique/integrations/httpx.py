@@ -7,35 +7,33 @@ refused is both `Refused` and httpx's own exception, so that `except httpx.HTTPE
 """
 
 from collections.abc import AsyncIterator, Iterator
-from typing import Final
+from typing import Any
 
 import httpx
 
 from pratique.core.recorder import Recorder
 from pratique.core.refusal import Refused
 from pratique.fetch import FetchPolicy
+from pratique.fetch.budget import FOR_TIME
 from pratique.fetch.shadow import Look
 from pratique.fetch.through import Answer, AsyncAnswer, AsyncThrough, Through
 
-_TIMEOUTS: Final = frozenset({"fetch_deadline", "lookup_timeout"})
+
+class _OfARequest(Refused):
+    """What both kinds have: the refusal's own facts, and the request as httpx keeps it."""
+
+    def __init__(self, refused: Refused, request: httpx.Request) -> None:
+        Refused.__init__(self, **refused.facts())
+        self.crossing_id = refused.crossing_id
+        self._request: Any = request
 
 
-class RefusedByPolicy(Refused, httpx.ConnectError):
+class RefusedByPolicy(_OfARequest, httpx.ConnectError):
     """A refusal that is httpx's ConnectError too."""
 
-    def __init__(self, refused: Refused, request: httpx.Request) -> None:
-        Refused.__init__(self, **refused.facts())
-        self.crossing_id = refused.crossing_id
-        self._request = request
 
-
-class OverDeadline(Refused, httpx.ReadTimeout):
+class OverDeadline(_OfARequest, httpx.ReadTimeout):
     """A refusal for time that is httpx's ReadTimeout too."""
-
-    def __init__(self, refused: Refused, request: httpx.Request) -> None:
-        Refused.__init__(self, **refused.facts())
-        self.crossing_id = refused.crossing_id
-        self._request = request
 
 
 class FetchTransport(httpx.BaseTransport):
@@ -158,7 +156,7 @@ class _AsyncStream(httpx.AsyncByteStream):
 
 
 def _as_httpx(refused: Refused, request: httpx.Request) -> Refused:
-    kind = OverDeadline if refused.code in _TIMEOUTS else RefusedByPolicy
+    kind = OverDeadline if refused.code in FOR_TIME else RefusedByPolicy
     return kind(refused, request)
 
 

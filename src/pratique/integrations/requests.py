@@ -22,29 +22,29 @@ from urllib3 import HTTPHeaderDict, HTTPResponse
 from pratique.core.recorder import Recorder
 from pratique.core.refusal import Refused
 from pratique.fetch import FetchPolicy
+from pratique.fetch.budget import FOR_TIME
 from pratique.fetch.shadow import Look
 from pratique.fetch.through import Answer, Through
 
-_TIMEOUTS: Final = frozenset({"fetch_deadline", "lookup_timeout"})
 _PIECE: Final = 64 * 1024
 
 
-class RefusedByPolicy(Refused, requests.ConnectionError):
+class _OfARequest(Refused):
+    """What both kinds have: the refusal's own facts, and the request as requests keeps it."""
+
+    def __init__(self, refused: Refused, request: requests.PreparedRequest | None) -> None:
+        Refused.__init__(self, **refused.facts())
+        self.crossing_id = refused.crossing_id
+        self.request: Any = request
+        self.response: Any = None
+
+
+class RefusedByPolicy(_OfARequest, requests.ConnectionError):
     """A refusal that is requests' ConnectionError too."""
 
-    def __init__(self, refused: Refused, request: requests.PreparedRequest | None) -> None:
-        Refused.__init__(self, **refused.facts())
-        self.crossing_id = refused.crossing_id
-        self.request, self.response = request, None
 
-
-class OverDeadline(Refused, requests.ReadTimeout):
+class OverDeadline(_OfARequest, requests.ReadTimeout):
     """A refusal for time that is requests' ReadTimeout too."""
-
-    def __init__(self, refused: Refused, request: requests.PreparedRequest | None) -> None:
-        Refused.__init__(self, **refused.facts())
-        self.crossing_id = refused.crossing_id
-        self.request, self.response = request, None
 
 
 class FetchAdapter(BaseAdapter):
@@ -209,7 +209,7 @@ def _response(
 
 
 def _as_requests(refused: Refused, request: requests.PreparedRequest | None) -> Refused:
-    kind = OverDeadline if refused.code in _TIMEOUTS else RefusedByPolicy
+    kind = OverDeadline if refused.code in FOR_TIME else RefusedByPolicy
     return kind(refused, request)
 
 

@@ -11,9 +11,9 @@ from pratique.core.event import Outcome
 from pratique.core.obligation import ALLOWED, AUTHENTIC, BIT, VALID
 from pratique.core.refusal import Refused
 from pratique.fetch import Target
+from pratique.fetch.budget import FOR_TIME
 from pratique.fetch.fetcher import Base
 
-_TIMEOUTS: Final = frozenset({"fetch_deadline", "lookup_timeout"})
 _CONNECTED: Final = BIT[AUTHENTIC] | BIT[ALLOWED]
 
 
@@ -83,7 +83,7 @@ class Chain:
 
 def as_aiohttp(refused: Refused) -> RefusedByPolicy:
     """Return a refusal as aiohttp's own exception."""
-    return (OverDeadline if refused.code in _TIMEOUTS else RefusedByPolicy)(refused)
+    return (OverDeadline if refused.code in FOR_TIME else RefusedByPolicy)(refused)
 
 
 watching: Final[ContextVar[bool]] = ContextVar("pratique_aiohttp_watching", default=False)
