@@ -10,6 +10,7 @@ from pratique.core.refusal import BoundaryError
 
 from .special_purpose import IPV4, IPV6, METADATA_ADDRESSES, NAT64
 
+Network = IPv4Network | IPv6Network
 KNOWN: Final = 4096
 """Answers that a judge remembers; more begin anew."""
 _NAT64_LENGTHS: Final = frozenset({32, 40, 48, 56, 64, 96})
@@ -85,12 +86,9 @@ class AddressJudge:
     def _judged(self, raw: bytes) -> bool:
         if raw in METADATA:
             return False
-        number = int.from_bytes(raw)
-        if any(
-            len(raw) * 8 == net.max_prefixlen and int(net[0]) <= number <= int(net[-1])
-            for net in self._off_limits
-        ):
+        if any(_lies_in(raw, network) for network in self._off_limits):
             return False
+        number = int.from_bytes(raw)
         if len(raw) == _V4_BYTES:
             return _V4.verdict(number)
         for length, prefix in self._nat64:
@@ -114,7 +112,19 @@ def is_globally_reachable(address: str) -> bool:
     return _PLAIN.is_good(address)
 
 
-def network_of(prefix: str) -> IPv4Network | IPv6Network:
+def is_inside(address: str, networks: Iterable[Network]) -> bool:
+    """Say whether an address lies in a declared network. A metadata endpoint lies in none."""
+    raw = packed(address)
+    return raw is not None and raw not in METADATA and any(_lies_in(raw, net) for net in networks)
+
+
+def _lies_in(raw: bytes, network: Network) -> bool:
+    number = int.from_bytes(raw)
+    is_of_its_family = network.max_prefixlen == len(raw) * 8
+    return is_of_its_family and int(network[0]) <= number <= int(network[-1])
+
+
+def network_of(prefix: str) -> Network:
     """Return a network; BoundaryError where the text is none or has host bits."""
     try:
         return ip_network(prefix)

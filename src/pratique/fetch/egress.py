@@ -4,7 +4,6 @@ import re
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
 from pratique.core.obligation import ALLOWED, VALID
@@ -12,7 +11,7 @@ from pratique.core.refusal import Answer, BoundaryError, Refused
 from pratique.core.roots import Root, RootKind
 from pratique.core.secret import Secret
 
-from .address import METADATA, network_of, packed
+from .address import Network, is_inside, network_of
 from .host import canonical_host
 
 MAX_HEAD: Final = 16_384
@@ -64,7 +63,7 @@ class EgressProxy:
             raise BoundaryError(f"EgressProxy({self.host!r}): {refused.detail}.") from None
 
     @property
-    def range(self) -> IPv4Network | IPv6Network:
+    def range(self) -> Network:
         """Return the network that it lies in."""
         return network_of(self.network)
 
@@ -79,15 +78,9 @@ class EgressProxy:
         Raises:
             Refused: ALLOWED, code "proxy_not_allowed": one lies outside its network.
         """
-        network = self.range
+        networks = (self.range,)
         for address in addresses:
-            raw = packed(address)
-            if (
-                raw is None
-                or raw in METADATA
-                or network.max_prefixlen != len(raw) * 8
-                or not int(network[0]) <= int.from_bytes(raw) <= int(network[-1])
-            ):
+            if not is_inside(address, networks):
                 raise Refused(
                     ALLOWED,
                     "the egress proxy has an address outside the network that was declared",

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from importlib.util import find_spec
-from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Final
 
 from pratique.core.obligation import ALLOWED
@@ -14,7 +13,7 @@ from pratique.core.refusal import BoundaryError, Refused
 from pratique.core.secret import Secret
 from pratique.core.waiver import Observe
 
-from .address import METADATA, AddressJudge, network_of, packed
+from .address import METADATA, AddressJudge, Network, is_inside, network_of, packed
 from .credential import Credential, Credentials
 from .egress import EgressProxy
 from .host import canonical_host
@@ -50,7 +49,7 @@ class Internal:
     reason: str
 
     @property
-    def range(self) -> IPv4Network | IPv6Network:
+    def range(self) -> Network:
         """Return the network."""
         return network_of(self.network)
 
@@ -160,7 +159,7 @@ class FetchPolicy:
 
     def is_on_this_machine(self, host: str, port: int) -> bool:
         """Say whether a host is reached over loopback alone."""
-        ways = [way.range for way in self.internal if way.host == host and way.port == port]
+        ways = self._ways_to(host, port)
         return bool(ways) and all(network.is_loopback for network in ways)
 
     def unread(self) -> list[str]:
@@ -187,12 +186,12 @@ class FetchPolicy:
         raw = packed(host)
         if host in METADATA_NAMES or raw in METADATA:
             raise _not_named("metadata_endpoint", "it is a cloud's metadata endpoint")
-        is_inside = any(way.host == host and way.port == port for way in self.internal)
-        if not is_inside and port not in self.open_ports:
+        is_declared = bool(self._ways_to(host, port))
+        if not is_declared and port not in self.open_ports:
             raise _not_named("port_not_allowed", f"the port isn't one of {sorted(self.open_ports)}")
         if raw is not None:  # nobody looks an address up: it is judged as it stands
             self.judge(host, port, (host,))
-        if is_inside:
+        if is_declared:
             return
         if host in self.exact or host.partition(".")[2] in self.parents:
             return
@@ -208,23 +207,20 @@ class FetchPolicy:
                 internet, or for an internal way not in its network. One bad answer beside a good
                 one is a rebinding (CWE-367).
         """
-        ways = [way.range for way in self.internal if way.host == host and way.port == port]
+        ways = self._ways_to(host, port)
+        outside = (
+            "outside the network that was declared" if ways else "that isn't in the open internet"
+        )
         for address in addresses:
-            if ways:
-                raw = packed(address)
-                good = raw is not None and raw not in METADATA and _lies_in(raw, ways)
-            else:
-                good = self.judge_of_addresses.is_good(address)
+            good = is_inside(address, ways) if ways else self.judge_of_addresses.is_good(address)
             if not good:
-                raise _not_named(
-                    "address_not_allowed",
-                    "the host leads to an address that isn't in the open internet"
-                    if not ways
-                    else "the host leads to an address outside the network that was declared",
-                )
+                raise _not_named("address_not_allowed", f"the host leads to an address {outside}")
         if not addresses:
             raise _not_named("address_not_allowed", "the name leads to no address")
         return addresses
+
+    def _ways_to(self, host: str, port: int) -> list[Network]:
+        return [way.range for way in self.internal if way.host == host and way.port == port]
 
     def admits_type(self, media_type: str) -> bool:
         """Say whether content of a media type (lower case, no parameters) is wanted."""
@@ -316,14 +312,6 @@ def _checked(way: Internal) -> Internal:
         raise BoundaryError(f"Internal({way.host!r}): port {way.port} is outside 1 to 65535.")
     network_of(way.network)
     return Internal(_name(way.host), way.network, way.port, way.reason)
-
-
-def _lies_in(raw: bytes, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
-    number = int.from_bytes(raw)
-    return any(
-        net.max_prefixlen == len(raw) * 8 and int(net[0]) <= number <= int(net[-1])
-        for net in networks
-    )
 
 
 def _is_port(port: object) -> bool:
