@@ -8,7 +8,8 @@ from .egress import EgressProxy
 from .fetcher import AsyncFetcher, Fetcher
 from .flow import Response
 from .gate import Target, gate
-from .policy import PUBLIC, FetchPolicy, Internal
+from .internal import Internal
+from .policy import PUBLIC, FetchPolicy
 from .settings import load_policy, policy_from_environment
 
 __all__ = [

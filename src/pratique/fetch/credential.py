@@ -9,6 +9,7 @@ from pratique.core.refusal import BoundaryError, Refused
 from pratique.core.secret import Secret
 
 from .host import canonical_host
+from .port import DEFAULT_PORTS
 
 _FIELD: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}")
 _AUTHORITY: Final = re.compile(r"(\[[^\]]*\]|[^:\[\]]+)(?::([0-9]{1,5}))?")
@@ -16,7 +17,6 @@ _SENDABLE: Final = re.compile(r"[\x20-\x7e]+")
 _OF_A_HOP: Final = frozenset(
     {"host", "connection", "content-length", "transfer-encoding", "accept-encoding", "te"}
 )
-_HTTPS: Final = 443
 Key = tuple[str, int]
 """Host and port."""
 
@@ -118,7 +118,7 @@ def _key(authority: str) -> Key:
     if found is None:
         raise BoundaryError(f"FetchPolicy(credentials=…): {authority!r} is no host.")
     try:
-        return canonical_host(found[1]), int(found[2] or _HTTPS)
+        return canonical_host(found[1]), int(found[2] or DEFAULT_PORTS["https"])
     except Refused as refused:
         raise BoundaryError(
             f"FetchPolicy(credentials=…): {authority!r}: {refused.detail}."

@@ -13,11 +13,11 @@ from pratique.core.secret import Secret
 
 from .address import Network, is_inside, network_of
 from .host import canonical_host
+from .port import is_port
 
 MAX_HEAD: Final = 16_384
 """Bytes of a proxy's answer before the tunnel begins."""
 _STATUS: Final = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?: [^\r\n]*)?\r\n")
-_MAX_PORT: Final = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class EgressProxy:
         """Refuse what is empty."""
         if not self.reason.strip():
             raise BoundaryError(f"EgressProxy({self.host!r}) has no reason.")
-        if isinstance(self.port, bool) or not 0 < self.port <= _MAX_PORT:
+        if not is_port(self.port):
             raise BoundaryError(f"EgressProxy({self.host!r}): port {self.port} is none.")
         network_of(self.network)
         try:

@@ -9,7 +9,8 @@ from pratique.core.obligation import VALID
 from pratique.core.refusal import Refused
 
 from .host import canonical_host
-from .policy import DEFAULT_PORTS, FetchPolicy, Origin, Spelt
+from .policy import FetchPolicy, Origin, Spelt
+from .port import DEFAULT_PORTS, MAX_PORT
 
 MAX_URL: Final = 8192
 """Characters."""
@@ -35,7 +36,6 @@ _IN_PATH: Final = _UNRESERVED | frozenset(b"!$&'()*+,;=:@/")
 _IN_QUERY: Final = _IN_PATH | frozenset(b"?")
 _PERCENT: Final = ord("%")
 _HEX: Final = frozenset(b"0123456789abcdefABCDEF")
-_MAX_PORT: Final = 65_535
 
 
 class Target(msgspec.Struct, frozen=True, gc=False):
@@ -114,7 +114,7 @@ def _origin(spelt: Spelt, policy: FetchPolicy) -> Origin:
         raise Refused(VALID, "the scheme is neither https nor http", code="scheme_not_allowed")
     host = canonical_host(spelt[1])
     port = int(spelt[2] or default)
-    if port > _MAX_PORT:
+    if port > MAX_PORT:
         raise _bad("its port is over 65535")
     policy.require(scheme, host, port)
     authority = f"[{host}]" if ":" in host else host

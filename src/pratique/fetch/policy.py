@@ -13,45 +13,21 @@ from pratique.core.refusal import BoundaryError, Refused
 from pratique.core.secret import Secret
 from pratique.core.waiver import Observe
 
-from .address import METADATA, AddressJudge, Network, is_inside, network_of, packed
+from .address import METADATA, AddressJudge, Network, is_inside, packed
 from .credential import Credential, Credentials
 from .egress import EgressProxy
 from .host import canonical_host
+from .internal import Internal
+from .port import DEFAULT_PORTS, is_port
 from .special_purpose import METADATA_NAMES
 
 PUBLIC: Final = frozenset({"*"})
 """Any host in the open internet: `hosts=PUBLIC`."""
 DEFAULT_TYPES: Final = frozenset({"text/html", "text/plain", "application/json"})
-DEFAULT_PORTS: Final = {"http": 80, "https": 443}
-_MAX_PORT: Final = 65_535
 Spelt = tuple[str, str, str | None]
 """Scheme, host and port as they stand in a URL."""
 Origin = tuple[str, str, int, str]
 """Scheme, host, port and authority in their one spelling."""
-
-
-@dataclass(frozen=True, slots=True)
-class Internal:
-    """A narrow way to a service of one's own: this host, in this network, at this port.
-
-    It opens nothing else, and never a cloud's metadata endpoint.
-
-    Args:
-        host: "wiki.corp.example", exactly.
-        network: "10.1.2.0/24": every address of the host lies in it.
-        port: One.
-        reason: Why, for the report.
-    """
-
-    host: str
-    network: str
-    port: int
-    reason: str
-
-    @property
-    def range(self) -> Network:
-        """Return the network."""
-        return network_of(self.network)
 
 
 @dataclass(frozen=True)
@@ -125,7 +101,7 @@ class FetchPolicy:
         ports = self.ports
         if ports is None:
             ports = {DEFAULT_PORTS[scheme] for scheme in schemes}
-        if not ports or not all(_is_port(port) for port in ports):
+        if not ports or not all(map(is_port, ports)):
             raise BoundaryError("FetchPolicy(ports=…) names no port, or one outside 1 to 65535.")
         self._require_limits()
         put("hosts", hosts)
@@ -134,7 +110,7 @@ class FetchPolicy:
         put("content_types", frozenset(map(_type, _words("content_types", self.content_types))))
         put("exact", frozenset(_name(h) for h in hosts if not h.startswith("*")))
         put("parents", frozenset(_name(h[2:]) for h in hosts if h.startswith("*.")))
-        put("internal", tuple(map(_checked, self.internal)))
+        put("internal", tuple(way.whole() for way in self.internal))
         put("protocols", _protocols(self.protocols))
         put("nat64", tuple(self.nat64))
         put("off_limits", tuple(self.off_limits))
@@ -303,19 +279,6 @@ def _type(text: str) -> str:
     if not (kind and slash and sub) or ";" in text:
         raise BoundaryError(f"FetchPolicy(content_types=…): {text!r} is no media type.")
     return f"{kind}/{sub}"
-
-
-def _checked(way: Internal) -> Internal:
-    if not way.reason.strip():
-        raise BoundaryError(f"Internal({way.host!r}) has no reason.")
-    if not _is_port(way.port):
-        raise BoundaryError(f"Internal({way.host!r}): port {way.port} is outside 1 to 65535.")
-    network_of(way.network)
-    return Internal(_name(way.host), way.network, way.port, way.reason)
-
-
-def _is_port(port: object) -> bool:
-    return _is_count(port, 1) and isinstance(port, int) and port <= _MAX_PORT
 
 
 def _is_count(value: object, least: int) -> bool:
