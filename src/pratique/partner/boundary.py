@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
-from typing import Any, ClassVar, Final, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, Unpack, cast
 from urllib.parse import urlsplit
 
 from pratique.core.boundary import Boundary, Declaration
@@ -25,6 +25,10 @@ from .call import Call
 from .declared import declaration_of, in_place
 from .errand import Errand
 from .terms import About, Contract, NoSubject, Terms, contract_of
+
+if TYPE_CHECKING:  # each is an extra of its own
+    from .breaker import Breaker
+    from .retry import Retry
 
 T = TypeVar("T")
 DEADLINE: Final = timedelta(seconds=5)
@@ -72,8 +76,8 @@ class Partner(Boundary):
         bearer: Secret | str | None = None,
         deadline: timedelta | None = None,
         policy: FetchPolicy | None = None,
-        retry: Any = None,
-        breaker: Any = None,
+        retry: "Retry | None" = None,
+        breaker: "Breaker | None" = None,
         waivers: Sequence[Waiver] = (),
     ) -> None:
         if policy is not None and deadline is not None:

@@ -22,7 +22,9 @@ from .flow import Second, answered
 
 if TYPE_CHECKING:
     from .boundary import Partner
+    from .breaker import Breaker
     from .call import Call
+    from .retry import Retry
 
 T = TypeVar("T")
 BAD_GATEWAY: Final = 502
@@ -34,11 +36,13 @@ class Errand:
 
     Args:
         partner: The boundary.
-        retry: A `partner.retry.Retry`, or None.
-        breaker: A `partner.breaker.Breaker`, or None.
+        retry: How often a question is asked again.
+        breaker: When to leave the partner alone.
     """
 
-    def __init__(self, partner: "Partner", retry: Any, breaker: Any) -> None:
+    def __init__(
+        self, partner: "Partner", retry: "Retry | None", breaker: "Breaker | None"
+    ) -> None:
         self.credential: LiveSecret | None = None
         self._partner = partner
         self._retry = retry
@@ -64,17 +68,15 @@ class Errand:
         def attempt(left: float) -> Proven[T]:
             if self._circuit is None:
                 return self._once(call, going, left)
-            found: Proven[T] = self._circuit.run(lambda: self._once(call, going, left))
-            return found
+            return self._circuit.run(lambda: self._once(call, going, left))
 
         try:
             if self._retry is None or not going.is_repeatable:
                 return attempt(seconds)
-            found: Proven[T] = self._retry.run(attempt, seconds=seconds)
+            return self._retry.run(attempt, seconds=seconds)
         except Refused as refused:
             self._told(refused)
             raise
-        return found
 
     async def arun(
         self, call: "Call[T]", asked: Asked, *, words: Mapping[str, object] | None = None
@@ -86,17 +88,15 @@ class Errand:
         async def attempt(left: float) -> Proven[T]:
             if self._circuit is None:
                 return await self._aonce(call, going, left)
-            found: Proven[T] = await self._circuit.arun(lambda: self._aonce(call, going, left))
-            return found
+            return await self._circuit.arun(lambda: self._aonce(call, going, left))
 
         try:
             if self._retry is None or not going.is_repeatable:
                 return await attempt(seconds)
-            found: Proven[T] = await self._retry.arun(attempt, seconds=seconds)
+            return await self._retry.arun(attempt, seconds=seconds)
         except Refused as refused:
             self._told(refused)
             raise
-        return found
 
     def close(self) -> None:
         """Close the connections of the sync fetcher, and the threads."""
@@ -190,18 +190,12 @@ class Errand:
     def _fetcher(self) -> Fetcher:
         with self._lock:
             if self._sync is None:
-                self._sync = Fetcher(
-                    self._partner.policy,
-                    name=self._partner.name,
-                    recorder=self._partner.started().recorder,
-                )
+                partner = self._partner
+                self._sync = Fetcher.of(partner.going_out, partner.started().recorder)
             return self._sync
 
     def _async_fetcher(self) -> AsyncFetcher:
         if self._asynchronous is None:
-            self._asynchronous = AsyncFetcher(
-                self._partner.policy,
-                name=self._partner.name,
-                recorder=self._partner.started().recorder,
-            )
+            partner = self._partner
+            self._asynchronous = AsyncFetcher.of(partner.going_out, partner.started().recorder)
         return self._asynchronous
