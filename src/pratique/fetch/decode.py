@@ -106,5 +106,9 @@ def _has_zlib_header(raw: bytes) -> bool:
 
 def _broken() -> Refused:
     return Refused(
-        VALID, "the content isn't what its coding says", code="broken_coding", status=502
+        VALID,
+        "the content isn't what its coding says",
+        code="broken_coding",
+        hint="the host sent it broken, or the connection ended in the middle: fetch it again",
+        status=502,
     )

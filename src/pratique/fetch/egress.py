@@ -85,6 +85,7 @@ class EgressProxy:
                     ALLOWED,
                     "the egress proxy has an address outside the network that was declared",
                     code="proxy_not_allowed",
+                    hint="look the proxy's name up, and compare it with EgressProxy(network=…)",
                     status=502,
                 )
         return addresses

@@ -36,6 +36,7 @@ _IN_PATH: Final = _UNRESERVED | frozenset(b"!$&'()*+,;=:@/")
 _IN_QUERY: Final = _IN_PATH | frozenset(b"?")
 _PERCENT: Final = ord("%")
 _HEX: Final = frozenset(b"0123456789abcdefABCDEF")
+_HINT: Final = "whoever named the URL can mend it: https://host/path"
 
 
 class Target(msgspec.Struct, frozen=True, gc=False):
@@ -111,7 +112,9 @@ def _origin(spelt: Spelt, policy: FetchPolicy) -> Origin:
     scheme = spelt[0].lower()
     default = DEFAULT_PORTS.get(scheme)
     if default is None:
-        raise Refused(VALID, "the scheme is neither https nor http", code="scheme_not_allowed")
+        raise Refused(
+            VALID, "the scheme is neither https nor http", code="scheme_not_allowed", hint=_HINT
+        )
     host = canonical_host(spelt[1])
     port = int(spelt[2] or default)
     if port > MAX_PORT:
@@ -155,4 +158,4 @@ def _without_dots(path: str) -> str:
 
 
 def _bad(why: str) -> Refused:
-    return Refused(VALID, f"the URL can't be used: {why}", code="bad_url")
+    return Refused(VALID, f"the URL can't be used: {why}", code="bad_url", hint=_HINT)

@@ -18,6 +18,7 @@ _LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _is_name: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII).fullmatch
 # What some resolver reads as an IPv4 address: it ends in a number, however that is written.
 _ends_in_a_number: Final = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)", re.ASCII).fullmatch
+_HINT: Final = "a host is a name, a dotted quad, or an IPv6 address in brackets"
 
 
 def canonical_host(text: str) -> str:
@@ -88,4 +89,4 @@ def _is_a_label(label: str) -> bool:
 
 
 def _bad(why: str) -> Refused:
-    return Refused(VALID, f"the host can't be used: {why}", code="bad_host")
+    return Refused(VALID, f"the host can't be used: {why}", code="bad_host", hint=_HINT)

@@ -114,6 +114,7 @@ class _Found:
                 ALLOWED,
                 f"the name has no address ({self.error or 'an empty answer'})",
                 code="unknown_host",
+                hint="look the name up on this machine; whoever runs its zone can mend it",
             )
         return self.addresses
 
@@ -140,5 +141,6 @@ def _too_slow() -> Refused:
         ALLOWED,
         "the name wasn't resolved within the deadline",
         code="lookup_timeout",
+        hint="the name's own DNS is slow, or this machine's resolver is",
         answer=Answer.RETRY,
     )

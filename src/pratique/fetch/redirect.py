@@ -64,7 +64,12 @@ def require_hop(came_from: Target, target: Target, *, has_content: bool) -> None
         Refused: ALLOWED, code "downgrade" or "body_across_origins".
     """
     if came_from.scheme == "https" and target.scheme != "https":
-        raise Refused(ALLOWED, "a redirect leads from https to http", code="downgrade")
+        raise Refused(
+            ALLOWED,
+            "a redirect leads from https to http",
+            code="downgrade",
+            hint="fetch what it leads to over https, where the host has it so",
+        )
     if has_content and origin(target) != origin(came_from):
         raise Refused(
             ALLOWED,

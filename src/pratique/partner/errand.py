@@ -122,6 +122,7 @@ class Errand:
                 ALLOWED,
                 "the boundary is off: its optional credential is unset",
                 code="partner_off",
+                hint="set the variable, and start again",
                 answer=Answer.RETRY,
             )
             raise perimeter.refuse(partner, off)

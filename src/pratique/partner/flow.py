@@ -73,7 +73,12 @@ def answered(
     require_utf8(head.fields)
     content = yield from content_of(head, policy, budget)
     if any(secret in content for secret in ours):
-        raise Refused(VALID, "the answer repeats a secret of ours", code="echoes_secret")
+        raise Refused(
+            VALID,
+            "the answer repeats a secret of ours",
+            code="echoes_secret",
+            hint="roll the credential: it may stand in the partner's logs as well",
+        )
     answer, surplus = contract.answer.read(content)
     crossing.discharge(VALID)
     if surplus:
@@ -140,7 +145,12 @@ def require_utf8(fields: Fields) -> None:
         if name.strip().lower() != "charset":
             continue
         if value.strip().strip('"').lower() not in ("utf-8", "utf8", "us-ascii"):
-            raise Refused(VALID, "the answer's charset isn't UTF-8", code="charset")
+            raise Refused(
+                VALID,
+                "the answer's charset isn't UTF-8",
+                code="charset",
+                hint="RFC 8259 knows UTF-8 alone: tell the partner",
+            )
 
 
 def _pause(fields: Fields) -> timedelta | None:

@@ -278,7 +278,12 @@ def shortest(timeout: float | None) -> float | None:
 
 def no_socket() -> Refused:
     """Return the refusal of a socket of this machine."""
-    return Refused(ALLOWED, "a unix socket is no remote host", code="unix_socket")
+    return Refused(
+        ALLOWED,
+        "a unix socket is no remote host",
+        code="unix_socket",
+        hint="speak to it beside the policy",
+    )
 
 
 def _turns(

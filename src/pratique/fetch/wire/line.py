@@ -142,11 +142,18 @@ def refusal_of(error: BaseException, budget: Budget | None) -> Refused:
             status=502,
         )
     if isinstance(error, httpcore.ProtocolError):
-        return Refused(VALID, "the answer isn't HTTP", code="bad_http", status=502)
+        return Refused(
+            VALID,
+            "the answer isn't HTTP",
+            code="bad_http",
+            hint="another service listens there, or the host broke off in the middle",
+            status=502,
+        )
     return Refused(
         VALID,
         f"the host can't be reached ({type(error).__name__})",
         code="unreachable",
+        hint="look whether the host is up, and whether this network lets us out to it",
         answer=Answer.RETRY,
     )
 
