@@ -94,7 +94,7 @@ def test_a_watcher_tells_from_the_start_to_the_end(tmp_path: Path) -> None:
     assert early.calls[1:] == late.calls[1:] == [("closed", perimeter.recorder)]
 
 
-async def test_a_watcher_on_the_event_loop(tmp_path: Path) -> None:
+async def test_a_watcher_tells_on_the_event_loop_too(tmp_path: Path) -> None:
     """The same by `astart` and `aclose`; a start that refuses tells nothing."""
     watcher = Watching()
     bare = Perimeter()

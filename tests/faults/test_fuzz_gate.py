@@ -63,14 +63,14 @@ def test_a_gate_that_lets_too_much_through_is_found() -> None:
     assert (found.wrong, found.accepted) == (0, 5)
 
 
-def test_one_seed_one_run() -> None:
+def test_one_seed_makes_one_run() -> None:
     """What was found can be found again."""
     assert list(islice(urls(7), 500)) == list(islice(urls(7), 500))
     assert list(islice(urls(7), 500)) != list(islice(urls(8), 500))
 
 
 @pytest.mark.parametrize("url", ["http://a.example/" + "ü" * 8000, "http://a.example/\ud800"])
-def test_found_by_the_fuzz(url: str) -> None:
+def test_what_the_fuzz_found_stays_refused(url: str) -> None:
     """A canonical URL that was itself too long; half a character that became a question mark."""
     with pytest.raises(Refused) as caught:
         gate(url, FetchPolicy(hosts={"a.example"}, schemes={"http"}))

@@ -394,7 +394,7 @@ def test_the_policys_deadline_is_told_as_a_time_out(world: World, app: App, phas
 # --- what differs, and where it lands ---------------------------------------------------------------
 
 
-def test_home_assistant_without_checked_certificates(world: World) -> None:
+def test_home_assistant_no_longer_shows_pictures_of_anybody(world: World) -> None:
     """By default it shows a picture whoever answered; with the line changed the certificate is checked."""
     app = APPS["Home Assistant on httpx"]
     world.server.answer = lambda _: app.answer()
@@ -405,7 +405,9 @@ def test_home_assistant_without_checked_certificates(world: World) -> None:
 
 
 @pytest.mark.parametrize(("redirects", "clause"), [(0, "RequestException"), (1, "")])
-def test_redash_without_redirects(world: World, redirects: int, clause: str) -> None:
+def test_redash_follows_as_many_redirects_as_the_policy_says(
+    world: World, redirects: int, clause: str
+) -> None:
     """It is delivered with redirects off; with the line changed the policy says how many there are."""
     app = APPS["Redash on requests"]
     there = reply(302, b"", Location="/there")
@@ -418,7 +420,9 @@ def test_redash_without_redirects(world: World, redirects: int, clause: str) -> 
 
 
 @every_app
-def test_a_url_with_a_password(world: World, app: App) -> None:
+def test_a_url_with_a_password_is_refused_or_its_password_stays_there(
+    world: World, app: App
+) -> None:
     """The gate takes no userinfo; aiohttp has made a field of it before, meant for that host alone."""
     world.server.answer = lambda _: app.answer()
     assert app.bare("http://user:word@a.test/") == Told(app.value)

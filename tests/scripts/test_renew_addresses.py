@@ -146,7 +146,9 @@ def test_a_module_without_marks_is_left_alone() -> None:
     assert renewed(marked, between()).startswith("a\n")
 
 
-def test_by_hand(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_renews_or_changes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The command renews a file in place and says so; where it refuses, nothing is changed."""
     module, ipv4, ipv6 = (tmp_path / name for name in ("m.py", "4.csv", "6.csv"))
     text = MODULE.read_text(encoding="utf-8")

@@ -134,13 +134,13 @@ def test_what_a_policy_judged_passes(pytester: pytest.Pytester) -> None:
     pytester.runpytest_subprocess().assert_outcomes(passed=2)
 
 
-def test_off_by_default(pytester: pytest.Pytester) -> None:
+def test_it_is_off_by_default(pytester: pytest.Pytester) -> None:
     """The twin of every failure: without the setting the same suite passes."""
     suite(pytester)
     pytester.runpytest_subprocess().assert_outcomes(passed=NAKED - 1, skipped=1)
 
 
-def test_by_the_command_line(pytester: pytest.Pytester) -> None:
+def test_the_command_line_has_the_last_word(pytester: pytest.Pytester) -> None:
     """It has the last word over the ini file, either way."""
     suite(pytester, "pratique_naked_egress = fail\n")
     chosen = ("-k", "create_connection or open_connection")
@@ -161,7 +161,7 @@ def test_a_module_elsewhere_may_connect(pytester: pytest.Pytester) -> None:
     done.stdout.fnmatch_lines(["FAILED test_shop.py::test_httpx*"])
 
 
-def test_by_a_marker(pytester: pytest.Pytester) -> None:
+def test_a_marker_rules_its_own_test(pytester: pytest.Pytester) -> None:
     """One test is let through with a reason, or guarded where the run isn't; no reason is an error."""
     text = """
 import socket, pytest
