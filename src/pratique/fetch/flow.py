@@ -90,7 +90,7 @@ def travel(crossing: Crossing, policy: FetchPolicy) -> Flow[Arrived]:
         if following is None:
             break
         if len(hops) >= policy.redirects:
-            raise too_many(policy.redirects)
+            raise too_many_redirects(policy.redirects)
         hops.append(request.target.url)
         request = following
     return Arrived(head, request.target.url, tuple(hops))
@@ -207,7 +207,7 @@ def too_large_decoded(limit: int) -> Refused:
     )
 
 
-def too_many(redirects: int) -> Refused:
+def too_many_redirects(redirects: int) -> Refused:
     """Return the refusal of one redirect more than the policy admits."""
     return Refused(
         ALLOWED,

@@ -55,7 +55,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     Raises:
         pytest.UsageError: the marker is none.
     """
-    item.stash[_RULE_OF_THE_TEST] = FAIL
+    item.stash[_RULE_OF_THE_TEST] = FAIL  # also where the marker is none: its teardown runs too
     item.stash[_RULE_OF_THE_TEST] = _rule(item)
     with _guarded(item):
         return (yield)

@@ -49,14 +49,14 @@ class Bounded(ResponseHandler):
 
     def feed_data(self, data: Any, size: int = 0) -> None:
         """Judge the head of an answer before anybody sees it."""
-        message, payload = data
-        status = message.code
-        is_last = status not in REDIRECTS or LOCATION not in message.headers
+        head, content = data
+        status = head.code
+        is_last = status not in REDIRECTS or LOCATION not in head.headers
         if is_last and (status >= OK or status == SWITCHING_PROTOCOLS):
             try:
-                _require_head(status, message.headers, self._policy)
+                _require_head(status, head.headers, self._policy)
             except Refused as refused:
-                self._refuse(refused, payload)
+                self._refuse(refused, content)
                 return
             self._is_last = True
         super().feed_data(data, size)
@@ -65,23 +65,23 @@ class Bounded(ResponseHandler):
         """Count what comes, as it is sent and as it is decoded."""
         self._wire += len(data)
         super().data_received(data)
-        payload = self._payload
+        content = self._payload
         if self._wire > self._most_wire:
-            self._refuse(too_large_on_the_wire(self._most_wire), payload)
-        elif payload is not None:
-            if payload.total_bytes > self._most_content:
-                self._refuse(too_large_decoded(self._most_content), payload)
-            elif self._is_last and payload.is_eof():
+            self._refuse(too_large_on_the_wire(self._most_wire), content)
+        elif content is not None:
+            if content.total_bytes > self._most_content:
+                self._refuse(too_large_decoded(self._most_content), content)
+            elif self._is_last and content.is_eof():
                 self._proven()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Let go of the deadline."""
         if self._end is not None:
             self._end.cancel()
-        payload = self._payload
+        content = self._payload
         super().connection_lost(exc)
         # An answer without a length ends with its connection.
-        if self._is_last and payload is not None and payload.exception() is None:
+        if self._is_last and content is not None and content.exception() is None:
             self._proven()
 
     def _proven(self) -> None:
@@ -98,10 +98,10 @@ class Bounded(ResponseHandler):
             return
         self._refuse(too_slow(self._policy.deadline.total_seconds()), self._payload)
 
-    def _refuse(self, refused: Refused, payload: Any) -> None:
+    def _refuse(self, refused: Refused, content: Any) -> None:
         error = self.chain.refused(refused) if self.chain is not None else as_aiohttp(refused)
-        if payload is not None:
-            payload.set_exception(error)
+        if content is not None:
+            content.set_exception(error)
         self.set_exception(error)
         self.close()
         self._exception = error  # whoever hasn't begun to wait finds it there

@@ -87,4 +87,6 @@ def as_aiohttp(refused: Refused) -> RefusedByPolicy:
 
 
 watching: Final[ContextVar[bool]] = ContextVar("pratique_aiohttp_watching", default=False)
+"""Set while a policy only observes: aiohttp resolves, connects and reads as it would by itself."""
 chain_in_hand: Final[ContextVar[Chain | None]] = ContextVar("pratique_aiohttp_chain", default=None)
+"""The call whose hop connects here; aiohttp hands nothing through from `connect` to its parts."""

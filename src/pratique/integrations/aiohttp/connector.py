@@ -17,7 +17,7 @@ from pratique.core.refusal import BoundaryError, Refused
 from pratique.fetch import FetchPolicy, Target, gate
 from pratique.fetch.budget import too_slow
 from pratique.fetch.fetcher import Base
-from pratique.fetch.flow import too_many
+from pratique.fetch.flow import too_many_redirects
 from pratique.fetch.host import is_literal
 from pratique.fetch.naked import gated
 from pratique.fetch.redirect import for_anybody, origin, require_hop
@@ -164,7 +164,7 @@ class FetchConnector(aiohttp.TCPConnector):
         policy = self._policy
         chain.hops += 1
         if chain.hops > policy.redirects:
-            raise too_many(policy.redirects)
+            raise too_many_redirects(policy.redirects)
         require_hop(came_from, target, has_content=_has_content(req))
         if origin(came_from) != origin(target):
             lines = tuple((name, "") for name in req.headers)
