@@ -78,7 +78,7 @@ class _Open:
         self._recorder.emit(refusal_record(crossing, refused)[0], sample=False)
 
 
-class Answer(_Open):
+class Streamed(_Open):
     """An answer on this thread. Iterate over its content, decoded and under both caps."""
 
     __slots__ = ("_line",)
@@ -115,7 +115,7 @@ class Answer(_Open):
         self._tell()
 
 
-class AsyncAnswer(_Open):
+class AsyncStreamed(_Open):
     """The same on the event loop."""
 
     __slots__ = ("_line",)
@@ -169,7 +169,7 @@ class Through(Base):
         content: bytes,
         *,
         seconds: float | None = None,
-    ) -> Answer:
+    ) -> Streamed:
         """Go where a request leads, in at most *seconds*. Raises Refused."""
         claim = self.boundary.claim(url, method=method, lines=lines, content=content)
         crossing = Crossing(self.boundary, claim)
@@ -179,7 +179,7 @@ class Through(Base):
         try:
             world = self.world.answering({Exchange: line.exchange})
             arrived = drive(self.boundary.arrival(crossing), crossing, world)
-            return Answer(self, crossing, arrived, budget, line=line)
+            return Streamed(self, crossing, arrived, budget, line=line)
         except BaseException:
             line.close()
             raise
@@ -208,7 +208,7 @@ class AsyncThrough(Base):
         content: bytes,
         *,
         seconds: float | None = None,
-    ) -> AsyncAnswer:
+    ) -> AsyncStreamed:
         """See `Through.send`."""
         claim = self.boundary.claim(url, method=method, lines=lines, content=content)
         crossing = Crossing(self.boundary, claim)
@@ -218,7 +218,7 @@ class AsyncThrough(Base):
         try:
             world = self.world.answering({Exchange: line.exchange})
             arrived = await adrive(self.boundary.arrival(crossing), crossing, world)
-            return AsyncAnswer(self, crossing, arrived, budget, line=line)
+            return AsyncStreamed(self, crossing, arrived, budget, line=line)
         except BaseException:
             await line.aclose()
             raise

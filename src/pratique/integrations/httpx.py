@@ -16,7 +16,7 @@ from pratique.core.refusal import Refused
 from pratique.fetch import FetchPolicy
 from pratique.fetch.budget import FOR_TIME
 from pratique.fetch.shadow import Look
-from pratique.fetch.through import Answer, AsyncAnswer, AsyncThrough, Through
+from pratique.fetch.through import AsyncStreamed, AsyncThrough, Streamed, Through
 
 
 class _OfARequest(Refused):
@@ -127,7 +127,7 @@ class AsyncFetchTransport(httpx.AsyncBaseTransport):
 
 
 class _Stream(httpx.SyncByteStream):
-    def __init__(self, answer: Answer, request: httpx.Request) -> None:
+    def __init__(self, answer: Streamed, request: httpx.Request) -> None:
         self._answer, self._request = answer, request
 
     def __iter__(self) -> Iterator[bytes]:
@@ -141,7 +141,7 @@ class _Stream(httpx.SyncByteStream):
 
 
 class _AsyncStream(httpx.AsyncByteStream):
-    def __init__(self, answer: AsyncAnswer, request: httpx.Request) -> None:
+    def __init__(self, answer: AsyncStreamed, request: httpx.Request) -> None:
         self._answer, self._request = answer, request
 
     async def __aiter__(self) -> AsyncIterator[bytes]:

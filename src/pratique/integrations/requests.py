@@ -24,7 +24,7 @@ from pratique.core.refusal import Refused
 from pratique.fetch import FetchPolicy
 from pratique.fetch.budget import FOR_TIME
 from pratique.fetch.shadow import Look
-from pratique.fetch.through import Answer, Through
+from pratique.fetch.through import Streamed, Through
 
 _PIECE: Final = 64 * 1024
 
@@ -122,7 +122,7 @@ def mount(
 class _Content:
     """An answer's content as a file. What is refused is requests' own exception."""
 
-    def __init__(self, answer: Answer, request: requests.PreparedRequest) -> None:
+    def __init__(self, answer: Streamed, request: requests.PreparedRequest) -> None:
         self._answer, self._request = answer, request
         self._pieces = iter(answer)
         self._rest = b""
@@ -179,7 +179,7 @@ class _WithCookies:
 
 
 def _response(
-    answer: Answer, request: requests.PreparedRequest, adapter: FetchAdapter
+    answer: Streamed, request: requests.PreparedRequest, adapter: FetchAdapter
 ) -> requests.Response:
     headers, lines = HTTPHeaderDict(), answer.lines
     for name, value in lines:
