@@ -2,6 +2,6 @@
 
 from importlib import import_module
 
-for name in ("opening", "crossing", "claims", "endpoint", "fetch", "partner"):
+for name in ("opening", "crossing", "claims", "endpoint", "fetch", "partner", "tokens"):
     print(f"\n== {name}")
     import_module(f"benchmarks.{name}").main()

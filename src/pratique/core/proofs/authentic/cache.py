@@ -1,0 +1,88 @@
+"""Tokens that were verified a moment ago, so that a client's next request costs a digest."""
+
+import hashlib
+from collections import OrderedDict
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Final, TypeAlias
+
+from pratique.core.refusal import BoundaryError
+
+from .jws import MAX_TOKEN_BYTES
+from .jwt import JwtClaims, TokenPolicy, verify_token
+
+_Key: TypeAlias = tuple[bytes, bytes, str]
+_DEFAULT_AGE: Final = timedelta(minutes=1)
+_ZERO: Final = timedelta(0)
+
+
+class TokenCache:
+    """Remembers tokens that were verified, the least recently used forgotten first.
+
+    An entry is found by the digest of the token, the whole policy and the version of its keys: the
+    same token under another policy, or after the keys changed, is verified anew. The dates are
+    checked on each hit, so that nothing lives past its `exp`. A refusal is never remembered.
+
+    What must be asked each time (single use of `jti`, DPoP, a certificate's binding, whether the
+    user is still one of ours) isn't in it.
+
+    Args:
+        max_tokens: How many are kept. Each has its claims, at most 12 KiB.
+        max_age: How long one is believed without a new look. Seconds to minutes.
+
+    Raises:
+        BoundaryError: one of them isn't above zero.
+    """
+
+    __slots__ = ("_entries", "_max_age", "_max_tokens")
+
+    def __init__(self, *, max_tokens: int = 4096, max_age: timedelta = _DEFAULT_AGE) -> None:
+        if max_tokens < 1 or max_age <= _ZERO:
+            raise BoundaryError("TokenCache(max_tokens=, max_age=) are above zero.")
+        self._max_tokens = max_tokens
+        self._max_age = max_age
+        self._entries: OrderedDict[_Key, tuple[JwtClaims, datetime]] = OrderedDict()
+
+    def verify(self, token: str, policy: TokenPolicy, *, at: datetime) -> JwtClaims:
+        """Return what `verify_token` returns.
+
+        Args:
+            token: As it came.
+            policy: What it must be.
+            at: When it reached us. UTC.
+
+        Raises:
+            Refused: as `verify_token` does.
+        """
+        key = _key_of(token, policy)
+        if key is None:
+            return verify_token(token, policy, at=at)
+        found = self._entries.get(key)
+        # A clock that goes back would stretch the age: then look anew.
+        if found is not None and _ZERO <= at - found[1] <= self._max_age:
+            policy.require_fresh(found[0], at=at)
+            with suppress(KeyError):  # another thread may have pushed it out meanwhile
+                self._entries.move_to_end(key)
+            return found[0]
+        claims = verify_token(token, policy, at=at)
+        self._entries[key] = (claims, at)
+        while len(self._entries) > self._max_tokens:
+            with suppress(KeyError):
+                self._entries.popitem(last=False)
+        return claims
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._entries.clear()
+
+    def __len__(self) -> int:
+        """Return how many are kept."""
+        return len(self._entries)
+
+
+def _key_of(token: object, policy: TokenPolicy) -> _Key | None:
+    """Return what an entry is found by; None for what can't have one."""
+    if not isinstance(token, str) or len(token) > MAX_TOKEN_BYTES or not token.isascii():
+        return None
+    digest = hashlib.sha256(token.encode("ascii")).digest()
+    return digest, policy.fingerprint, policy.source.current.version

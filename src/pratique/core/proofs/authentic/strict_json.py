@@ -1,0 +1,66 @@
+"""One JSON object, read so that no two readers could take it differently."""
+
+import json
+from types import MappingProxyType
+from typing import Any, Final, cast
+
+import msgspec
+
+MAX_DEPTH: Final = 32
+"""Objects and lists inside each other. RFC 8259 §9 lets a reader set it; claims have two or three,
+and whoever walks through them must not end in a RecursionError."""
+_read: Final = msgspec.json.Decoder(dict[str, Any]).decode
+_write: Final = msgspec.json.Encoder().encode
+
+
+class DuplicateMemberError(ValueError):
+    """An object has two members of one name. Source: RFC 7515 §4, RFC 7519 §4; CWE-436."""
+
+
+def object_of(text: bytes) -> dict[str, Any]:
+    """Return the members of a JSON object in UTF-8; numbers are finite, names stand once.
+
+    Raises:
+        DuplicateMemberError: some object in it has two members of one name.
+        ValueError: it is no JSON object, or deeper than `MAX_DEPTH`.
+    """
+    try:
+        members = _read(text)
+        if text.count(b"{") + text.count(b"[") > MAX_DEPTH and _is_deeper(members, MAX_DEPTH):
+            message = f"it is deeper than {MAX_DEPTH} objects and lists"
+            raise ValueError(message)
+        if b"\\" in text:
+            json.loads(text, object_pairs_hook=_once)
+        # Without an escape every string is written again as it was read: a member that was lost is
+        # a colon that is missing.
+        elif _write(members).count(b":") != text.count(b":"):
+            raise DuplicateMemberError
+    except RecursionError:
+        message = "it is too deep"
+        raise ValueError(message) from None
+    return members
+
+
+def frozen(value: Any) -> Any:
+    """Return a JSON value of which nobody can change a part: lists as tuples, objects read-only."""
+    items: Any = value
+    if type(value) is list:
+        return tuple([frozen(one) for one in items])
+    if type(value) is dict:
+        inside = cast("dict[str, Any]", value)
+        return MappingProxyType({name: frozen(one) for name, one in inside.items()})
+    return value
+
+
+def _once(pairs: list[tuple[str, Any]]) -> None:
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise DuplicateMemberError
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    inside: Any = value
+    if type(value) is dict:
+        inside = cast("dict[str, Any]", value).values()
+    elif type(value) is not list:
+        return False
+    return levels == 0 or any(_is_deeper(one, levels - 1) for one in inside)
