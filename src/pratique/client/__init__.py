@@ -1,11 +1,14 @@
 """The client boundary: an API's own clients reach what is theirs, and write what they may."""
 
-from .boundary import Action, Change, Client
-from .identity import Identity, Session, SessionCookie
-from .writable import Content, Writable
+from pratique.core.action import Action, Change
+from pratique.core.writable import Content, Writable
+
+from .boundary import Client
+from .identity import BearerToken, Identity, Session, SessionCookie
 
 __all__ = [
     "Action",
+    "BearerToken",
     "Change",
     "Client",
     "Content",

@@ -11,6 +11,10 @@ from pratique.core.boundary import Proof
 from pratique.core.claim import Claim, Fields
 from pratique.core.crossing import Crossing
 from pratique.core.obligation import AUTHENTIC, FRESH
+from pratique.core.proofs.authentic.cache import TokenCache
+from pratique.core.proofs.authentic.jws import TokenRefused
+from pratique.core.proofs.authentic.jwt import TokenPolicy
+from pratique.core.proofs.authentic.presented import bearer_token, presented
 from pratique.core.proofs.fresh import require_fresh
 from pratique.core.question import Flow, Lookup
 from pratique.core.refusal import BoundaryError, Refused
@@ -152,6 +156,63 @@ class SessionCookie:
             raise Refused(
                 FRESH, refused.detail, code="session_over", status=_UNAUTHENTICATED
             ) from None
+
+
+class BearerToken:
+    """An access token of an issuer that is named, in the Authorization field.
+
+    Args:
+        policy: What a token must be.
+        revoked: (jwt_claims[, session]) -> whether it was taken back: by its `jti`, or because the
+            subject signed out or changed its password since. It may be async. Left out, a token
+            lives until its `exp`, and the report says so.
+        cache: Tokens that were verified a moment ago; `revoked` is asked each time.
+
+    Source: RFC 6750; RFC 9068; OWASP API2:2023.
+    """
+
+    def __init__(
+        self,
+        policy: TokenPolicy,
+        *,
+        revoked: Callable[..., Any] | None = None,
+        cache: TokenCache | None = None,
+    ) -> None:
+        self.policy, self.cache = policy, cache
+        self._revoked = None if revoked is None else Asker.of(revoked, arguments=1, role="revoked")
+
+    def prove(self, crossing: Crossing, *, session: object) -> Flow[object]:
+        """Return the subject of a token that is signed, ours, in force and not taken back.
+
+        Raises:
+            Refused: what `bearer_token` and `verify_token` refuse; FRESH, code "revoked" (401).
+        """
+        claim = crossing.claim
+        token = bearer_token(claim.fields)
+        claims = yield from presented(token, self.policy, claim, cache=self.cache)
+        crossing.discharge(AUTHENTIC)
+        if self._revoked is not None:
+            told: object = yield Lookup(*self._revoked.with_session((claims,), session))
+            if told is not False:  # nothing, or a forgotten await, is no "it holds"
+                raise TokenRefused("it was taken back", code="revoked", obligation=FRESH)
+        crossing.discharge(FRESH)
+        return claims.subject
+
+    def proofs(self) -> Sequence[Proof]:
+        """Return what it rests on: the issuer, and its keys."""
+        policy = self.policy
+        issuer = Root(RootKind.PARTY, policy.issuer, controller=policy.issuer)
+        words = f"a {policy.type} of {policy.issuer}, {', '.join(policy.algorithms)}"
+        until = "exp, iat" if self._revoked is None else "exp, iat, and not taken back"
+        where = "" if self._revoked is None else self._revoked.callback.where
+        return (
+            Proof(AUTHENTIC, words, ways(issuer)),
+            Proof(FRESH, until, ways(issuer, CLOCK), where),
+        )
+
+    def read(self) -> list[str]:
+        """Need nothing at the start."""
+        return []
 
 
 def cookie(fields: Fields, name: str) -> str | None:

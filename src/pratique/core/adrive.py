@@ -22,6 +22,7 @@ from .question import (
     Lookup,
     Name,
     Question,
+    Refresh,
     Settle,
 )
 from .refusal import Refused, StoreError
@@ -124,6 +125,9 @@ class _AsyncRun:
         self.transaction = None
         self.world.recorder.emit(needed(self.record), sample=False)
 
+    async def refresh(self, question: Refresh) -> None:
+        await question.source.arefresh(question.name)
+
     async def hold(self, question: Hold) -> Any:
         held = await needed(self.store).hold(
             question.key,
@@ -185,6 +189,7 @@ _ANSWERS: Final[dict[type[Question], _AnswerOf]] = {
     Act: _AsyncRun.act,
     Hold: _AsyncRun.hold,
     Settle: _AsyncRun.settle,
+    Refresh: _AsyncRun.refresh,
 }
 
 

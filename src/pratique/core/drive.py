@@ -24,6 +24,7 @@ from .question import (
     Lookup,
     Name,
     Question,
+    Refresh,
     Settle,
 )
 from .recorder import Recorder
@@ -150,6 +151,10 @@ class Run:
             self.transaction = None
             self.world.recorder.emit(needed(self.record), sample=False)
 
+    def refresh(self, question: Refresh) -> None:
+        """Let a remote source look for something newer."""
+        question.source.refresh(question.name)
+
     def hold(self, question: Hold) -> Any:
         """Take a key for a lease."""
         held = needed(self.store).hold(
@@ -205,6 +210,7 @@ _ANSWERS: Final[dict[type[Question], Callable[[Run, Any], Any]]] = {
     Act: Run.act,
     Hold: Run.hold,
     Settle: Run.settle,
+    Refresh: Run.refresh,
 }
 
 

@@ -5,7 +5,7 @@ One type a question, each with the obligation that its answer serves.
 
 from collections.abc import Generator
 from enum import Enum
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar, Final, Protocol, TypeVar
 
 import msgspec
 
@@ -98,6 +98,26 @@ class Act(Ask, frozen=True, gc=False):
     Where a transaction is open, commit it: effect, single use and event together. No proof is asked
     for after this.
     """
+
+
+class Renewable(Protocol):
+    """Something remote whose snapshot can be taken anew: the keys of an issuer."""
+
+    def refresh(self, name: str | None) -> None:
+        """Look whether there is something newer, for the sake of *name*. It may raise Refused."""
+        ...
+
+    async def arefresh(self, name: str | None) -> None:
+        """Do the same on the event loop."""
+        ...
+
+
+class Refresh(Question, frozen=True, gc=False):
+    """Take a remote source's snapshot anew: something names what the present one doesn't have."""
+
+    obligation: ClassVar[Obligation] = Obligation.AUTHENTIC
+    source: Renewable
+    name: str | None
 
 
 class Hold(Question, frozen=True, gc=False):

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 
 from pratique.core.perimeter import Perimeter
 
-from .fastapi_client import annotation_debts, called, owned, proves_something
+from .fastapi_actions import annotation_debts, called, owned, proves_something
 from .routes import Elsewhere, Public, elsewhere
 from .starlette import BOUNDARY, Routes, endpoint
 from .starlette import guard as _guard

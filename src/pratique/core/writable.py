@@ -14,10 +14,10 @@ from typing import (
 
 import msgspec
 
-from pratique.core.claim import Fields
-from pratique.core.obligation import VALID
-from pratique.core.proofs.valid import count, members
-from pratique.core.refusal import BoundaryError, Refused
+from .claim import Fields
+from .obligation import VALID
+from .proofs.valid import count, members
+from .refusal import BoundaryError, Refused
 
 T = TypeVar("T")
 UNPROCESSABLE: Final = 422

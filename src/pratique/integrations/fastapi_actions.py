@@ -1,4 +1,4 @@
-"""The client boundary as FastAPI's own dependencies: `owned`, `called`."""
+"""Actions of a client or service boundary as FastAPI's own dependencies: `owned`, `called`."""
 
 from collections.abc import Callable, Iterator
 from inspect import Parameter, Signature, signature
@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_typ
 
 from fastapi import Depends, Path, Request
 
-from pratique.client import Action, Change, Client
+from pratique.core.action import Acting, Action, Change
 from pratique.core.perimeter import Perimeter
 from pratique.core.proven import Proven
 from pratique.core.refusal import BoundaryError, Refused
@@ -19,7 +19,7 @@ PROVES: Final = "__pratique_proves__"
 
 
 def owned(
-    boundary: Client,
+    boundary: Acting,
     owner: Any,
     verb: str,
     *,
@@ -36,7 +36,7 @@ def owned(
         ]
 
     Args:
-        boundary: The client boundary.
+        boundary: A client or service boundary.
         owner: The column of a SQLAlchemy model that holds the owner: `Order.owner_id`.
         verb: "read": the policy is asked with it; events have "order.read".
         session: The dependency that gives the request's Session or AsyncSession; the view gets the
@@ -47,7 +47,7 @@ def owned(
         lock: Lock the row until the transaction ends; by default where content is written.
 
     Raises:
-        BoundaryError: see `Client.action`, `OwnedRows`.
+        BoundaryError: see `Acting.action`, `OwnedRows`.
     """
     from pratique.client.ownership import OwnedRows
 
@@ -69,7 +69,7 @@ def owned(
 
 
 def called(
-    boundary: Client,
+    boundary: Acting,
     action: str,
     *,
     session: Callable[..., Any] | None = None,
@@ -78,7 +78,7 @@ def called(
     """Return the dependency that proves who calls, for an action about the user itself.
 
     Args:
-        boundary: The client boundary.
+        boundary: A client or service boundary.
         action: "profile.read"; the policy is asked with it.
         session: See `owned`.
         content: What may be written; the value is then `Change[User, Content]`.

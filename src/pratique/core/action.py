@@ -1,0 +1,204 @@
+"""What may be done across a boundary: one action, with everything that it owes."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Final, Generic, TypeVar
+
+import msgspec
+
+from .access import Access, Asker, access, places
+from .boundary import Boundary, Declaration, Proof
+from .crossing import Crossing
+from .obligation import ALLOWED, LINKED, VALID
+from .proven import Proven
+from .question import Flow
+from .refusal import BoundaryError, Refused
+from .roots import OWN_CODE, Root, RootKind, ways
+from .store import Store
+from .waiver import Waiver
+from .writable import Content
+
+O = TypeVar("O")  # noqa: E741  the object
+C = TypeVar("C")
+OWN_STATE: Final = Root(RootKind.STORE, "our own rows")
+MAX_CONTENT_BYTES: Final = 1 << 20
+
+
+class Change(msgspec.Struct, Generic[O, C], frozen=True):
+    """An object of the caller's, and what the caller may write of it.
+
+    Attributes:
+        object: The row, in the request's own session; the user where an action has no object.
+        content: What was sent, read as its declared type.
+    """
+
+    object: O
+    content: C
+
+
+class Action:
+    """One thing that may be done. Made by `Acting.action`."""
+
+    def __init__(
+        self,
+        boundary: "Acting",
+        name: str,
+        rule: Access,
+        *,
+        read_key: Callable[[str], object] | None,
+        content: Content[Any] | None,
+    ) -> None:
+        self.boundary, self.name, self.rule = boundary, name, rule
+        self.content = content
+        self._read_key = read_key
+        self.declaration = boundary.declaration_of(self)
+
+    def flow(
+        self, crossing: Crossing, *, key: str = "", session: object = None
+    ) -> Flow[Proven[Any]]:
+        """Prove one request.
+
+        Args:
+            crossing: Its crossing.
+            key: Which object, as it stands in the path.
+            session: The request's own, for callables that take one.
+
+        Raises:
+            Refused: what the boundary's `identify`, `access` and `Content.read` refuse; VALID, code
+                "unwanted_content".
+        """
+        crossing.declaration = self.declaration
+        claim = crossing.claim
+        subject = yield from self.boundary.identify(crossing, self, key=key, session=session)
+        sent: object = None
+        if self.content is not None:
+            sent = self.content.read(claim.content, claim.fields)
+        elif claim.content:
+            raise Refused(VALID, "the action takes no content", code="unwanted_content")
+        named = self._read_key(key) if self._read_key is not None else None
+        user, found = yield from access(crossing, self.rule, subject, key=named, session=session)
+        crossing.discharge(VALID)
+        value = found if self.rule.find is not None else user
+        return crossing.prove(value if self.content is None else Change(value, sent))
+
+
+class Acting(Boundary):
+    """A boundary whose claims are requests to do something.
+
+    Args:
+        name: In events, metrics and reports.
+        origin: Who created the claim.
+        user: (subject[, session]) -> our own user as it is now, or None where there is none that
+            may act: roles, tenants and suspensions are read here, at the point of use.
+        policy: (user, verb, object[, session]) -> bool: may this user do this to this object, from
+            the state that it is in now? Exactly True, or it is refused.
+        waivers: For every action; see `pratique.unsafe.waive`.
+    """
+
+    max_content_bytes: ClassVar[int] = MAX_CONTENT_BYTES
+    loading: ClassVar[int] = 0
+    """What loading the user from our own state discharges besides `linked`, as bits."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        origin: str,
+        user: Callable[..., Any],
+        policy: Callable[..., Any],
+        waivers: Sequence[Waiver] = (),
+    ) -> None:
+        super().__init__(name, origin=origin)
+        self.waivers = tuple(waivers)
+        self._user = Asker.of(user, arguments=1, role="user")
+        self._policy = Asker.of(policy, arguments=3, role="policy")
+        self._actions: dict[str, Action] = {}
+
+    @abstractmethod
+    def identify(
+        self, crossing: Crossing, action: Action, *, key: str, session: object
+    ) -> Flow[object]:
+        """Discharge what is owed of who calls, and return the subject."""
+
+    @abstractmethod
+    def identity_proofs(self) -> Sequence[Proof]:
+        """Return what `identify` rests on."""
+
+    def action(
+        self,
+        name: str,
+        *,
+        verb: str = "",
+        find: Callable[..., Any] | None = None,
+        read_key: Callable[[str], object] | None = None,
+        content: type[Any] | None = None,
+    ) -> Action:
+        """Declare something that may be done.
+
+        Args:
+            name: "order.read", in events and reports.
+            verb: With which the policy is asked, where the object says the rest: "read". The name
+                by default.
+            find: (user, key[, session]) -> the object, looked for among this user's alone, or None.
+                Left out, the action is about the user itself.
+            read_key: (text of the path) -> key; Refused where no object could have it.
+            content: What may be written: see `Content`. Left out, content is refused.
+
+        Raises:
+            BoundaryError: it is declared twice, after the start, or `find` without `read_key`.
+        """
+        if self.perimeter is not None and self.perimeter.is_started:
+            raise BoundaryError(f'Boundary "{self.name}": action({name!r}) comes after the start.')
+        if name in self._actions:
+            raise BoundaryError(f'Boundary "{self.name}" declares the action {name} twice.')
+        if (find is None) != (read_key is None):
+            raise BoundaryError(
+                f'Boundary "{self.name}" {name}: find= and read_key= come together.'
+            )
+        asked = None if find is None else Asker.of(find, arguments=2, role="find")
+        made = Action(
+            self,
+            name,
+            Access(verb or name, self._user, self._policy, asked, self.loading),
+            read_key=read_key,
+            content=None if content is None else Content(content),
+        )
+        self._actions[name] = made
+        return made
+
+    def declarations(self) -> Sequence[Declaration]:
+        """Return one declaration an action."""
+        return tuple(action.declaration for action in self._actions.values())
+
+    def declaration_of(self, action: Action) -> Declaration:
+        """Return what one action proves, and on what it rests."""
+        own, rule, content = ways(OWN_STATE, OWN_CODE), action.rule, action.content
+        linked = (
+            "the object is looked for among the user's own"
+            if rule.find is not None
+            else "it is about the user itself, as our own state has it"
+        )
+        valid = "no content" if content is None else f"{content.name}: writable fields alone"
+        return Declaration(
+            name=action.name,
+            proofs=(
+                *self.identity_proofs(),
+                Proof(LINKED, linked, own, places((rule.user, rule.find))),
+                Proof(ALLOWED, "policy over our own state", own, rule.policy.callback.where),
+                Proof(VALID, valid, ways(OWN_CODE)),
+            ),
+            waivers=self.waivers,
+            facts={"outbound": "no", "forwarded": "no header of a proxy is believed here"},
+        )
+
+    def flow(self, crossing: Crossing) -> Flow[Any]:  # noqa: ARG002  an action has one
+        """Refuse to be handed a claim without an action."""
+        raise BoundaryError(f'Boundary "{self.name}" crosses by an action: action(…).')
+
+    def prepare(self, store: Store | None) -> list[str]:  # noqa: ARG002  it needs none
+        """Read what the identity needs."""
+        return [f'Boundary "{self.name}": {debt}' for debt in self.unread()]
+
+    def unread(self) -> list[str]:
+        """Return what is wrong with what `identify` needs, one sentence each."""
+        return []
