@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from importlib.util import find_spec
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -61,18 +60,13 @@ def _require_enforced(policy: FetchPolicy) -> None:
         )
 
 
-def _require_httpcore() -> None:
-    if find_spec("httpcore") is None:
-        raise BoundaryError("A fetcher needs the library httpcore: pip install pratique[fetch].")
-
-
 class Fetcher(Base):
     """Fetches on this thread; may be shared between threads.
 
     Args as `Base`.
 
     Raises:
-        BoundaryError: the policy only observes, or httpcore isn't installed.
+        BoundaryError: the policy only observes, or neither httpcore nor httpcore2 is installed.
     """
 
     def __init__(
@@ -84,7 +78,6 @@ class Fetcher(Base):
     ) -> None:
         _require_enforced(policy)
         super().__init__(policy, name=name, recorder=recorder)
-        _require_httpcore()
         from .wire.line import Line
         from .wire.pool import Pool
 
@@ -174,7 +167,6 @@ class AsyncFetcher(Base):
     ) -> None:
         _require_enforced(policy)
         super().__init__(policy, name=name, recorder=recorder)
-        _require_httpcore()
         from .wire.line import AsyncLine
         from .wire.pool import AsyncPool
 

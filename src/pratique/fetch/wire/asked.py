@@ -2,11 +2,11 @@
 
 from collections.abc import AsyncIterator, Iterator
 
-import httpcore
-
 from pratique.fetch.credential import Credentials
 from pratique.fetch.decode import ACCEPT_ENCODING
 from pratique.fetch.redirect import Request
+
+from .core import httpcore
 
 Key = tuple[str, str, int]
 """Scheme, host and port."""

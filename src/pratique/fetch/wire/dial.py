@@ -4,14 +4,14 @@ import ssl
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NoReturn, Protocol, cast
 
-import httpcore
-
 from pratique.core.obligation import ALLOWED
 from pratique.core.refusal import Refused
 from pratique.fetch.budget import Budget, current
 from pratique.fetch.egress import MAX_HEAD, EgressProxy, proxy_hung_up, tunnel_is_open
 from pratique.fetch.host import is_literal
 from pratique.fetch.lookup import Lookup
+
+from .core import httpcore
 
 FIRST_TRIES: Final = 2.0
 """Seconds that an address may keep the next one waiting."""

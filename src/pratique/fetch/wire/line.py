@@ -4,8 +4,6 @@ import ssl
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any, Final, cast
 
-import httpcore
-
 from pratique.core.claim import Fields
 from pratique.core.obligation import AUTHENTIC, VALID
 from pratique.core.refusal import Answer, Refused
@@ -13,6 +11,7 @@ from pratique.fetch.budget import Budget, too_slow
 from pratique.fetch.flow import Exchange, Head, Read
 
 from .asked import Asked, key_of
+from .core import httpcore
 from .pool import AsyncPool, Kept, Pool
 
 _TROUBLE: Final = (

@@ -10,12 +10,11 @@ from collections.abc import Set as AbstractSet
 from threading import Lock
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-import httpcore
-
 from pratique.fetch.credential import Credentials
 from pratique.fetch.lookup import Lookup
 
 from .asked import Key, origin_of
+from .core import httpcore
 from .dial import AsyncGuardedBackend, GuardedBackend, Judge
 
 C = TypeVar("C", httpcore.HTTPConnection, httpcore.AsyncHTTPConnection)
