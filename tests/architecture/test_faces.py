@@ -80,8 +80,8 @@ def test_no_face_below_the_doors_loads_a_framework() -> None:
     if not faces:
         pytest.skip("no package under src yet")
     names = [f"pratique.{face}".rstrip(".") for face in faces]
-    extras = [*sorted(WEB_FRAMEWORKS), "asyncpg", "httpx", "psycopg", "redis", "rich", "sqlalchemy"]
-    extras += ["stripe", "typer"]
+    extras = [*sorted(WEB_FRAMEWORKS), "asyncpg", "psycopg", "redis", "rich", "sqlalchemy"]
+    extras += ["httpcore", "httpcore2", "httpx", "httpx2", "stripe", "typer"]
     script = (
         f"import sys, importlib\nfor name in {names!r}: importlib.import_module(name)\n"
         f"print([name for name in {extras!r} if name in sys.modules])"

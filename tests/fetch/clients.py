@@ -6,14 +6,17 @@ from typing import Any
 
 import aiohttp
 import httpx
+import httpx2
 import requests
 
 from pratique.fetch import AsyncFetcher, Fetcher, FetchPolicy
+from pratique.integrations import httpx as on_httpx
 from pratique.integrations.aiohttp import FetchConnector
-from pratique.integrations.httpx import AsyncFetchTransport, FetchTransport
 from pratique.integrations.requests import mount
+from tests.fetch.second_copy import on_httpcore2
 
 Got = tuple[int, bytes]
+on_httpx2 = on_httpcore2()
 
 
 def by_fetcher(policy: FetchPolicy, urls: list[str], **named: Any) -> list[Got]:
@@ -32,23 +35,28 @@ def by_async_fetcher(policy: FetchPolicy, urls: list[str], **named: Any) -> list
     return asyncio.run(work())
 
 
-def by_httpx(policy: FetchPolicy, urls: list[str], **named: Any) -> list[Got]:
-    """Fetch by httpx on our transport."""
-    with httpx.Client(transport=FetchTransport(policy), follow_redirects=True) as client:
-        found = [client.get(url, headers=named.get("headers")) for url in urls]
-        return [(answer.status_code, answer.content) for answer in found]
+def by_client(library: Any, door: Any) -> Callable[..., list[Got]]:
+    """Return a way to fetch by httpx, or httpx2, on our transport."""
+
+    def get(policy: FetchPolicy, urls: list[str], **named: Any) -> list[Got]:
+        transport = door.FetchTransport(policy)
+        with library.Client(transport=transport, follow_redirects=True) as client:
+            found = [client.get(url, headers=named.get("headers")) for url in urls]
+            return [(answer.status_code, answer.content) for answer in found]
+
+    return get
 
 
-def by_async_httpx(policy: FetchPolicy, urls: list[str], **named: Any) -> list[Got]:
-    """Fetch by httpx's async client on our transport."""
+def by_async_client(library: Any, door: Any) -> Callable[..., list[Got]]:
+    """Return the same by the async client."""
 
-    async def work() -> list[Got]:
-        transport = AsyncFetchTransport(policy)
-        async with httpx.AsyncClient(transport=transport, follow_redirects=True) as client:
+    async def work(policy: FetchPolicy, urls: list[str], **named: Any) -> list[Got]:
+        transport = door.AsyncFetchTransport(policy)
+        async with library.AsyncClient(transport=transport, follow_redirects=True) as client:
             found = [await client.get(url, headers=named.get("headers")) for url in urls]
             return [(answer.status_code, answer.content) for answer in found]
 
-    return asyncio.run(work())
+    return lambda *given, **named: asyncio.run(work(*given, **named))
 
 
 def by_requests(policy: FetchPolicy, urls: list[str], **named: Any) -> list[Got]:
@@ -75,8 +83,10 @@ def by_aiohttp(policy: FetchPolicy, urls: list[str], **named: Any) -> list[Got]:
 CLIENTS: dict[str, Callable[..., list[Got]]] = {
     "fetcher": by_fetcher,
     "async fetcher": by_async_fetcher,
-    "httpx": by_httpx,
-    "async httpx": by_async_httpx,
+    "httpx": by_client(httpx, on_httpx),
+    "async httpx": by_async_client(httpx, on_httpx),
+    "httpx2": by_client(httpx2, on_httpx2),
+    "async httpx2": by_async_client(httpx2, on_httpx2),
     "requests": by_requests,
     "aiohttp": by_aiohttp,
 }

@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 import httpx
+import httpx2
 import pytest
 import requests
 
@@ -19,8 +20,9 @@ from pratique.core.recorder import Recorder
 from pratique.core.refusal import Refused
 from pratique.core.threads import Tally
 from pratique.fetch import PUBLIC, Fetcher, FetchPolicy, Internal
+from pratique.integrations import httpx as on_httpx
+from pratique.integrations import httpx2 as on_httpx2
 from pratique.integrations.aiohttp import FetchConnector
-from pratique.integrations.httpx import FetchTransport
 from pratique.integrations.requests import mount
 from tests.fetch.clients import CLIENTS
 from tests.fetch.world import Seen, World, reply
@@ -33,6 +35,7 @@ SHORT = FetchPolicy(hosts=PUBLIC, schemes={"http"}, deadline=timedelta(seconds=0
 
 every_client = pytest.mark.parametrize("get", CLIENTS.values(), ids=CLIENTS.keys())
 Get = Callable[..., list[tuple[int, bytes]]]
+DOORS: dict[str, tuple[Any, Any]] = {"httpx": (httpx, on_httpx), "httpx2": (httpx2, on_httpx2)}
 
 
 def refused(get: Get, policy: FetchPolicy, *urls: str, **named: Any) -> str:
@@ -66,7 +69,7 @@ def test_an_answer_over_the_wire_cap_is_refused(world: World, get: Get) -> None:
     assert get(policy, ["http://a.test/"]) == [(200, bytes(100_000))]
 
 
-@pytest.mark.parametrize("name", ["fetcher", "async fetcher", "httpx", "async httpx", "requests"])
+@pytest.mark.parametrize("name", [name for name in CLIENTS if name != "aiohttp"])
 def test_nested_codings_are_refused(world: World, name: str) -> None:
     """Two codings multiply what one can hold; deflate alone, in both of its forms, arrives."""
     world.names["a.test"] = [GOOD]
@@ -251,9 +254,10 @@ def post(world: World, way: str, url: str) -> int:
     if way == "fetcher":
         with Fetcher(POLICY) as fetcher:
             return fetcher.post(url, content=b"secret").value.status
-    if way == "httpx":
-        with httpx.Client(transport=FetchTransport(POLICY)) as client:
-            return client.post(url, content=b"secret").status_code
+    if way in DOORS:
+        library, door = DOORS[way]
+        with library.Client(transport=door.FetchTransport(POLICY)) as client:
+            return int(client.post(url, content=b"secret").status_code)
     if way == "requests":
         with mount(requests.Session(), POLICY) as session:
             return session.post(url, data=b"secret").status_code
@@ -266,7 +270,7 @@ def post(world: World, way: str, url: str) -> int:
     return asyncio.run(work())
 
 
-@pytest.mark.parametrize("way", ["fetcher", "httpx", "requests", "aiohttp"])
+@pytest.mark.parametrize("way", ["fetcher", "httpx", "httpx2", "requests", "aiohttp"])
 def test_content_never_goes_to_another_origin(world: World, way: str) -> None:
     """FT-21: 307 to another origin is refused before anything is sent; within it, it arrives."""
     world.names.update({"a.test": [GOOD], "b.test": [OTHER]})
@@ -424,18 +428,20 @@ async def _twice(recorder: Recorder) -> None:
 
 
 def test_an_adapter_records_each_crossing(world: World) -> None:
-    """httpx, requests and aiohttp: one record an end, proven or refused, nothing twice."""
+    """httpx, httpx2, requests and aiohttp: one record an end, proven or refused, nothing twice."""
     world.names["a.test"] = [GOOD]
     wanted = {("proven", ""): 1, ("refused", "address_not_allowed"): 1}
-    for way in ("httpx", "requests", "aiohttp"):
+    for way in ("httpx", "httpx2", "requests", "aiohttp"):
         tally = Tally()
         recorder = Recorder((), count=tally.add)
         if way == "aiohttp":
             asyncio.run(_twice(recorder))
-        elif way == "httpx":
-            with httpx.Client(transport=FetchTransport(POLICY, recorder=recorder)) as client:
+        elif way in DOORS:
+            library, door = DOORS[way]
+            transport = door.FetchTransport(POLICY, recorder=recorder)
+            with library.Client(transport=transport) as client:
                 client.get("http://a.test/")
-                with pytest.raises(httpx.HTTPError):
+                with pytest.raises(library.HTTPError):
                     client.get("http://10.0.0.7/")
         else:
             with mount(requests.Session(), POLICY, recorder=recorder) as session:

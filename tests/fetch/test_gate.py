@@ -1,6 +1,7 @@
 """gate: one grammar, our canonical URL, a refusal for everything else."""
 
 import httpx
+import httpx2
 import pytest
 import requests
 import yarl
@@ -164,14 +165,14 @@ def test_any_text_is_a_target_or_refused(url: str) -> None:
 
 @given(URLS)
 def test_every_client_goes_where_gate_says(url: str) -> None:
-    """httpx, requests and yarl read the same host, port and path out of our canonical URL."""
+    """httpx, httpx2, requests and yarl read the same host, port and path out of our canonical URL."""
     try:
         target = gate(url, ANY)
     except Refused:
         return
-    by_httpx = httpx.URL(target.url)
-    assert (by_httpx.raw_host.decode(), by_httpx.port or target.port) == (target.host, target.port)
-    assert by_httpx.raw_path.decode() == target.path_and_query
+    for read in (httpx.URL(target.url), httpx2.URL(target.url)):
+        assert (read.raw_host.decode(), read.port or target.port) == (target.host, target.port)
+        assert read.raw_path.decode() == target.path_and_query
     prepared = requests.Request("GET", target.url).prepare()
     assert prepared.url == target.url
     by_yarl = yarl.URL(target.url)

@@ -5,6 +5,7 @@ from typing import Any
 
 import aiohttp
 import httpx
+import httpx2
 import pytest
 import requests
 
@@ -14,8 +15,9 @@ from pratique.core.recorder import Recorder
 from pratique.core.refusal import BoundaryError, Refused
 from pratique.core.threads import Tally
 from pratique.fetch import AsyncFetcher, Fetcher, FetchPolicy, boundary
+from pratique.integrations import httpx as on_httpx
+from pratique.integrations import httpx2 as on_httpx2
 from pratique.integrations.aiohttp import FetchConnector
-from pratique.integrations.httpx import AsyncFetchTransport, FetchTransport
 from pratique.integrations.requests import FetchAdapter
 from tests.fetch.world import World, reply
 
@@ -48,17 +50,26 @@ def policy(until: date = TODAY + timedelta(days=30)) -> FetchPolicy:
     return FetchPolicy(hosts={"good.test"}, schemes={"http"}, observe=observe)
 
 
-def by_httpx(kept: Kept, url: str) -> int:
-    """Fetch by httpx."""
-    with httpx.Client(transport=FetchTransport(policy(), recorder=kept.recorder)) as client:
-        return client.get(url).status_code
+def by_client(library: Any, door: Any) -> Any:
+    """Return a way to fetch by httpx, or httpx2."""
+
+    def get(kept: Kept, url: str) -> int:
+        transport = door.FetchTransport(policy(), recorder=kept.recorder)
+        with library.Client(transport=transport) as client:
+            return int(client.get(url).status_code)
+
+    return get
 
 
-async def by_async_httpx(kept: Kept, url: str) -> int:
-    """Fetch by httpx, async."""
-    transport = AsyncFetchTransport(policy(), recorder=kept.recorder)
-    async with httpx.AsyncClient(transport=transport) as client:
-        return (await client.get(url)).status_code
+def by_async_client(library: Any, door: Any) -> Any:
+    """Return the same by the async client."""
+
+    async def get(kept: Kept, url: str) -> int:
+        transport = door.AsyncFetchTransport(policy(), recorder=kept.recorder)
+        async with library.AsyncClient(transport=transport) as client:
+            return int((await client.get(url)).status_code)
+
+    return get
 
 
 def by_requests(kept: Kept, url: str) -> int:
@@ -77,8 +88,10 @@ async def by_aiohttp(kept: Kept, url: str) -> int:
 
 
 WAYS: dict[str, Any] = {
-    "httpx": by_httpx,
-    "async httpx": by_async_httpx,
+    "httpx": by_client(httpx, on_httpx),
+    "async httpx": by_async_client(httpx, on_httpx),
+    "httpx2": by_client(httpx2, on_httpx2),
+    "async httpx2": by_async_client(httpx2, on_httpx2),
     "requests": by_requests,
     "aiohttp": by_aiohttp,
 }
@@ -112,7 +125,7 @@ async def test_it_lets_go_on_and_says_what_it_would_do(world: World, kept: Kept,
     assert len(world.server.seen) == 2
 
 
-@pytest.mark.parametrize("way", ["httpx", "async httpx", "requests"])
+@pytest.mark.parametrize("way", [way for way in WAYS if way != "aiohttp"])
 async def test_it_judges_the_head_of_an_answer(world: World, kept: Kept, way: str) -> None:
     """A type that the policy doesn't name would be refused; it arrives all the same."""
     world.server.answer = lambda _: reply(200, b"<svg/>", Content_Type="image/svg+xml")

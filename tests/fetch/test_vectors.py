@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 import httpx
+import httpx2
 import idna
 import pytest
 import requests
@@ -22,21 +23,23 @@ PATH = find("fetch.jsonl")
 POLICIES_PATH = find("fetch_policies.json")
 TABLE = Path(__file__).parents[2] / "docs/reference/debatable-urls.md"
 CASES = read(PATH) if PATH is not None else []
-# httpx itself lets idna's error out where it reads a host back.
+# httpx and httpx2 themselves let idna's error out where they read a host back.
 REFUSALS = (
     Refused,
     httpx.HTTPError,
     httpx.InvalidURL,
+    httpx2.HTTPError,
+    httpx2.InvalidURL,
     requests.RequestException,
     idna.IDNAError,
     aiohttp.ClientError,
     aiohttp.InvalidURL,
 )
-# These two libraries read a port by int() before a transport or connector sees the URL: ":+80" and ": 80"
+# These libraries read a port by int() before a transport or connector sees the URL: ":+80" and ": 80"
 # arrive as port 80, which the policy names. Who wants them refused asks gate(url, policy) first.
 READ_BEFORE_US = {
     client: {"port-lexical-001": "allow", "port-lexical-002": "allow"}
-    for client in ("httpx", "async httpx", "aiohttp")
+    for client in ("httpx", "async httpx", "httpx2", "async httpx2", "aiohttp")
 }
 
 

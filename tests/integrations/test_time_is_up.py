@@ -10,6 +10,7 @@ from threading import Event
 
 import aiohttp
 import httpx
+import httpx2
 import pytest
 import requests
 
@@ -25,6 +26,8 @@ SHORT = FetchPolicy(
 TIMEOUTS: dict[str, tuple[type[Exception], ...]] = {
     "httpx": (httpx.TimeoutException, httpx.ReadTimeout),
     "async httpx": (httpx.TimeoutException, httpx.ReadTimeout),
+    "httpx2": (httpx2.TimeoutException, httpx2.ReadTimeout),
+    "async httpx2": (httpx2.TimeoutException, httpx2.ReadTimeout),
     "requests": (requests.Timeout, requests.ReadTimeout),
     "aiohttp": (asyncio.TimeoutError, aiohttp.ServerTimeoutError, aiohttp.ClientConnectionError),
 }

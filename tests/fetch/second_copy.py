@@ -1,0 +1,31 @@
+"""The transports of httpx2 once more: as they are where httpcore and httpx aren't installed."""
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from unittest.mock import patch
+
+import pratique.integrations.httpx2
+
+COPIED = (
+    "pratique.fetch.wire",
+    "pratique.fetch.through",
+    "pratique.integrations.transport",
+    "pratique.integrations.httpx2",
+)
+
+
+def on_httpcore2() -> ModuleType:
+    """Return a second copy of the door of httpx2, whose connections are httpcore2's.
+
+    Everybody else keeps the first one: both libraries are installed here, so that it stands on
+    httpcore.
+    """
+    with patch.dict(sys.modules, {"httpcore": None, "httpx": None}):  # as if they weren't there
+        for name in [known for known in sys.modules if known.startswith(COPIED)]:
+            del sys.modules[name]
+        copy = import_module(pratique.integrations.httpx2.__name__)
+    for name in COPIED:
+        parent, _, child = name.rpartition(".")
+        setattr(sys.modules[parent], child, sys.modules[name])
+    return copy
