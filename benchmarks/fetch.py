@@ -2,7 +2,8 @@
 
 Run it: `python -m benchmarks.fetch`.
 
-The server is a process of its own; what is counted is the CPU of this one.
+The server is a process of its own; what is counted is the CPU of this one. httpx2 is guarded as
+where it is installed without httpx: on httpcore2, which the bare client stands on too.
 """
 
 import asyncio
@@ -17,16 +18,19 @@ from typing import Any
 
 import aiohttp
 import httpx
+import httpx2
 import requests
 
 from benchmarks.timing import least, row
 from pratique.fetch import PUBLIC, FetchPolicy, Internal, gate
 from pratique.fetch.address import AddressJudge
+from pratique.integrations import httpx as on_httpx
 from pratique.integrations.aiohttp import FetchConnector
-from pratique.integrations.httpx import AsyncFetchTransport, FetchTransport
 from pratique.integrations.requests import mount
+from tests.fetch.second_copy import on_httpcore2
 
 REQUESTS, WARM, ROUNDS = 300, 20, 12
+on_httpx2 = on_httpcore2()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -84,9 +88,9 @@ def cpu(work: Callable[[], None]) -> float:
     return (time.process_time() - begin) / REQUESTS * 1e6
 
 
-def by_httpx(url: str, **options: Any) -> float:
-    """Measure httpx's sync client."""
-    with httpx.Client(trust_env=False, **options) as client:
+def by_httpx(url: str, library: Any, transport: Any = None) -> float:
+    """Measure the sync client of httpx or httpx2."""
+    with library.Client(trust_env=False, transport=transport) as client:
         for _ in range(WARM):
             client.get(url)
         return cpu(lambda: [client.get(url).read() for _ in range(REQUESTS)] and None)
@@ -103,12 +107,12 @@ def by_requests(url: str, policy: FetchPolicy | None) -> float:
         return cpu(lambda: [session.get(url).content for _ in range(REQUESTS)] and None)
 
 
-def by_async_httpx(url: str, policy: FetchPolicy | None) -> float:
-    """Measure httpx's async client."""
+def by_async_httpx(url: str, library: Any, door: Any, policy: FetchPolicy | None) -> float:
+    """Measure the async client of httpx or httpx2."""
 
     async def work() -> float:
-        transport = AsyncFetchTransport(policy) if policy is not None else None
-        async with httpx.AsyncClient(trust_env=False, transport=transport) as client:
+        transport = door.AsyncFetchTransport(policy) if policy is not None else None
+        async with library.AsyncClient(trust_env=False, transport=transport) as client:
             for _ in range(WARM):
                 await client.get(url)
             begin = time.process_time()
@@ -143,13 +147,23 @@ def main() -> None:
         url, policy = f"http://localhost:{port}/", policy_for(port)
         ways: dict[str, tuple[Callable[[], float], Callable[[], float], float]] = {
             "httpx": (
-                lambda: by_httpx(url),
-                lambda: by_httpx(url, transport=FetchTransport(policy)),
+                lambda: by_httpx(url, httpx),
+                lambda: by_httpx(url, httpx, on_httpx.FetchTransport(policy)),
                 1.10,
             ),
             "async httpx": (
-                lambda: by_async_httpx(url, None),
-                lambda: by_async_httpx(url, policy),
+                lambda: by_async_httpx(url, httpx, on_httpx, None),
+                lambda: by_async_httpx(url, httpx, on_httpx, policy),
+                1.20,
+            ),
+            "httpx2": (
+                lambda: by_httpx(url, httpx2),
+                lambda: by_httpx(url, httpx2, on_httpx2.FetchTransport(policy)),
+                1.10,
+            ),
+            "async httpx2": (
+                lambda: by_async_httpx(url, httpx2, on_httpx2, None),
+                lambda: by_async_httpx(url, httpx2, on_httpx2, policy),
                 1.20,
             ),
             "requests": (lambda: by_requests(url, None), lambda: by_requests(url, policy), 1.10),
