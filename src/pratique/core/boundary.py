@@ -115,6 +115,8 @@ class Boundary(ABC):
         self.owed_bits = bits(self.owes)
         self.is_disabled = False
         """Declared, and off: an optional secret is unset. It answers 404."""
+        self.reads_client_certificate = False
+        """Its callers are proven by TLS: a server that can't show their certificate refuses it."""
         self.perimeter: Perimeter | None = None
         """Where it is declared."""
 

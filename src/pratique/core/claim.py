@@ -99,7 +99,9 @@ class Tls(msgspec.Struct, frozen=True):
     """What the TLS layer itself proved of the peer, never what a header says of it."""
 
     client_chain: tuple[bytes, ...] = ()
-    """The verified client certificate chain, DER, leaf first."""
+    """The verified client certificate chain, DER, leaf first; empty where the peer showed none."""
+    unseen: str = ""
+    """Why a client certificate couldn't be seen had there been one, for the operator."""
 
 
 class Via(msgspec.Struct, frozen=True, gc=False):
@@ -112,6 +114,7 @@ class Via(msgspec.Struct, frozen=True, gc=False):
     target: str = "/"
     """Path and query as they came."""
     tls: Tls | None = None
+    """None where the server says nothing of it; without TLS, what is in it is empty."""
 
 
 _NO_VIA: Final = Via()
