@@ -10,10 +10,12 @@ from datetime import timedelta
 from typing import Any, Final
 
 from pratique.core.boundary import Boundary
-from pratique.core.claim import Claim, Fields, Tls, Via
+from pratique.core.claim import Claim, Fields, Via
 from pratique.core.obligation import VALID
 from pratique.core.perimeter import Perimeter
 from pratique.core.refusal import Answer, BoundaryError, Refused, too_large
+
+from .tls import server_debt, tls_of
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -76,7 +78,6 @@ def claim_of(scope: Scope, content: bytes, perimeter: Perimeter) -> Claim:
     query = scope.get("query_string", b"").decode("latin-1")
     raw_path = scope.get("raw_path")
     path = raw_path.decode("latin-1") if raw_path else scope.get("path", "/")
-    extensions: dict[str, Any] = scope.get("extensions") or {}
     return Claim(
         content,
         Fields(
@@ -89,7 +90,7 @@ def claim_of(scope: Scope, content: bytes, perimeter: Perimeter) -> Claim:
             scheme=str(scope.get("scheme", "http")),
             method=str(scope.get("method", "")),
             target=f"{path}?{query}" if query else path,
-            tls=_tls(extensions.get("tls")),
+            tls=tls_of(scope),
         ),
     )
 
@@ -204,16 +205,25 @@ class Guarded:
                 raise
             await send_reply(refusal(refused, ""), send)
 
-    async def _start(self) -> None:
+    async def _start(self, receive: Receive | None = None) -> None:
         loop = asyncio.get_running_loop()
         if self._starting is None or self._loop is not loop:
             self._starting, self._loop = asyncio.Lock(), loop
         async with self._starting:
-            debts = self._check()
+            debts = [*self._check(), *self._blindness(receive)]
             if debts:
                 raise BoundaryError(*debts)
             await self._perimeter.astart()
             self._is_checked = True
+
+    def _blindness(self, receive: Receive | None) -> list[str]:
+        """Say which boundary owes mTLS that this server can't show, where it can be told by now."""
+        debt = server_debt(receive) if receive is not None else ""
+        return [
+            f'Boundary "{boundary.name}" proves its callers by mTLS: {debt}'
+            for boundary in self._perimeter.boundaries
+            if boundary.reads_client_certificate and debt
+        ]
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         started: BaseException | None = None
@@ -223,7 +233,7 @@ class Guarded:
             message = await receive()
             if message["type"] == "lifespan.startup":
                 try:
-                    await self._start()
+                    await self._start(receive)
                 except Exception as error:
                     started = error
                     await send({"type": "lifespan.startup.failed", "message": str(error)})
@@ -238,8 +248,3 @@ class Guarded:
             await send(message)
 
         await self._app(scope, watched_receive, watched_send)
-
-
-def _tls(extension: dict[str, Any] | None) -> Tls | None:
-    chain: list[str] = (extension or {}).get("client_cert_chain") or []
-    return Tls(tuple(pem.encode() for pem in chain)) if chain else None
