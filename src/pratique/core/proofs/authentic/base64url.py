@@ -33,3 +33,9 @@ def decode(text: bytes) -> bytes:
         message = "it isn't base64url without padding"
         raise ValueError(message)
     return value
+
+
+def encode(value: bytes) -> str:
+    """Return the one text of a value. See `decode`."""
+    text = b2a_base64(value, newline=False).rstrip(b"=").decode("ascii")
+    return text.replace("+", "-").replace("/", "_")

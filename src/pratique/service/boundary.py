@@ -1,0 +1,106 @@
+"""The service boundary: which service calls, for which user, and may they, by our own state."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Final
+
+from pratique.core.action import OWN_STATE, Acting, Action
+from pratique.core.boundary import Proof
+from pratique.core.crossing import Crossing
+from pratique.core.obligation import (
+    ALLOWED,
+    AUTHENTIC,
+    BIT,
+    CONFIRMED,
+    FRESH,
+    LINKED,
+    VALID,
+    Obligation,
+)
+from pratique.core.question import Flow
+from pratique.core.refusal import Refused
+from pratique.core.roots import OWN_CODE, ways
+from pratique.core.waiver import Waiver
+
+from .caller import CallerProof
+from .context import TransactionToken
+from .unsigned import refuse_unsigned
+
+_FORBIDDEN: Final = 403
+
+
+class Service(Acting):
+    """An internal API, called by other services for users.
+
+    Args:
+        name: In events, metrics and reports.
+        caller: How the calling service is proven: `mtls(…)`, `forwarded_certificate(…)`. It lets
+            each caller ask for the actions that the declaration grants it.
+        context: For which user it calls: `TransactionToken(…)`. A header never says that.
+        user: (subject[, session]) -> our own user as it is now, or None. See `Acting`.
+        policy: (user, verb, object[, session]) -> bool. See `Acting`.
+        waivers: For every action; see `pratique.unsafe.waive`.
+
+    Raises:
+        BoundaryError: `user` or `policy` takes other arguments.
+
+    Source: guide §6; OWASP API1:2023, API5:2023; CWE-441.
+    """
+
+    kind: ClassVar[str] = "service"
+    owes: ClassVar[frozenset[Obligation]] = frozenset(
+        {AUTHENTIC, FRESH, CONFIRMED, LINKED, ALLOWED, VALID}
+    )
+    loading: ClassVar[int] = BIT[CONFIRMED]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        caller: CallerProof,
+        context: TransactionToken,
+        user: Callable[..., Any],
+        policy: Callable[..., Any],
+        waivers: Sequence[Waiver] = (),
+    ) -> None:
+        self.caller, self.context = caller, context
+        origin = "the user, by the minter of the token; the service that calls"
+        super().__init__(name, origin=origin, user=user, policy=policy, waivers=waivers)
+        self.reads_client_certificate = caller.reads_client_certificate
+
+    def identify(
+        self, crossing: Crossing, action: Action, *, key: str, session: object
+    ) -> Flow[object]:
+        """Return the user for whom a proven service calls.
+
+        Raises:
+            Refused: AUTHENTIC, code "unsigned_identity" and what the caller's proof and
+                `TransactionToken.prove` refuse; ALLOWED, code "caller_may_not" (403).
+        """
+        _ = session
+        claim = crossing.claim
+        refuse_unsigned(claim.fields)
+        caller = self.caller.prove(claim)
+        if action.name not in caller.scopes:
+            raise Refused(
+                ALLOWED,
+                f"{caller.id[:128]} isn't granted {action.name}",
+                code="caller_may_not",
+                hint="grant it in allow=, if the caller needs the action",
+                status=_FORBIDDEN,
+            )
+        named = key if action.rule.find is not None else None
+        context = yield from self.context.prove(
+            claim, caller=caller.id, scope=action.name, key=named
+        )
+        crossing.discharge(AUTHENTIC)
+        crossing.discharge(FRESH)
+        return context.subject
+
+    def identity_proofs(self) -> Sequence[Proof]:
+        """Return what it rests on: the caller's proof, the minters, our own state."""
+        confirmed = "user, role and tenant are read from our own state"
+        return (
+            self.caller.declared(),
+            *self.context.proofs(),
+            Proof(CONFIRMED, confirmed, ways(OWN_STATE, OWN_CODE)),
+        )

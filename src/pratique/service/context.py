@@ -1,0 +1,204 @@
+"""For which user a service calls: a transaction token, bound to caller, action and object."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final, cast
+
+import msgspec
+
+from pratique.core.boundary import Proof
+from pratique.core.claim import Claim
+from pratique.core.obligation import ALLOWED, AUTHENTIC, FRESH, LINKED
+from pratique.core.proofs.authentic.base64url import decode
+from pratique.core.proofs.authentic.jws import MAX_TOKEN_BYTES, TokenRefused
+from pratique.core.proofs.authentic.jwt import JwtClaims, TokenPolicy
+from pratique.core.proofs.authentic.key import Keys
+from pratique.core.proofs.authentic.presented import presented
+from pratique.core.question import Flow
+from pratique.core.refusal import BoundaryError, Refused
+from pratique.core.roots import CLOCK, Root, RootKind, ways
+
+FIELD: Final = "Txn-Token"
+TYPE: Final = "txntoken+jwt"
+MAX_AGE: Final = timedelta(seconds=300)
+ANYBODY: Final = "*"
+_FORBIDDEN: Final = 403
+
+
+class _Named(msgspec.Struct):
+    iss: str = ""
+
+
+_issuer_of: Final = msgspec.json.Decoder(_Named).decode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Minter:
+    """Who may say for which user a call is, and for which actions.
+
+    Args:
+        issuer: Its `iss`: "https://gateway.shop.example".
+        keys: Its own: a JWKS dict, a JWK, a PEM, or a source of them. Never another minter's.
+        scopes: The actions for which it may mint.
+        subjects: The users that it may name: a prefix, "customer:"; or `ANYBODY`.
+        algorithms: In which it signs.
+    """
+
+    issuer: str
+    keys: Keys = field(repr=False)
+    scopes: Collection[str]
+    subjects: str
+    algorithms: tuple[str, ...] = ("EdDSA",)
+
+    def may_name(self, subject: str) -> bool:
+        """Say whether it may mint for a subject."""
+        return self.subjects == ANYBODY or subject.startswith(self.subjects)
+
+
+class Context(msgspec.Struct, frozen=True):
+    """What a transaction token says, proven for one caller, action and object.
+
+    Attributes:
+        subject: The user.
+        transaction: `txn`: the same in every token of one transaction.
+        jwt_claims: All of them.
+    """
+
+    subject: str
+    transaction: str
+    jwt_claims: JwtClaims
+
+
+class TransactionToken:
+    """Reads the field Txn-Token.
+
+    Args:
+        trust_domain: Its `aud`: "shop.example".
+        minters: Who may mint. A thief of one minter's key names the users and actions of that one.
+        bound_claim: Which member of `tctx` says what object the token is about: an action on an
+            object owes it, equal to the key in the path.
+        max_age: Longest time since it was minted, at most 5 minutes. It is no session.
+
+    Raises:
+        BoundaryError: no minter, two of one issuer, a minter without actions or users.
+
+    Source: IETF draft-ietf-oauth-transaction-tokens; guide §6; CWE-441.
+    """
+
+    def __init__(
+        self,
+        trust_domain: str,
+        *,
+        minters: Sequence[Minter],
+        bound_claim: str = "object",
+        max_age: timedelta = MAX_AGE,
+    ) -> None:
+        if not minters or len({m.issuer for m in minters}) != len(minters):
+            raise BoundaryError("TransactionToken(minters=…) names one minter at least, each once.")
+        if not timedelta(0) < max_age <= MAX_AGE:
+            raise BoundaryError("TransactionToken(max_age=…) is above zero and at most 5 minutes.")
+        for minter in minters:
+            if isinstance(minter.scopes, str) or not minter.scopes or not minter.subjects:
+                raise BoundaryError(
+                    f"Minter({minter.issuer!r}) names no action, or no users, to mint for."
+                )
+        self.trust_domain, self.bound_claim = trust_domain, bound_claim
+        self._minters = {
+            minter.issuer: (
+                minter,
+                TokenPolicy(
+                    issuer=minter.issuer,
+                    audience=trust_domain,
+                    algorithms=minter.algorithms,
+                    type=TYPE,
+                    keys=minter.keys,
+                    max_age=max_age,
+                ),
+            )
+            for minter in minters
+        }
+
+    def prove(self, claim: Claim, *, caller: str, scope: str, key: str | None) -> Flow[Context]:
+        """Return for whom a proven caller calls.
+
+        Args:
+            claim: With the field.
+            caller: Who calls, proven.
+            scope: The action.
+            key: Which object the request is about; None for an action without one.
+
+        Raises:
+            Refused: AUTHENTIC, code "no_token", "unknown_minter" and what `verify_token` refuses;
+                FRESH for its dates; LINKED, code "token_of_another_caller",
+                "token_for_another_action", "token_for_another_object" (403); ALLOWED, code
+                "minter_may_not" (403).
+        """
+        token = claim.fields.one(FIELD)
+        if not token:
+            raise TokenRefused(f"no field {FIELD} came", code="no_token")
+        minter, policy = self._minter_of(token)
+        claims = yield from presented(token, policy, claim)
+        self._require_bound(claims, caller=caller, scope=scope, key=key)
+        if scope not in minter.scopes or not minter.may_name(claims.subject):
+            raise Refused(
+                ALLOWED,
+                f"{minter.issuer} may not mint for this user or action",
+                code="minter_may_not",
+                hint="a minter that was taken over, or Minter(scopes=…, subjects=…) is too narrow",
+                status=_FORBIDDEN,
+            )
+        return Context(claims.subject, str(claims["txn"]), claims)
+
+    def proofs(self) -> Sequence[Proof]:
+        """Return what it rests on: each minter for its own users and actions."""
+        parties = [Root(RootKind.PARTY, name, controller=name) for name in self._minters]
+        either = tuple(frozenset({party}) for party in parties)
+        words = f"a transaction token of {', '.join(self._minters)}, bound to caller and action"
+        return (
+            Proof(AUTHENTIC, words, either),
+            Proof(FRESH, "exp and iat of the token", tuple(way | ways(CLOCK)[0] for way in either)),
+        )
+
+    def _minter_of(self, token: str) -> tuple[Minter, TokenPolicy]:
+        # Not believed: it only says whose key is tried, and the policy then owes that very issuer.
+        try:
+            named = _issuer_of(decode(token[:MAX_TOKEN_BYTES].split(".")[1].encode("ascii"))).iss
+        except (IndexError, ValueError):
+            raise TokenRefused("it isn't a token", code="malformed_token") from None
+        found = self._minters.get(named)
+        if found is None:
+            raise TokenRefused("no declared minter made it", code="unknown_minter")
+        return found
+
+    def _require_bound(
+        self, claims: JwtClaims, *, caller: str, scope: str, key: str | None
+    ) -> None:
+        if not isinstance(claims.get("txn"), str) or not claims["txn"]:
+            raise TokenRefused("txn is missing", code="bad_claim")
+        if claims.get("req_wl") != caller:
+            raise _not_bound("caller", "it was minted for another workload (req_wl)")
+        if scope not in claims.scope:
+            raise _not_bound("action", "its scope doesn't have this action")
+        context: Any = claims.get("tctx")
+        bound: Any = None
+        if isinstance(context, Mapping):
+            bound = cast("Mapping[str, Any]", context).get(self.bound_claim)
+        # "10" and 10 are two objects to two readers: the token has the text that the path has.
+        if key is not None and (type(bound) is not str or bound != key):
+            raise _not_bound("object", f"its tctx.{self.bound_claim} isn't the object asked for")
+
+
+def _not_bound(what: str, detail: str) -> Refused:
+    codes = {
+        "caller": "token_of_another_caller",
+        "action": "token_for_another_action",
+        "object": "token_for_another_object",
+    }
+    return Refused(
+        LINKED,
+        detail,
+        code=codes[what],
+        hint="let the caller have a token minted for this call",
+        status=_FORBIDDEN,
+    )

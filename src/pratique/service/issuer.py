@@ -1,0 +1,146 @@
+"""A small minter of transaction tokens, so that nobody needs new infrastructure to begin."""
+
+import json
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from secrets import token_urlsafe
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from pratique.core.proofs.authentic.base64url import encode
+from pratique.core.refusal import BoundaryError
+
+from .context import MAX_AGE, TYPE, Context
+
+LIFETIME: Final = timedelta(seconds=60)
+_SEED_BYTES: Final = 32
+
+
+class Issuer:
+    """Mints tokens for one issuer with one key, and hands out the public one.
+
+    Args:
+        name: Its `iss`.
+        trust_domain: The `aud` of its tokens.
+        seed: 32 bytes, from a secret store: the private Ed25519 key. Its own; no other minter has
+            it.
+        key_name: `kid`: another one for the next key, so that both verify while it is rolled.
+        lifetime: Of a token, at most 5 minutes.
+
+    Raises:
+        BoundaryError: a seed of another length, a lifetime of zero or over 5 minutes, no name.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        trust_domain: str,
+        seed: bytes,
+        key_name: str,
+        lifetime: timedelta = LIFETIME,
+    ) -> None:
+        if len(seed) != _SEED_BYTES or len(set(seed)) < _SEED_BYTES // 4:
+            raise BoundaryError("Issuer(seed=…) is 32 random bytes: secrets.token_bytes(32).")
+        if not (name and trust_domain and key_name):
+            raise BoundaryError("Issuer(name, trust_domain=…, key_name=…): none of them is empty.")
+        if not timedelta(0) < lifetime <= MAX_AGE:
+            raise BoundaryError("Issuer(lifetime=…) is above zero and at most 5 minutes.")
+        self.name, self.trust_domain, self.key_name = name, trust_domain, key_name
+        self._key = Ed25519PrivateKey.from_private_bytes(seed)
+        self._lifetime = lifetime
+
+    def mint(
+        self,
+        subject: str,
+        *,
+        scope: Collection[str],
+        caller: str,
+        at: datetime,
+        about: Mapping[str, str] | None = None,
+    ) -> str:
+        """Return a token for one call.
+
+        Args:
+            subject: The user, proven by whoever mints.
+            scope: The actions.
+            caller: Who will call with it: `req_wl`.
+            at: Now, UTC.
+            about: `tctx`: {"object": "10"}, as the path of the call has it.
+
+        Raises:
+            BoundaryError: no subject, caller or action.
+        """
+        return self._signed(
+            {"sub": subject, "txn": token_urlsafe(16)}, scope, caller, at, about, self._lifetime
+        )
+
+    def narrow(
+        self,
+        parent: Context,
+        *,
+        scope: Collection[str],
+        caller: str,
+        at: datetime,
+        about: Mapping[str, str] | None = None,
+    ) -> str:
+        """Return a token for the next call of a transaction: never for more than its parent.
+
+        Args:
+            parent: Proven here, for the call that causes the next one.
+            scope: Actions of the parent's.
+            caller: Who will call: ourselves.
+            at: Now, UTC.
+            about: What the parent says, and more.
+
+        Raises:
+            BoundaryError: an action that the parent lacks, another object, or the parent is over.
+        """
+        claims = parent.jwt_claims
+        more = sorted(set(scope) - claims.scope)
+        if more:
+            raise BoundaryError(f"narrow(scope=…): the parent has no {', '.join(more)}.")
+        known = dict(claims.get("tctx") or {})
+        for name, value in (about or {}).items():
+            if known.setdefault(name, value) != value:
+                raise BoundaryError(f"narrow(about=…): the parent is about another {name}.")
+        left = claims.expires_at - at
+        if left <= timedelta(0):
+            raise BoundaryError("narrow(…): the parent is over.")
+        said = {"sub": parent.subject, "txn": parent.transaction}
+        return self._signed(said, scope, caller, at, known, min(left, self._lifetime))
+
+    def jwks(self) -> dict[str, Any]:
+        """Return its public key as a JWK set, for the services that verify."""
+        raw = self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        key = {"kty": "OKP", "crv": "Ed25519", "x": encode(raw), "kid": self.key_name}
+        return {"keys": [{**key, "alg": "EdDSA", "use": "sig"}]}
+
+    def _signed(
+        self,
+        said: Mapping[str, str],
+        scope: Collection[str],
+        caller: str,
+        at: datetime,
+        about: Mapping[str, str] | None,
+        lifetime: timedelta,
+    ) -> str:
+        if isinstance(scope, str) or not scope or not caller or not all(said.values()):
+            raise BoundaryError("a token names its user, who calls with it, and for which actions.")
+        now = int(at.timestamp())
+        claims: dict[str, Any] = {
+            **said,
+            "iss": self.name,
+            "aud": self.trust_domain,
+            "iat": now,
+            "exp": now + int(lifetime.total_seconds()),
+            "jti": token_urlsafe(16),
+            "scope": " ".join(sorted(scope)),
+            "req_wl": caller,
+            "tctx": dict(about or {}),
+        }
+        head = {"alg": "EdDSA", "typ": TYPE, "kid": self.key_name}
+        content = ".".join(encode(json.dumps(part).encode()) for part in (head, claims))
+        return f"{content}.{encode(self._key.sign(content.encode('ascii')))}"
