@@ -58,7 +58,9 @@ def guard(app: A, perimeter: Perimeter, *, elsewhere: Iterable[Elsewhere] = ()) 
 class _FastApiRoutes(Routes):
     def is_proven(self, route: Any) -> bool:
         view = getattr(route, "endpoint", None)
-        is_the_frameworks = str(getattr(view, "__module__", "")).startswith("fastapi.")  # its own docs
+        is_the_frameworks = str(getattr(view, "__module__", "")).startswith(
+            "fastapi."
+        )  # its own docs
         return super().is_proven(route) or proves_something(route) or is_the_frameworks
 
     def debts(self, route: Any) -> Iterable[str]:
