@@ -23,10 +23,11 @@ MIN_RSA_BITS: Final = 2048
 """RFC 7518 §3.3: a key of 2048 bits or larger MUST be used."""
 MAX_RSA_BITS: Final = 8192
 """A check grows with the square of it: 1 ms there."""
-_MIN_EXPONENT_BITS: Final = 17
-"""FIPS 186-5 §5.1: the public exponent is odd, above 2^16 and below 2^256. Small ones are what
-forgeries of a lax padding check live on (CVE-2006-4339)."""
+_MIN_EXPONENT: Final = 3
+"""With 1 the content is its own signature. 3 is small and not weak: the forgeries that it is known
+for (CVE-2006-4339) need a lax reader of the padding, and the padding is compared whole."""
 _MAX_EXPONENT_BITS: Final = 256
+"""FIPS 186-5 §5.1; a check grows with it."""
 MIN_SECRET_BYTES: Final = 32
 """RFC 7518 §3.2 for HS256, the smallest."""
 _CURVES: Final[dict[str, ec.EllipticCurve]] = {
@@ -116,9 +117,13 @@ def checked_public(key: object) -> Material:
             raise ValueError(
                 f"the RSA key has {key.key_size} bits, {MIN_RSA_BITS} to {MAX_RSA_BITS} are allowed"
             )
-        bits = numbers.e.bit_length()
-        if not _MIN_EXPONENT_BITS <= bits <= _MAX_EXPONENT_BITS or numbers.e % 2 == 0:
-            raise ValueError("the RSA exponent isn't odd between 2^16 and 2^256 (FIPS 186-5)")
+        exponent = numbers.e
+        if (
+            exponent < _MIN_EXPONENT
+            or exponent % 2 == 0
+            or exponent.bit_length() > _MAX_EXPONENT_BITS
+        ):
+            raise ValueError("the RSA exponent isn't odd between 3 and 2^256")
         if _is_roca(numbers.n):
             raise ValueError("the RSA key was made by a broken chip: its secret can be computed")
         return key

@@ -175,18 +175,26 @@ class KeySet:
         listed = keys["keys"]
         if "kty" in keys or not isinstance(listed, list | tuple) or not listed:
             raise BoundaryError("A JWKS has its keys in one list, and at least one of them.")
-        usable: list[Key] = []
-        unusable: list[str] = []
-        mixed = {_is_oct(jwk) for jwk in cast("list[Any]", listed)}
-        if len(mixed) > 1:
+        jwks = [
+            cast("Jwk", jwk) if isinstance(jwk, Mapping) else {} for jwk in cast("list[Any]", listed)
+        ]
+        if len({jwk.get("kty") == "oct" for jwk in jwks}) > 1:
             raise BoundaryError(
                 "A JWKS holds HMAC secrets and other keys. Give each its own TokenPolicy."
             )
-        for jwk in cast("list[Any]", listed):
+        usable: list[Key] = []
+        unusable: list[str] = []
+        names = [jwk.get("kid") for jwk in jwks if jwk.get("use", "sig") == "sig"]
+        for jwk in jwks:
             try:
-                usable.append(Key.of_jwk(cast("Jwk", jwk) if isinstance(jwk, Mapping) else {}))
+                key = Key.of_jwk(jwk)
             except BoundaryError as error:
                 unusable.extend(error.debts)
+                continue
+            if key.name is not None and names.count(key.name) > 1:
+                unusable.append(f"The JWK {key.name[:_SHOWN]!r} isn't usable: two have its kid.")
+            else:
+                usable.append(key)
         if not usable:
             raise BoundaryError(*unusable)
         return cls(usable, unusable=unusable)
@@ -246,10 +254,6 @@ def key_source(keys: Keys) -> KeySource:
         BoundaryError: there is no usable key in it.
     """
     return keys if isinstance(keys, KeySource) else KeySet.of(keys)
-
-
-def _is_oct(jwk: Any) -> bool:
-    return isinstance(jwk, Mapping) and cast("Jwk", jwk).get("kty") == "oct"
 
 
 def _weakness(material: Material) -> str | None:
