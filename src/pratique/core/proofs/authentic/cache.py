@@ -75,7 +75,8 @@ class TokenCache:
         """Forget everything."""
         self._entries.clear()
 
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
         """Return how many are kept."""
         return len(self._entries)
 

@@ -175,9 +175,8 @@ class KeySet:
         listed = keys["keys"]
         if "kty" in keys or not isinstance(listed, list | tuple) or not listed:
             raise BoundaryError("A JWKS has its keys in one list, and at least one of them.")
-        jwks = [
-            cast("Jwk", jwk) if isinstance(jwk, Mapping) else {} for jwk in cast("list[Any]", listed)
-        ]
+        members = cast("list[Any]", listed)
+        jwks = [cast("Jwk", jwk) if isinstance(jwk, Mapping) else {} for jwk in members]
         if len({jwk.get("kty") == "oct" for jwk in jwks}) > 1:
             raise BoundaryError(
                 "A JWKS holds HMAC secrets and other keys. Give each its own TokenPolicy."
