@@ -176,7 +176,7 @@ class KeySet:
         if "kty" in keys or not isinstance(listed, list | tuple) or not listed:
             raise BoundaryError("A JWKS has its keys in one list, and at least one of them.")
         members = cast("list[Any]", listed)
-        jwks = [cast("Jwk", jwk) if isinstance(jwk, Mapping) else {} for jwk in members]
+        jwks = [_members_of(jwk) for jwk in members]
         if len({jwk.get("kty") == "oct" for jwk in jwks}) > 1:
             raise BoundaryError(
                 "A JWKS holds HMAC secrets and other keys. Give each its own TokenPolicy."
@@ -253,6 +253,10 @@ def key_source(keys: Keys) -> KeySource:
         BoundaryError: there is no usable key in it.
     """
     return keys if isinstance(keys, KeySource) else KeySet.of(keys)
+
+
+def _members_of(jwk: Any) -> Jwk:
+    return cast("Jwk", jwk) if isinstance(jwk, Mapping) else {}
 
 
 def _weakness(material: Material) -> str | None:
