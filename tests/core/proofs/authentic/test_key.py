@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -65,6 +66,19 @@ def test_a_key_verifies_its_own_signature_alone(algorithm: str) -> None:
     assert not check(sign(algorithm, other, b"content"), b"content")
     for wrong in (b"", signature[:-1], signature + b"\0", b"\0" + signature, bytes(len(signature))):
         assert not check(wrong, b"content")
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "ES384", "ES512"])
+def test_an_ecdsa_signature_has_one_length(algorithm: str) -> None:
+    """RFC 7518 §3.4: a zero octet before S is the same number and no signature; DER is none either."""
+    check = Key.of_jwk(jwk_of(algorithm)).verifier(algorithm)
+    signature = sign(algorithm, private_key(algorithm), b"content")
+    half = len(signature) // 2
+    r, s = (int.from_bytes(part, "big") for part in (signature[:half], signature[half:]))
+    assert not check(signature[:half] + b"\0" + signature[half:], b"content")
+    assert not check(b"\0" + signature[:half] + b"\0" + signature[half:], b"content")
+    assert not check(encode_dss_signature(r, s), b"content")
+    assert check(signature, b"content")
 
 
 def test_a_fully_specified_name_is_another_algorithm() -> None:
