@@ -37,6 +37,7 @@ bench: .venv/.test ## Measure against the floor and against others, as ratios of
 faults: .venv/.test ## Kill, cut the power, race, fuzz: the long rounds (ROUNDS=100)
 	PRATIQUE_FAULT_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest tests/faults -m faults --timeout=3600 $(ARGS)
 	$(BIN)/python -m tests.faults.fuzz_gate --seconds $(ROUNDS)
+	$(BIN)/python -m tests.faults.fuzz_tokens --seconds $(ROUNDS)
 
 docs: .venv/.test ## Run every code block of the docs and look up every path that they name
 	$(BIN)/python -m pytest tests/docs $(ARGS)
