@@ -1,11 +1,13 @@
-"""The door under attack, on two stores."""
+"""The door under attack, on two stores; and a small internet for what goes out."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.attacks.door import SHOPS, Door, open_door
+from tests.fetch.world import World, small_internet
 
 
 @pytest.fixture(params=SHOPS)
@@ -13,3 +15,11 @@ def door(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Door]:
     """Return a guarded application on one of the stores."""
     with open_door(SHOPS[request.param](tmp_path)) as opened:
         yield opened
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[World]:
+    """Give a small internet on loopback."""
+    logging.getLogger("pratique").setLevel(logging.ERROR)
+    with small_internet(monkeypatch, tmp_path) as made:
+        yield made

@@ -5,11 +5,8 @@ Each refusal has its twin: the honest answer to the same question.
 
 import gzip
 import json
-import logging
 import sqlite3
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from threading import Event
 from typing import Annotated, Any
 
@@ -21,19 +18,11 @@ from pratique import LATER
 from pratique.core.refusal import Answer
 from pratique.fetch import FetchPolicy, Internal
 from pratique.partner import NoSubject, Partner, UnknownFields
-from tests.fetch.world import World, reply, small_internet
+from tests.fetch.world import World, reply
 from tests.partner.risk import ADDRESS, HONEST, HOST, KEY, ORDER, Risk, Score
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 LOOPBACK_KEY = "127.0.0.1"
-
-
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[World]:
-    """Give a small internet on loopback."""
-    logging.getLogger("pratique").setLevel(logging.ERROR)
-    with small_internet(monkeypatch, tmp_path) as made:
-        yield made
 
 
 @pytest.fixture(params=["sync", "async"])

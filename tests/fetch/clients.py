@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import aiohttp
 import httpx
 import httpx2
+import pytest
 import requests
 
-from pratique.fetch import AsyncFetcher, Fetcher, FetchPolicy
+from pratique.core.refusal import Refused
+from pratique.fetch import PUBLIC, AsyncFetcher, Fetcher, FetchPolicy
 from pratique.integrations import httpx as on_httpx
 from pratique.integrations.aiohttp import FetchConnector
 from pratique.integrations.requests import mount
@@ -80,16 +83,35 @@ def by_aiohttp(policy: FetchPolicy, urls: list[str], **named: Any) -> list[Got]:
     return asyncio.run(work())
 
 
+DOORS: dict[str, tuple[Any, Any]] = {"httpx": (httpx, on_httpx), "httpx2": (httpx2, on_httpx2)}
+"""A library, and our transports for it."""
 CLIENTS: dict[str, Callable[..., list[Got]]] = {
     "fetcher": by_fetcher,
     "async fetcher": by_async_fetcher,
-    "httpx": by_client(httpx, on_httpx),
-    "async httpx": by_async_client(httpx, on_httpx),
-    "httpx2": by_client(httpx2, on_httpx2),
-    "async httpx2": by_async_client(httpx2, on_httpx2),
+    "httpx": by_client(*DOORS["httpx"]),
+    "async httpx": by_async_client(*DOORS["httpx"]),
+    "httpx2": by_client(*DOORS["httpx2"]),
+    "async httpx2": by_async_client(*DOORS["httpx2"]),
     "requests": by_requests,
     "aiohttp": by_aiohttp,
 }
+
+
+GOOD, OTHER = "93.184.215.14", "151.101.1.69"
+POLICY = FetchPolicy(
+    hosts=PUBLIC, schemes={"http", "https"}, redirects=3, deadline=timedelta(seconds=5)
+)
+SHORT = FetchPolicy(hosts=PUBLIC, schemes={"http"}, deadline=timedelta(seconds=0.5))
+
+every_client = pytest.mark.parametrize("get", CLIENTS.values(), ids=CLIENTS.keys())
+Get = Callable[..., list[Got]]
+
+
+def refused(get: Get, policy: FetchPolicy, *urls: str, **named: Any) -> str:
+    """Fetch, and return the code of the refusal."""
+    with pytest.raises(Refused) as caught:
+        get(policy, list(urls), **named)
+    return caught.value.code
 
 
 def _lines(named: dict[str, Any]) -> list[tuple[str, str]]:

@@ -5,14 +5,9 @@ import gzip
 import socket
 import zlib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from threading import Event
-from typing import Any
 
 import aiohttp
-import httpx
-import httpx2
 import pytest
 import requests
 
@@ -20,29 +15,20 @@ from pratique.core.recorder import Recorder
 from pratique.core.refusal import Refused
 from pratique.core.threads import Tally
 from pratique.fetch import PUBLIC, Fetcher, FetchPolicy, Internal
-from pratique.integrations import httpx as on_httpx
-from pratique.integrations import httpx2 as on_httpx2
 from pratique.integrations.aiohttp import FetchConnector
 from pratique.integrations.requests import mount
-from tests.fetch.clients import CLIENTS
-from tests.fetch.world import Seen, World, reply
-
-GOOD, OTHER = "93.184.215.14", "151.101.1.69"
-POLICY = FetchPolicy(
-    hosts=PUBLIC, schemes={"http", "https"}, redirects=3, deadline=timedelta(seconds=5)
+from tests.fetch.clients import (
+    CLIENTS,
+    DOORS,
+    GOOD,
+    OTHER,
+    POLICY,
+    SHORT,
+    Get,
+    every_client,
+    refused,
 )
-SHORT = FetchPolicy(hosts=PUBLIC, schemes={"http"}, deadline=timedelta(seconds=0.5))
-
-every_client = pytest.mark.parametrize("get", CLIENTS.values(), ids=CLIENTS.keys())
-Get = Callable[..., list[tuple[int, bytes]]]
-DOORS: dict[str, tuple[Any, Any]] = {"httpx": (httpx, on_httpx), "httpx2": (httpx2, on_httpx2)}
-
-
-def refused(get: Get, policy: FetchPolicy, *urls: str, **named: Any) -> str:
-    """Fetch, and return the code of the refusal."""
-    with pytest.raises(Refused) as caught:
-        get(policy, list(urls), **named)
-    return caught.value.code
+from tests.fetch.world import Seen, World, reply
 
 
 @every_client
@@ -175,119 +161,6 @@ def test_two_names_on_one_address_are_two_certificates(world: World, get: Get) -
     assert len(world.server.seen) == before + 1  # the stub saw no request of the second
 
 
-@every_client
-def test_a_kept_connection_survives_a_rebind_and_a_new_one_is_judged(
-    world: World, get: Get
-) -> None:
-    """FT-06: the name leads elsewhere by now; the checked connection is used again, no other is made."""
-    world.names["a.test"] = {"sequence": [[GOOD], ["127.0.0.1"]]}
-    assert get(POLICY, ["http://a.test/", "http://a.test/"]) == [(200, b"OK-FINAL")] * 2
-    assert world.touched == [f"{GOOD}:80"]
-    assert refused(get, POLICY, "http://a.test/") == "address_not_allowed"
-    assert world.touched == [f"{GOOD}:80"]
-
-
-@every_client
-def test_one_bad_answer_beside_a_good_one_is_refused(world: World, get: Get) -> None:
-    """FT-07: whoever wrote that zone decides which one is taken next time (CWE-367)."""
-    world.names["a.test"] = [GOOD, "10.0.0.7"]
-    assert refused(get, POLICY, "http://a.test/") == "address_not_allowed"
-    assert world.touched == []
-    world.names["a.test"] = [GOOD, OTHER]
-    assert get(POLICY, ["http://a.test/"]) == [(200, b"OK-FINAL")]
-
-
-@every_client
-@pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "ALL_PROXY"])
-def test_a_proxy_of_the_environment_is_ignored(
-    world: World, get: Get, variable: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """FT-18: it would look the name up again, and connect where it likes."""
-    world.names["a.test"] = [GOOD]
-    monkeypatch.setenv(variable, "http://127.0.0.1:9")
-    assert get(POLICY, ["http://a.test/"]) == [(200, b"OK-FINAL")]
-    assert world.touched == [f"{GOOD}:80"]
-
-
-@every_client
-def test_what_was_meant_for_one_origin_stays_there(world: World, get: Get) -> None:
-    """FT-13: a key in a field of one's own isn't sent on to another origin; within it, it is (CWE-522)."""
-    world.names.update({"a.test": [GOOD], "b.test": [OTHER]})
-    lead = "http://b.test/"
-    world.server.answer = lambda seen: (
-        reply(302, b"", Location=lead) if seen.target == "/go" else reply()
-    )
-    for place, wanted in (("http://b.test/", False), ("/stay", True)):
-        lead = place
-        world.server.seen.clear()
-        get(POLICY, ["http://a.test/go"], headers={"X-Api-Key": "k", "Cookie": "c=1"})
-        last: Seen = world.server.seen[-1]
-        assert ("x-api-key" in last.fields, "cookie" in last.fields) == (wanted, wanted)
-
-
-@every_client
-def test_a_redirect_never_leads_out_of_the_policy(world: World, get: Get) -> None:
-    """FT-05: a hop to a forbidden address, from https to http, or one too many is refused; two are followed."""
-    world.names.update({"a.test": [GOOD], "in.test": ["10.0.0.7"]})
-    leads = [""]
-    world.server.answer = lambda seen: (
-        reply(302, b"", Location=leads[0]) if seen.target.startswith("/go") else reply()
-    )
-    for leads[0], code in (
-        ("http://127.0.0.1/", "address_not_allowed"),
-        ("http://in.test/", "address_not_allowed"),
-        ("http://a.test:22/", "port_not_allowed"),
-        ("/go", "too_many_redirects"),
-    ):
-        assert refused(get, POLICY, "http://a.test/go") == code
-    leads[0] = "ftp://a.test/"
-    with pytest.raises((Refused, aiohttp.NonHttpUrlRedirectClientError)):
-        get(POLICY, ["http://a.test/go"])
-    leads[0] = "http://a.test/"
-    assert refused(get, POLICY, "https://a.test/go") == "downgrade"
-    leads[0] = "/there"
-    assert get(POLICY, ["http://a.test/go"]) == [(200, b"OK-FINAL")]
-
-
-def post(world: World, way: str, url: str) -> int:
-    """Send content to a URL by one of the ways, and return the status."""
-    if way == "fetcher":
-        with Fetcher(POLICY) as fetcher:
-            return fetcher.post(url, content=b"secret").value.status
-    if way in DOORS:
-        library, door = DOORS[way]
-        with library.Client(transport=door.FetchTransport(POLICY)) as client:
-            return int(client.post(url, content=b"secret").status_code)
-    if way == "requests":
-        with mount(requests.Session(), POLICY) as session:
-            return session.post(url, data=b"secret").status_code
-
-    async def work() -> int:
-        session = aiohttp.ClientSession(connector=FetchConnector(POLICY))
-        async with session, session.post(url, data=b"secret") as answer:
-            return answer.status
-
-    return asyncio.run(work())
-
-
-@pytest.mark.parametrize("way", ["fetcher", "httpx", "httpx2", "requests", "aiohttp"])
-def test_content_never_goes_to_another_origin(world: World, way: str) -> None:
-    """FT-21: 307 to another origin is refused before anything is sent; within it, it arrives."""
-    world.names.update({"a.test": [GOOD], "b.test": [OTHER]})
-    leads = [""]
-    world.server.answer = lambda seen: (
-        reply(307, b"", Location=leads[0]) if seen.target == "/go" else reply()
-    )
-    leads[0] = "http://b.test/"
-    with pytest.raises(Refused) as caught:
-        post(world, way, "http://a.test/go")
-    assert caught.value.code == "body_across_origins"
-    assert [seen.fields["host"] for seen in world.server.seen] == ["a.test"]
-    leads[0] = "/there"
-    assert post(world, way, "http://a.test/go") == 200
-    assert world.server.seen[-1].content == b"secret"
-
-
 def test_a_way_inside_is_the_policys_own(world: World) -> None:
     """A connection that one policy's exception opened is never used by another policy."""
     world.names["wiki.test"] = ["10.1.2.3"]
@@ -311,27 +184,6 @@ def test_a_way_inside_is_the_policys_own(world: World) -> None:
         inside.get("http://wiki.test/")
 
 
-def test_names_that_hang_are_their_own_principals(world: World) -> None:
-    """FT-22: eight names of one user hang; the ninth is refused at once, another user is served."""
-    end = Event()
-    world.names.update({f"h{n}.test": lambda: end.wait(5) and None for n in range(9)})
-    world.names["a.test"] = [GOOD]
-    try:
-        with Fetcher(SHORT) as fetcher:
-            with ThreadPoolExecutor(9) as pool:
-                codes = list(pool.map(lambda n: _code(fetcher, f"http://h{n}.test/"), range(9)))
-            assert sorted(codes) == ["lookup_quota"] + ["lookup_timeout"] * 8
-            assert fetcher.get("http://a.test/", principal="other").value.status == 200
-    finally:
-        end.set()
-
-
-def _code(fetcher: Fetcher, url: str) -> str:
-    with pytest.raises(Refused) as caught:
-        fetcher.get(url, principal="user-7")
-    return caught.value.code
-
-
 def test_a_fetch_is_a_crossing(world: World) -> None:
     """What comes out is proven by three obligations; each end is one record."""
     world.names["a.test"] = [GOOD]
@@ -347,38 +199,6 @@ def test_a_fetch_is_a_crossing(world: World) -> None:
         record = recorder.find(caught.value.crossing_id)
         assert record is not None
         assert (record.outcome, record.code) == ("refused", "address_not_allowed")
-
-
-@every_client
-def test_an_ipv6_host_behind_nat64_is_judged_by_what_is_inside(world: World, get: Get) -> None:
-    """FT-04, FT-20: 64:ff9b::/96 of a public address is reached; of a private one refused."""
-    world.names.update({"six.test": ["64:ff9b::5db8:d70e"], "bad.test": ["64:ff9b::a00:7"]})
-    assert get(POLICY, ["http://six.test/"]) == [(200, b"OK-FINAL")]
-    assert refused(get, POLICY, "http://bad.test/") == "address_not_allowed"
-
-
-@every_client
-def test_a_content_type_that_is_not_declared_is_refused(world: World, get: Get) -> None:
-    """FT-15: html where an image was expected (CWE-434)."""
-    world.names["a.test"] = [GOOD]
-    images = FetchPolicy(hosts=PUBLIC, schemes={"http"}, content_types={"image/*"})
-    assert refused(get, images, "http://a.test/") == "content_type"
-    world.server.answer = lambda _: reply(200, b"png", Content_Type="image/png; q=1")
-    assert get(images, ["http://a.test/"]) == [(200, b"png")]
-
-
-@every_client
-def test_no_metadata_endpoint_is_reached(world: World, get: Get) -> None:
-    """FT-03: by address, by name, by a name that leads there."""
-    world.names.update({"m.test": ["169.254.169.254"], "metadata.google.internal": [GOOD]})
-    for url in (
-        "http://169.254.169.254/",
-        "http://[fd00:ec2::254]/",
-        "http://metadata.google.internal/",
-    ):
-        assert refused(get, POLICY, url) == "metadata_endpoint"
-    assert refused(get, POLICY, "http://m.test/") == "address_not_allowed"
-    assert world.touched == []
 
 
 def test_requests_keeps_the_cookies_that_came(world: World) -> None:
