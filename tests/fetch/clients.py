@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import httpx
 import httpx2
+import idna
 import pytest
 import requests
 
@@ -112,6 +113,20 @@ def refused(get: Get, policy: FetchPolicy, *urls: str, **named: Any) -> str:
     with pytest.raises(Refused) as caught:
         get(policy, list(urls), **named)
     return caught.value.code
+
+
+# httpx and httpx2 themselves let idna's error out where they read a host back.
+REFUSALS = (
+    Refused,
+    httpx.HTTPError,
+    httpx.InvalidURL,
+    httpx2.HTTPError,
+    httpx2.InvalidURL,
+    requests.RequestException,
+    idna.IDNAError,
+    aiohttp.ClientError,
+    aiohttp.InvalidURL,
+)
 
 
 def _lines(named: dict[str, Any]) -> list[tuple[str, str]]:

@@ -6,16 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-import httpx
-import httpx2
-import idna
 import pytest
-import requests
 
-from pratique.core.refusal import Refused
 from pratique.fetch import PUBLIC, FetchPolicy, gate
-from tests.fetch.clients import CLIENTS
+from tests.fetch.clients import CLIENTS, REFUSALS
 from tests.fetch.world import Seen, World, reply
 from tests.vector_files import find, read
 
@@ -23,18 +17,6 @@ PATH = find("fetch.jsonl")
 POLICIES_PATH = find("fetch_policies.json")
 TABLE = Path(__file__).parents[2] / "docs/reference/debatable-urls.md"
 CASES = read(PATH) if PATH is not None else []
-# httpx and httpx2 themselves let idna's error out where they read a host back.
-REFUSALS = (
-    Refused,
-    httpx.HTTPError,
-    httpx.InvalidURL,
-    httpx2.HTTPError,
-    httpx2.InvalidURL,
-    requests.RequestException,
-    idna.IDNAError,
-    aiohttp.ClientError,
-    aiohttp.InvalidURL,
-)
 # These libraries read a port by int() before a transport or connector sees the URL: ":+80" and ": 80"
 # arrive as port 80, which the policy names. Who wants them refused asks gate(url, policy) first.
 READ_BEFORE_US = {

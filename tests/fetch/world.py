@@ -3,7 +3,7 @@
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -50,6 +50,7 @@ class Server:
         self.raw: Callable[[socket.socket], None] | None = None
         self.certificate_names: list[str] | None = None
         self.seen: list[Seen] = []
+        self.accepted = 0
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port: int = self._socket.getsockname()[1]
         Thread(target=self._accept, daemon=True).start()
@@ -60,6 +61,7 @@ class Server:
                 connection, _ = self._socket.accept()
             except OSError:
                 return
+            self.accepted += 1
             Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _context(self, name: str) -> ssl.SSLContext:
@@ -118,12 +120,28 @@ class Server:
         self._socket.close()
 
 
+@contextmanager
+def black_hole() -> Iterator[int]:
+    """Give a port where nobody picks up: its backlog is full, so a connection hangs."""
+    with ExitStack() as stack:
+        listening = stack.enter_context(socket.socket())
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listening.getsockname())
+        yield listening.getsockname()[1]
+
+
 class World:
     """The names, the server behind all addresses, and what was touched."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
         self.names: dict[str, Any] = {}
+        self.everywhere: list[str] = []
+        """Where names lead that the script doesn't name."""
         self.dead: set[str] = set()
         self.ways: dict[str, int] = {}
         """Where "address:port" really leads on loopback, if not to the server."""
@@ -140,7 +158,7 @@ class World:
         else:
             return _real_getaddrinfo(host, port, type=socket.SOCK_STREAM)
         self.lookups.append(host)
-        found = self.names.get(host)
+        found = self.names.get(host, self.everywhere)
         if callable(found):
             found = found()
         if isinstance(found, dict) and "cname" in found:
@@ -194,17 +212,13 @@ def small_internet(patch: pytest.MonkeyPatch, folder: Path) -> Iterator[World]:
         (found, *_) = world.getaddrinfo(remote_host, remote_port)
         return await real_connect_tcp(*world.touch(*found[4][:2]), **named)
 
+    real_start_connection = aiohappyeyeballs.start_connection
+
     async def start_connection(addr_infos: Any, **named: Any) -> socket.socket:
-        failed: OSError | None = None
-        for info in addr_infos:
-            try:
-                made = create_connection(info[4][:2])
-            except OSError as error:
-                failed = error
-                continue
-            made.setblocking(False)
-            return made
-        raise failed or OSError("no address")
+        led = [
+            (socket.AF_INET, *info[1:4], world.touch(*info[4][:2])) for info in addr_infos
+        ]  # an address that is dead keeps its place: the library races them
+        return await real_start_connection(led, **named)
 
     patch.setattr(aiohappyeyeballs, "start_connection", start_connection)
     patch.setattr(socket, "getaddrinfo", world.getaddrinfo)

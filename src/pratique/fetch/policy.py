@@ -24,6 +24,7 @@ from .special_purpose import METADATA_NAMES
 PUBLIC: Final = frozenset({"*"})
 """Any host in the open internet: `hosts=PUBLIC`."""
 DEFAULT_TYPES: Final = frozenset({"text/html", "text/plain", "application/json"})
+_SVG: Final = "image/svg+xml"
 Spelt = tuple[str, str, str | None]
 """Scheme, host and port as they stand in a URL."""
 Origin = tuple[str, str, int, str]
@@ -40,7 +41,8 @@ class FetchPolicy:
         schemes: "https", "http". Over http nothing proves who answered.
         ports: By default those of the schemes.
         redirects: How many are followed; each is gated like the first.
-        content_types: "image/png", "image/*"; "*/*" for any.
+        content_types: "image/png"; "image/*" for every image but image/svg+xml, a document with
+            scripts and entities that is named or not admitted; "*/*" for any.
         max_wire_bytes: Content as it is sent, bytes.
         max_content_bytes: Content decoded, bytes.
         deadline: On the wall clock, over lookup, connecting, every hop and the last byte.
@@ -202,7 +204,9 @@ class FetchPolicy:
         """Say whether content of a media type (lower case, no parameters) is wanted."""
         types = self.content_types
         return (
-            media_type in types or f"{media_type.partition('/')[0]}/*" in types or ("*/*" in types)
+            media_type in types
+            or (f"{media_type.partition('/')[0]}/*" in types and media_type != _SVG)
+            or "*/*" in types
         )
 
     @classmethod
