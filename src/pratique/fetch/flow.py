@@ -81,6 +81,7 @@ class Arrived(msgspec.Struct, frozen=True, gc=False):
 def travel(crossing: Crossing, policy: FetchPolicy) -> Flow[Arrived]:
     """Go where a claim's target leads, each hop gated."""
     claim, hops = crossing.claim, list[str]()
+    require_method(claim.via.method)
     target = gate(claim.via.target, policy)
     request = Request(target, claim.via.method, tuple(claim.fields), claim.content)
     while True:
@@ -168,6 +169,21 @@ class Intake:
 def media_type(fields: Fields) -> str:
     """Return the media type of an answer without its parameters, lower case."""
     return (fields.one("Content-Type") or "").partition(";")[0].strip().lower()
+
+
+def require_method(method: str) -> None:
+    """Refuse CONNECT: what runs inside a tunnel is gated by nobody (CWE-441).
+
+    Raises:
+        Refused: ALLOWED, code "method_not_allowed".
+    """
+    if method.upper() == "CONNECT":
+        raise Refused(
+            ALLOWED,
+            "a tunnel is no fetch: nothing would gate what it leads to",
+            code="method_not_allowed",
+            hint="a proxy of one's own is declared: FetchPolicy(proxy=EgressProxy(…))",
+        )
 
 
 def require_type(status: int, fields: Fields, policy: FetchPolicy) -> None:

@@ -17,7 +17,7 @@ from pratique.core.refusal import BoundaryError, Refused
 from pratique.fetch import FetchPolicy, Target, gate
 from pratique.fetch.budget import too_slow
 from pratique.fetch.fetcher import Base
-from pratique.fetch.flow import too_many_redirects
+from pratique.fetch.flow import require_method, too_many_redirects
 from pratique.fetch.host import is_literal
 from pratique.fetch.naked import gated
 from pratique.fetch.redirect import for_anybody, origin, require_hop
@@ -141,6 +141,7 @@ class FetchConnector(aiohttp.TCPConnector):
 
     def _gate(self, req: ClientRequest, chain: Chain) -> None:
         policy, url = self._policy, req.url
+        require_method(req.method)
         # aiohttp sends the URL as yarl wrote it, so that a verdict is one about its origin.
         spelt = url.scheme, url.raw_host, url.explicit_port
         target = self._known.get(spelt)
@@ -149,6 +150,8 @@ class FetchConnector(aiohttp.TCPConnector):
                 self._known.clear()
             target = self._known[spelt] = gate(str(url), policy)
         req.proxy = None  # a proxy would look the name up again, and connect elsewhere
+        req.server_hostname = None  # the certificate proves the gated name, and no other
+        req.headers["Host"] = target.authority
         came_from, chain.target = chain.target, target
         if came_from is not None:
             self._follow(req, chain, came_from, target)
