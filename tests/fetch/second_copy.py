@@ -13,6 +13,7 @@ COPIED = (
     "pratique.integrations.transport",
     "pratique.integrations.httpx2",
 )
+_SECOND: dict[str, ModuleType] = {}
 
 
 def on_httpcore2() -> ModuleType:
@@ -25,7 +26,13 @@ def on_httpcore2() -> ModuleType:
         for name in [known for known in sys.modules if known.startswith(COPIED)]:
             del sys.modules[name]
         copy = import_module(pratique.integrations.httpx2.__name__)
+        _SECOND.update({name: sys.modules[name] for name in sys.modules if name.startswith(COPIED)})
     for name in COPIED:
         parent, _, child = name.rpartition(".")
         setattr(sys.modules[parent], child, sys.modules[name])
     return copy
+
+
+def every_copy(name: str) -> list[ModuleType]:
+    """Return both copies of a module, for who changes a constant of it in all clients."""
+    return [import_module(name), _SECOND[name]]

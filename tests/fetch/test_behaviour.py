@@ -5,6 +5,7 @@ import gzip
 import socket
 import zlib
 from collections.abc import Callable
+from datetime import timedelta
 from threading import Event
 
 import aiohttp
@@ -16,19 +17,10 @@ from pratique.core.refusal import Refused
 from pratique.core.threads import Tally
 from pratique.fetch import PUBLIC, Fetcher, FetchPolicy, Internal
 from pratique.integrations.aiohttp import FetchConnector
-from pratique.integrations.requests import mount
-from tests.fetch.clients import (
-    CLIENTS,
-    DOORS,
-    GOOD,
-    OTHER,
-    POLICY,
-    SHORT,
-    Get,
-    every_client,
-    refused,
-)
-from tests.fetch.world import Seen, World, reply
+from pratique.integrations.requests import FetchAdapter, mount
+from tests.fetch.clients import DOORS, GOOD, OTHER, POLICY, SHORT, Get, every_client, refused
+from tests.fetch.second_copy import every_copy
+from tests.fetch.world import Seen, World, black_hole, reply
 
 
 @every_client
@@ -55,20 +47,30 @@ def test_an_answer_over_the_wire_cap_is_refused(world: World, get: Get) -> None:
     assert get(policy, ["http://a.test/"]) == [(200, bytes(100_000))]
 
 
-@pytest.mark.parametrize("name", [name for name in CLIENTS if name != "aiohttp"])
-def test_nested_codings_are_refused(world: World, name: str) -> None:
-    """Two codings multiply what one can hold; deflate alone, in both of its forms, arrives."""
+@every_client
+@pytest.mark.parametrize("codings", ["gzip, gzip", "gzip\r\nContent-Encoding: gzip", "br, gzip"])
+def test_nested_codings_are_refused(world: World, get: Get, codings: str) -> None:
+    """FT-14: two codings multiply what one can hold; deflate alone, in both of its forms, arrives."""
     world.names["a.test"] = [GOOD]
     twice = gzip.compress(gzip.compress(b"x"))
-    world.server.answer = lambda _: reply(200, twice, Content_Encoding="gzip, gzip")
-    assert refused(CLIENTS[name], POLICY, "http://a.test/") == "content_coding"
+    world.server.answer = lambda _: reply(200, twice, Content_Encoding=codings)
+    assert refused(get, POLICY, "http://a.test/") == "content_coding"
     for wbits in (zlib.MAX_WBITS, -zlib.MAX_WBITS):
         packer = zlib.compressobj(wbits=wbits)
         packed = packer.compress(b"once") + packer.flush()
         world.server.answer = lambda _, packed=packed: reply(
             200, packed, Content_Encoding="deflate"
         )
-        assert CLIENTS[name](POLICY, ["http://a.test/"]) == [(200, b"once")]
+        assert get(POLICY, ["http://a.test/"]) == [(200, b"once")]
+
+
+@every_client
+def test_one_set_of_codings_is_asked_for(world: World, get: Get) -> None:
+    """What a caller or its library can undo besides isn't asked for: we couldn't count it."""
+    world.names["a.test"] = [GOOD]
+    get(POLICY, ["http://a.test/"], headers={"Accept-Encoding": "br, zstd", "Accept": "text/*"})
+    fields = world.server.seen[0].fields
+    assert (fields["accept-encoding"], fields["accept"]) == ("gzip, deflate", "text/*")
 
 
 def drip(end: Event, piece: bytes, start: bytes) -> Callable[[socket.socket], None]:
@@ -123,6 +125,61 @@ def test_a_kept_connection_that_hangs_meets_the_deadline(world: World, get: Get)
     finally:
         end.set()
     assert get(SHORT, ["http://a.test/1", "http://a.test/2"]) == [(200, b"OK-FINAL")] * 2
+
+
+@every_client
+@pytest.mark.parametrize("url", ["http://a.test/", "https://a.test/"])
+def test_a_host_that_never_picks_up_meets_the_deadline(world: World, get: Get, url: str) -> None:
+    """FT-14: a backlog that is full, and a handshake that isn't answered; a prompt host is served (CWE-400)."""
+    world.names["a.test"] = [GOOD]
+    short = FetchPolicy(hosts=PUBLIC, schemes={"http", "https"}, deadline=timedelta(seconds=0.5))
+    place = f"{GOOD}:{443 if url.startswith('https') else 80}"
+    with black_hole() as port, socket.create_server(("127.0.0.1", 0)) as silent:
+        for world.ways[place] in (port, silent.getsockname()[1]):
+            assert refused(get, short, url) == "fetch_deadline"
+    del world.ways[place]
+    assert get(POLICY, [url]) == [(200, b"OK-FINAL")]
+
+
+@every_client
+def test_an_address_that_hangs_gives_way_to_the_next(
+    world: World, get: Get, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both were checked; the first swallows what is sent to it. Where both do, the deadline ends it."""
+    for dial in every_copy("pratique.fetch.wire.dial"):
+        monkeypatch.setattr(dial, "FIRST_TRIES", 0.1)
+    world.names["a.test"] = [OTHER, GOOD]
+    with black_hole() as port:
+        world.ways[f"{OTHER}:80"] = port
+        assert get(POLICY, ["http://a.test/"]) == [(200, b"OK-FINAL")]
+        world.ways[f"{GOOD}:80"] = port
+        assert refused(get, SHORT, "http://a.test/") in ("fetch_deadline", "unreachable")
+
+
+async def test_who_waits_for_a_free_connection_waits_no_longer(world: World) -> None:
+    """With one connection for all, whoever waits for it has a deadline too; once it is free, it is served."""
+    world.names["a.test"] = [GOOD]
+    loop, is_asked, end = asyncio.get_running_loop(), asyncio.Event(), Event()
+
+    def hold(_: socket.socket) -> None:
+        loop.call_soon_threadsafe(is_asked.set)
+        end.wait(5)
+
+    world.server.raw = hold
+    connector = FetchConnector(POLICY, limit=1)
+    async with aiohttp.ClientSession(connector=connector) as session:
+        held = asyncio.ensure_future(session.get("http://a.test/held"))
+        await is_asked.wait()
+        connector._policy = SHORT
+        with pytest.raises(Refused) as caught:
+            await session.get("http://a.test/waits")
+        assert caught.value.code == "fetch_deadline"
+        held.cancel()
+        await asyncio.gather(held, return_exceptions=True)
+        world.server.raw = None
+        end.set()
+        async with session.get("http://a.test/") as answer:
+            assert await answer.read() == b"OK-FINAL"
 
 
 @every_client
@@ -182,6 +239,57 @@ def test_a_way_inside_is_the_policys_own(world: World) -> None:
     policy = FetchPolicy(hosts=PUBLIC, schemes={"http"}, internal=[wide])
     with Fetcher(policy) as inside, pytest.raises(Refused):
         inside.get("http://wiki.test/")
+
+
+async def _by_aiohttp(open_: FetchPolicy, shut: FetchPolicy, url: str) -> bytes:
+    first, second = (
+        aiohttp.ClientSession(connector=FetchConnector(policy)) for policy in (open_, shut)
+    )
+    async with first, second:
+        async with first.get(url) as answer:
+            content = await answer.read()
+        with pytest.raises(Refused):
+            await second.get(url)
+        return content
+
+
+async def _by_async_client(open_: FetchPolicy, shut: FetchPolicy, url: str, way: str) -> bytes:
+    library, door = DOORS[way]
+    first, second = (
+        library.AsyncClient(transport=door.AsyncFetchTransport(policy)) for policy in (open_, shut)
+    )
+    async with first, second:
+        content = (await first.get(url)).content
+        with pytest.raises(Refused):
+            await second.get(url)
+        return bytes(content)
+
+
+def test_an_adapter_never_shares_a_way_inside(world: World) -> None:
+    """Two adapters, two policies, one host: what the first has open isn't used by the second."""
+    world.names["wiki.test"] = ["10.1.2.3"]
+    way = Internal("wiki.test", "10.1.2.0/24", 80, "the wiki's pages are linked from tickets")
+    open_, shut = (
+        FetchPolicy(hosts=PUBLIC, schemes={"http"}, internal=ways) for ways in ([way], [])
+    )
+    url = "http://wiki.test/"
+    for way_, (library, door) in DOORS.items():
+        with (
+            library.Client(transport=door.FetchTransport(open_)) as client,
+            library.Client(transport=door.FetchTransport(shut)) as other,
+        ):
+            assert client.get(url).content == b"OK-FINAL"
+            with pytest.raises(Refused):
+                other.get(url)
+        assert asyncio.run(_by_async_client(open_, shut, url, way_)) == b"OK-FINAL"
+    with mount(requests.Session(), open_) as session:
+        session.mount("http://wiki.test/shut", FetchAdapter(shut))
+        assert session.get(url).content == b"OK-FINAL"
+        with pytest.raises(Refused):
+            session.get(f"{url}shut")
+    assert asyncio.run(_by_aiohttp(open_, shut, url)) == b"OK-FINAL"
+    assert set(world.touched) == {"10.1.2.3:80"}
+    assert len(world.touched) == 6
 
 
 def test_a_fetch_is_a_crossing(world: World) -> None:

@@ -2,8 +2,9 @@
 
 import asyncio
 import ssl
+from collections.abc import Coroutine
 from socket import AF_INET, AF_INET6, AI_NUMERICHOST
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 import aiohttp
 from aiohttp.abc import ResolveResult
@@ -16,6 +17,7 @@ from pratique.core.recorder import Recorder
 from pratique.core.refusal import BoundaryError, Refused
 from pratique.fetch import FetchPolicy, Target, gate
 from pratique.fetch.budget import too_slow
+from pratique.fetch.decode import ACCEPT_ENCODING
 from pratique.fetch.fetcher import Base
 from pratique.fetch.flow import require_method, too_many_redirects
 from pratique.fetch.host import is_literal
@@ -26,6 +28,7 @@ from pratique.fetch.shadow import Look
 from .bounded import Bounded
 from .chain import Chain, OverDeadline, TooLate, as_aiohttp, chain_in_hand, watching
 
+T = TypeVar("T")
 _DECIDED: Final = ("ssl", "verify_ssl", "ssl_context", "resolver", "use_dns_cache", "family")
 KNOWN: Final = 1024
 """Origins whose gate is remembered; more begin anew."""
@@ -152,6 +155,7 @@ class FetchConnector(aiohttp.TCPConnector):
         req.proxy = None  # a proxy would look the name up again, and connect elsewhere
         req.server_hostname = None  # the certificate proves the gated name, and no other
         req.headers["Host"] = target.authority
+        req.headers["Accept-Encoding"] = ACCEPT_ENCODING
         came_from, chain.target = chain.target, target
         if came_from is not None:
             self._follow(req, chain, came_from, target)
@@ -211,13 +215,20 @@ class FetchConnector(aiohttp.TCPConnector):
     async def _wrap_create_connection(self, *args: Any, **named: Any) -> Any:
         """Connect, and prove who answers, before the deadline: a handshake can hang as well."""
         bare = cast("Any", super()._wrap_create_connection)  # pyright: ignore[reportUnknownMemberType]
+        return await self._in_time(bare(*args, **named))
+
+    async def _wait_for_available_connection(self, *args: Any, **named: Any) -> None:
+        """Wait for a place in the pool before the deadline: those who hold one may hang."""
+        await self._in_time(super()._wait_for_available_connection(*args, **named))
+
+    async def _in_time(self, waiting: Coroutine[Any, Any, T]) -> T:
         chain = chain_in_hand.get()
         if watching.get() or chain is None:
-            return await bare(*args, **named)
+            return await waiting
         until = asyncio.timeout_at(chain.ends_at)
         try:
             async with until:
-                return await bare(*args, **named)
+                return await waiting
         except TimeoutError as error:
             if not until.expired():
                 raise  # the session's own
