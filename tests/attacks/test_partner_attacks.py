@@ -18,11 +18,13 @@ from pratique import LATER
 from pratique.core.refusal import Answer
 from pratique.fetch import FetchPolicy, Internal
 from pratique.partner import NoSubject, Partner, UnknownFields
+from pratique.partner.attacks import ATTACKS, Attack, Honest
 from tests.fetch.world import World, reply
 from tests.partner.risk import ADDRESS, HONEST, HOST, KEY, ORDER, Risk, Score
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 LOOPBACK_KEY = "127.0.0.1"
+BELIEVED = Honest(HONEST, number="score", choice="verdict")
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -70,15 +72,25 @@ def test_hostile_text_is_inert_or_refused(risk: Risk) -> None:
     assert risk.ask(answer=Plain).note == "paid twice before"
 
 
-@pytest.mark.parametrize(
-    "amount", ["-1", "1e309", '"12,5"', "true", "null", "NaN", "Infinity", "101", "1.5", "[1]"]
-)
-def test_a_number_outside_its_bounds_is_refused(risk: Risk, amount: str) -> None:
-    """UP-03: no negative, infinite, textual, boolean or missing number is a score (CWE-20)."""
-    risk.answers(json.dumps(HONEST).replace('"score": 12', f'"score": {amount}').encode())
-    assert risk.refusal().code in ("bad_answer", "malformed_answer")
-    risk.answers(with_(score=100))
-    assert risk.ask().score == 100
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: f"{attack.id} {attack.title[:40]}")
+def test_every_hostile_answer_of_the_room_is_refused(risk: Risk, attack: Attack) -> None:
+    """UP-01, UP-03, UP-04, UP-07: refused as the data says, told to nobody; the honest one is believed (CWE-20, CWE-436)."""
+    lines = {name.replace("-", "_"): value for name, value in attack.fields.items()}
+    risk.answers(attack.content(BELIEVED), attack.status, **lines)
+    refused = risk.refusal(unknown=UnknownFields.REFUSE)
+    assert (refused.obligation, refused.code) == (attack.obligation, attack.code)
+    assert refused.status in (502, 503)
+    assert "detail" not in refused.problem()
+    assert [record.code for record in risk.records] == [attack.code]
+    risk.answers()
+    assert risk.ask(unknown=UnknownFields.REFUSE).score == 12
+
+
+def test_every_value_in_bounds_is_believed(risk: Risk) -> None:
+    """UP-01, UP-03: the twins at the edges."""
+    for number, choice in ((0, "approve"), (100, "review"), (50, "decline")):
+        risk.answers(with_(score=number, verdict=choice))
+        assert (risk.ask().score, risk.ask().verdict) == (number, choice)
 
 
 def test_surplus_is_dropped_and_told(risk: Risk) -> None:
@@ -151,47 +163,8 @@ def test_what_decides_is_confirmed(risk: Risk) -> None:
     assert "confirmed" in risk.records[-1].proofs
 
 
-@pytest.mark.parametrize(
-    ("content", "status", "fields", "code"),
-    [
-        ({"error": {"code": "no_such_order"}}, 200, {}, "bad_answer"),
-        (with_(error="no such order"), 200, {}, "error_under_200"),
-        (b"", 204, {}, "partner_status"),
-        (b"", 200, {}, "malformed_answer"),
-        (b"<html>maintenance</html>", 200, {"Content_Type": "text/html"}, "content_type"),
-        (b'{"order": "o_1", "sco', 200, {}, "malformed_answer"),
-        (b'{"order":"o_1","score":12,"score":99,"verdict":"approve"}', 200, {}, "duplicate_member"),
-        (b'{"order":"o_1","score":12,"verdict":"approve","a":{"b":1,"b":2}}', 200, {}, "duplicate_member"),
-        (b'{"order":"o_1","sc\\u006fre":1,"score":12,"verdict":"approve"}', 200, {}, "duplicate_member"),
-        (HONEST, 200, {"Content_Type": "application/json; charset=utf-16"}, "charset"),
-        (json.dumps(HONEST).encode("utf-16"), 200, {}, "malformed_answer"),
-        (b"\xef\xbb\xbf" + json.dumps(HONEST).encode(), 200, {}, "malformed_answer"),
-        (json.dumps(HONEST).encode() + b"{}", 200, {}, "malformed_answer"),
-        ([HONEST], 200, {}, "bad_answer"),
-        (b"[" * 100_000, 200, {}, "bad_answer"),
-        (b'{"order":"o_1","score":12,"verdict":"approve","a":' + b"[" * 200_000, 200, {}, "too_deep"),
-        (
-            b'{"order":"o_1","score":12,"verdict":"approve","a":' + b"[" * 70 + b"]" * 70 + b"}",
-            200,
-            {},
-            "too_deep",
-        ),
-        (HONEST, 404, {}, "partner_has_none"),
-        (HONEST, 401, {}, "partner_denies"),
-        (HONEST, 500, {}, "partner_unavailable"),
-        (HONEST, 418, {}, "partner_status"),
-        (gzip.compress(json.dumps(HONEST).encode())[:-9], 200, {"Content_Encoding": "gzip"}, "broken_coding"),
-    ],
-)  # fmt: skip
-def test_what_is_no_answer_is_refused(
-    risk: Risk, content: Any, status: int, fields: dict[str, str], code: str
-) -> None:
-    """UP-07: an error, nothing, half an answer, two in one, another language: all refused (CWE-436)."""
-    risk.answers(content, status, **fields)
-    refused = risk.refusal()
-    assert refused.code == code
-    assert refused.status in (502, 503)
-    assert "detail" not in refused.problem()
+def test_an_answer_in_one_coding_is_read(risk: Risk) -> None:
+    """UP-07: the twin of what is cut off or packed twice."""
     risk.answers(gzip.compress(json.dumps(HONEST).encode()), Content_Encoding="gzip")
     assert risk.ask().score == 12
 
