@@ -45,7 +45,7 @@ class Line:
         try:
             self._response = response = kept.connection.handle_request(asked)
         except _TROUBLE as error:
-            raise refusal_of(error, self._budget) from error
+            raise refusal_of(error, self._budget) from _told(error)
         kept.stream = cast("Any", response).extensions.get("network_stream")
         self._pieces = iter(response.iter_stream())
         return Head(response.status, _fields(response.headers), None, response.headers)
@@ -57,7 +57,7 @@ class Line:
                 if piece:
                     return piece
         except _TROUBLE as error:
-            raise refusal_of(error, self._budget) from error
+            raise refusal_of(error, self._budget) from _told(error)
         return b""
 
     def close(self) -> None:
@@ -94,7 +94,7 @@ class AsyncLine:
         try:
             self._response = response = await kept.connection.handle_async_request(asked)
         except _TROUBLE as error:
-            raise refusal_of(error, self._budget) from error
+            raise refusal_of(error, self._budget) from _told(error)
         kept.stream = cast("Any", response).extensions.get("network_stream")
         self._pieces = aiter(response.aiter_stream())
         return Head(response.status, _fields(response.headers), None, response.headers)
@@ -108,7 +108,7 @@ class AsyncLine:
                 if piece:
                     return piece
         except _TROUBLE as error:
-            raise refusal_of(error, self._budget) from error
+            raise refusal_of(error, self._budget) from _told(error)
         return b""
 
     async def aclose(self) -> None:
@@ -155,6 +155,11 @@ def refusal_of(error: BaseException, budget: Budget | None) -> Refused:
         hint="look whether the host is up, and whether this network lets us out to it",
         answer=Answer.RETRY,
     )
+
+
+def _told(error: BaseException) -> BaseException | None:
+    """Return an error as a cause that may stand in a traceback: h11 repeats the peer's bytes."""
+    return None if isinstance(error, httpcore.ProtocolError) else error
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
