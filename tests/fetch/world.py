@@ -76,6 +76,7 @@ class Server:
     def _serve(self, connection: socket.socket) -> None:
         try:
             connection.settimeout(20)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             is_tls = connection.recv(1, socket.MSG_PEEK) == b"\x16"
             if is_tls:
                 connection = self._wrapped(connection)
