@@ -84,7 +84,7 @@ class _AsyncRun:
         callback = question.call
         if callback.is_async:
             return await callback.call(*question.args)
-        submitted = self.world.pool.submit(_carried, callback, *question.args)
+        submitted = self.world.pool.submit(carried, callback, *question.args)
         value, error = await asyncio.wrap_future(submitted)
         if error is not None:
             raise error
@@ -285,7 +285,7 @@ def _forget(future: "asyncio.Future[Any]") -> None:
         future.exception()
 
 
-def _carried(callback: Callback, *args: object) -> tuple[object, Exception | None]:
+def carried(callback: Callback, *args: object) -> tuple[object, Exception | None]:
     """Call, and carry an exception as a value: a Future takes neither StopIteration nor its own."""
     try:
         return callback.call(*args), None

@@ -80,11 +80,21 @@ def question(
         words: What the answer must be about; by default the values and the query.
 
     Raises:
-        Refused: VALID, code "bad_value": a value would leave its place in the path.
+        Refused: VALID, code "bad_value": a value would leave its place in the path, or is no
+            text in UTF-8.
         BoundaryError: a place has no value, or a value no place.
 
     Source: CWE-22, CWE-74; RFC 3986 §3.3.
     """
+    try:
+        return _question(base, method, path, asked, words)
+    except UnicodeEncodeError:
+        raise _bad_value("a value holds half of a surrogate pair, which no UTF-8 has") from None
+
+
+def _question(
+    base: str, method: str, path: str, asked: Asked, words: Mapping[str, object] | None
+) -> Question:
     values, params = asked.get("values", {}), asked.get("params", {})
     query = "?" + urlencode({k: _text(v) for k, v in params.items()}, quote_via=quote)
     lines = [("Accept", "application/json")]
@@ -113,12 +123,7 @@ def _filled(path: str, values: Mapping[str, object]) -> str:
     if _DOTS & set(filled.split("/")) or any(
         not text or "/" in text or "\\" in text for text in texts.values()
     ):
-        raise Refused(
-            VALID,
-            "a value of the path is empty, a dot segment, or holds a slash",
-            code="bad_value",
-            hint="such an object doesn't exist: refuse it where it comes in",
-        )
+        raise _bad_value("a value of the path is empty, a dot segment, or holds a slash")
     return filled
 
 
@@ -126,3 +131,8 @@ def _text(value: object) -> str:
     if value is True or value is False:
         return "true" if value else "false"
     return str(value)
+
+
+def _bad_value(detail: str) -> Refused:
+    hint = "such an object doesn't exist: refuse it where it comes in"
+    return Refused(VALID, detail, code="bad_value", hint=hint)

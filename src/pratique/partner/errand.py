@@ -6,6 +6,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from pratique.core.adrive import carried
 from pratique.core.claim import Claim, Fields, Via
 from pratique.core.crossing import Crossing
 from pratique.core.obligation import ALLOWED
@@ -137,10 +138,14 @@ class Errand:
 
         def second(asked: Second) -> Any:
             # A second source may hang: it runs on a thread, for what is left of the deadline.
+            submitted = self._threads.submit(carried, asked.call, *asked.args)
             try:
-                return self._threads.submit(asked.call.call, *asked.args).result(budget.left())
+                value, error = submitted.result(budget.left())
             except FutureTimeoutError:
                 raise too_slow(budget.seconds) from None
+            if error is not None:
+                raise error
+            return value
 
         return fetcher.run(flow, crossing, budget, answers={Second: second})
 
@@ -153,12 +158,15 @@ class Errand:
                 async with asyncio.timeout(budget.left()):
                     if asked.call.is_async:
                         return await asked.call.call(*asked.args)
-                    told = self._threads.submit(asked.call.call, *asked.args)
-                    return await asyncio.wrap_future(told)
+                    submitted = self._threads.submit(carried, asked.call, *asked.args)
+                    value, error = await asyncio.wrap_future(submitted)
             except TimeoutError:
                 if budget.is_over:
                     raise too_slow(budget.seconds) from None
                 raise
+            if error is not None:
+                raise error
+            return value
 
         return await fetcher.run(flow, crossing, budget, answers={Second: second})
 

@@ -64,6 +64,10 @@ def answered(
         policy: Where the question may lead.
         budget: What it may spend.
         ours: Secrets of ours, which no answer repeats.
+
+    Raises:
+        Refused: what any of the proofs refuses; VALID, code "fetch_deadline", also where a callable
+            of ours came back too late.
     """
     arrived = yield from travel(crossing, policy)
     head = arrived.head
@@ -98,6 +102,7 @@ def answered(
         told = yield Decide(contract.limits, (answer,))
         _require(told, ALLOWED, "over_limits", "the answer is outside our business limits")
     crossing.discharge(ALLOWED)
+    budget.left()  # a callable of ours that waited: what is late is not believed
     return crossing.prove(answer)
 
 
