@@ -110,6 +110,7 @@ ATTACKS: Final[tuple[Attack, ...]] = (
     _instead("nothing", b"", "malformed_answer"),
     _instead("no content", b"", "partner_status", 204),
     _instead("a page", b"<html>soon</html>", "content_type", Content_Type="text/html"),
+    _made("it as a page", "content_type", Honest.text, Content_Type="text/html"),
     _instead("null", b"null", "bad_answer"),
     _instead("lists without end", b"[" * 100_000, "bad_answer"),
     _made("half of it", "malformed_answer", lambda h: h.text()[: len(h.text()) // 2]),
