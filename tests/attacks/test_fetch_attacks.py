@@ -96,7 +96,7 @@ def test_our_own_endpoint_is_not_reached_through_the_fetcher(canary: Server, get
 @every_client
 @pytest.mark.parametrize("id", sorted({attack.id for attack in ATTACKS}))
 def test_every_url_of_the_room_touches_nothing(world: World, get: Get, id: str) -> None:
-    """FT-01 to FT-11: every name leads to a canary, and no attack connects to anything but its own host."""
+    """FT-01 to FT-04, FT-08 to FT-11: every name leads to a canary, and no attack connects to anything but its own host."""
     world.names[HOST] = [GOOD]
     world.everywhere = [OTHER]
     for attack in of(id):

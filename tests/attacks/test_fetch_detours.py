@@ -1,4 +1,4 @@
-"""FT-05 to FT-22, the detours: a URL that was gated leads elsewhere. Each refusal has its twin."""
+"""FT-05 to FT-07, FT-16 to FT-19, FT-22, the detours: a URL that was gated leads elsewhere. Each refusal has its twin."""
 
 import asyncio
 import json

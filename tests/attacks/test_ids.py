@@ -1,0 +1,34 @@
+"""Every attack of the rooms that go out has a test that bears its id."""
+
+import ast
+import re
+from pathlib import Path
+
+TESTS = Path(__file__).parents[1]
+IDS = [f"FT-{n:02}" for n in range(1, 23)] + [f"UP-{n:02}" for n in range(1, 14)]
+
+
+def named_in(source: str) -> set[str]:
+    """Return the ids that the docstrings of tests name, one by one."""
+    return {
+        found
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.name.startswith("test_")
+        for found in re.findall(r"(?:FT|UP)-\d\d", ast.get_docstring(node) or "")
+    }
+
+
+def test_every_attack_has_its_test() -> None:
+    """FT and UP, whole: an id that nobody tests is a hole that nobody sees."""
+    found: set[str] = set()
+    for folder in ("attacks", "fetch", "partner"):
+        for path in (TESTS / folder).glob("test_*.py"):
+            found |= named_in(path.read_text(encoding="utf-8"))
+    assert sorted(set(IDS) - found) == []
+
+
+def test_an_id_counts_where_a_test_bears_it() -> None:
+    """The rule bites: a comment, or a function that is no test, bears nothing."""
+    assert named_in('def test_a():\n    """FT-02, UP-13: both."""\n') == {"FT-02", "UP-13"}
+    assert named_in('# FT-02\ndef a():\n    """FT-02."""\n') == set()
