@@ -1,13 +1,12 @@
 """The door under attack, on two stores; and a small internet for what goes out."""
 
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.attacks.door import SHOPS, Door, open_door
-from tests.fetch.world import World, small_internet
+from tests.fetch.world import World, quiet, small_internet
 
 
 @pytest.fixture(params=SHOPS)
@@ -20,6 +19,5 @@ def door(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Door]:
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[World]:
     """Give a small internet on loopback."""
-    logging.getLogger("pratique").setLevel(logging.ERROR)
-    with small_internet(monkeypatch, tmp_path) as made:
+    with quiet(), small_internet(monkeypatch, tmp_path) as made:
         yield made

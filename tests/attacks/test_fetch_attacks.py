@@ -4,7 +4,6 @@ The oracle is what was touched: the canary on loopback, and every connection of 
 """
 
 import http.client
-import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +14,7 @@ from pratique.core.refusal import Refused
 from pratique.fetch import PUBLIC, Fetcher, FetchPolicy, Internal
 from pratique.fetch.attacks import ATTACKS, Attack
 from tests.fetch.clients import GOOD, OTHER, POLICY, REFUSALS, Get, every_client, refused
-from tests.fetch.world import Server, World, reply
+from tests.fetch.world import Server, World, quiet, reply
 
 HOST = "allowed.test"
 MARKER = b"OURS-ALONE-9f8a7b6c"
@@ -57,10 +56,10 @@ def with_a_way(port: int) -> FetchPolicy:
 @pytest.fixture
 def canary() -> Iterator[Server]:
     """Give an endpoint of our own on loopback, where nothing stands between: no stub, no script."""
-    logging.getLogger("pratique").setLevel(logging.ERROR)
     server = Server(trustme.CA())
     server.answer = lambda _: reply(200, MARKER)
-    yield server
+    with quiet():
+        yield server
     server.close()
 
 

@@ -26,7 +26,7 @@ from pratique.fetch import PUBLIC, Fetch, Fetcher, FetchPolicy, address, flow, p
 from pratique.fetch.budget import Budget
 from pratique.fetch.wire import dial, pool
 from tests.faults.mutants import Row
-from tests.fetch.world import World, reply, small_internet
+from tests.fetch.world import World, quiet, reply, small_internet
 
 GOOD = "93.184.215.14"
 KEY = "sk_live_9f8a7b6c5d4e3f2a"
@@ -190,6 +190,7 @@ def network() -> Iterator[World]:
     with (
         pytest.MonkeyPatch.context() as patched,
         tempfile.TemporaryDirectory() as folder,
+        quiet(),
         small_internet(patched, Path(folder)) as world,
     ):
         yield world

@@ -1,17 +1,15 @@
 """What the tests of the fetch room share."""
 
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.fetch.world import World, small_internet
+from tests.fetch.world import World, quiet, small_internet
 
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[World]:
     """Give a small internet on loopback."""
-    logging.getLogger("pratique").setLevel(logging.ERROR)
-    with small_internet(monkeypatch, tmp_path) as made:
+    with quiet(), small_internet(monkeypatch, tmp_path) as made:
         yield made

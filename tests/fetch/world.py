@@ -1,5 +1,6 @@
 """A small internet on loopback: names by script, every address one server, what was touched noted."""
 
+import logging
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -119,6 +120,18 @@ class Server:
     def close(self) -> None:
         """Stop."""
         self._socket.close()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Let refusals that are meant say nothing in the log; afterwards it is as it was."""
+    log = logging.getLogger("pratique")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """Laws of the fetch boundary, by Hypothesis, on real sockets: whatever a URL or a host says, it is proven or refused."""
 
 import asyncio
-import logging
 import traceback
 from collections.abc import Iterator
 from datetime import timedelta
@@ -18,7 +17,7 @@ from pratique.core.recorder import Recorder
 from pratique.core.refusal import BoundaryError, Refused
 from pratique.fetch import PUBLIC, AsyncFetcher, Credential, Fetcher, FetchPolicy, Internal
 from tests.fetch.clients import CLIENTS, GOOD, REFUSALS, Get, every_client
-from tests.fetch.world import World, black_hole, reply, small_internet
+from tests.fetch.world import World, black_hole, quiet, reply, small_internet
 
 RUNS = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 POLICY = FetchPolicy(
@@ -84,9 +83,8 @@ class Both:
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Give one small internet for all examples."""
-    logging.getLogger("pratique").setLevel(logging.CRITICAL)
     folder: Path = tmp_path_factory.mktemp("ca")
-    with pytest.MonkeyPatch.context() as patch, small_internet(patch, folder) as world:
+    with pytest.MonkeyPatch.context() as patch, quiet(), small_internet(patch, folder) as world:
         yield world
 
 

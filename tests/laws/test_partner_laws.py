@@ -1,7 +1,6 @@
 """Laws of the partner boundary, by Hypothesis, on real sockets: whatever a partner says, it is proven or refused."""
 
 import json
-import logging
 import traceback
 from collections.abc import Iterator
 from contextlib import suppress
@@ -18,7 +17,7 @@ from pratique import LATER, Perimeter
 from pratique.core.refusal import BoundaryError, Refused
 from pratique.fetch import FetchPolicy
 from pratique.partner import NoSubject, Partner
-from tests.fetch.world import World, reply, small_internet
+from tests.fetch.world import World, quiet, reply, small_internet
 from tests.partner.risk import HONEST, HOST, KEY, ORDER, Risk, Score
 
 RUNS = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
@@ -30,9 +29,8 @@ ABOUT = {"order": "order"}
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Give one small internet for all examples."""
-    logging.getLogger("pratique").setLevel(logging.CRITICAL)
     folder: Path = tmp_path_factory.mktemp("ca")
-    with pytest.MonkeyPatch.context() as patch, small_internet(patch, folder) as world:
+    with pytest.MonkeyPatch.context() as patch, quiet(), small_internet(patch, folder) as world:
         yield world
 
 
