@@ -16,9 +16,18 @@ import trustme
 from pratique.core.refusal import Refused
 from pratique.fetch import PUBLIC, AsyncFetcher, Fetcher, FetchPolicy, gate
 from pratique.integrations.aiohttp import FetchConnector
-from pratique.integrations.httpx import FetchTransport
 from pratique.integrations.requests import mount
-from tests.fetch.clients import GOOD, OTHER, POLICY, REFUSALS, SHORT, Get, every_client, refused
+from tests.fetch.clients import (
+    DOORS,
+    GOOD,
+    OTHER,
+    POLICY,
+    REFUSALS,
+    SHORT,
+    Get,
+    every_client,
+    refused,
+)
 from tests.fetch.world import Server, World, reply
 
 
@@ -221,28 +230,32 @@ def test_no_other_name_is_proven_by_the_certificate(world: World) -> None:
     before = len(world.server.seen)
     with pytest.raises(aiohttp.ClientConnectorError):
         asyncio.run(_by_aiohttp("GET", "https://a.test/", server_hostname="inside.test"))
-    with httpx.Client(transport=FetchTransport(POLICY)) as client:
-        named = {"sni_hostname": "inside.test"}
-        with pytest.raises(Refused) as caught:
+    named = {"sni_hostname": "inside.test"}
+    for library, door in DOORS.values():
+        transport = door.FetchTransport(POLICY)
+        with library.Client(transport=transport) as client, pytest.raises(Refused) as caught:
             client.get("https://a.test/", extensions=named)
         assert caught.value.code == "bad_certificate"
-        assert len(world.server.seen) == before
-        world.server.certificate_names = None
-        assert client.get("https://a.test/", extensions=named).status_code == 200
+    assert len(world.server.seen) == before
+    world.server.certificate_names = None
+    for library, door in DOORS.values():
+        with library.Client(transport=door.FetchTransport(POLICY)) as client:
+            assert client.get("https://a.test/", extensions=named).status_code == 200
     assert asyncio.run(_by_aiohttp("GET", "https://a.test/", server_hostname="inside.test")) == 200
 
 
 def test_a_tunnel_is_no_fetch(world: World) -> None:
     """FT-19: CONNECT to an allowed host is refused unsent: what runs inside is gated by nobody (CWE-441)."""
     world.names["a.test"] = [GOOD]
-    with httpx.Client(transport=FetchTransport(POLICY)) as client:
-        for method in ("CONNECT", "connect"):
-            with pytest.raises(Refused) as caught:
-                client.request(method, "http://a.test/")
-            assert caught.value.code == "method_not_allowed"
-        assert world.touched == []
-        assert client.request("OPTIONS", "http://a.test/").status_code == 200
-    world.touched.clear()
+    for library, door in DOORS.values():
+        with library.Client(transport=door.FetchTransport(POLICY)) as client:
+            for method in ("CONNECT", "connect"):
+                with pytest.raises(Refused) as caught:
+                    client.request(method, "http://a.test/")
+                assert caught.value.code == "method_not_allowed"
+            assert world.touched == []
+            assert client.request("OPTIONS", "http://a.test/").status_code == 200
+        world.touched.clear()
     with mount(requests.Session(), POLICY) as session:
         with pytest.raises(Refused):
             session.request("CONNECT", "http://a.test/")

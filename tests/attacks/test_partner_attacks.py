@@ -86,6 +86,15 @@ def test_every_hostile_answer_of_the_room_is_refused(risk: Risk, attack: Attack)
     assert risk.ask(unknown=UnknownFields.REFUSE).score == 12
 
 
+@pytest.mark.parametrize("amount", [-1, 101])
+def test_a_number_outside_its_bounds_is_refused(risk: Risk, amount: int) -> None:
+    """UP-03: one beyond either edge is no score (CWE-20); the edge itself is."""
+    risk.answers(with_(score=amount))
+    assert risk.refusal().code == "bad_answer"
+    risk.answers(with_(score=min(max(amount, 0), 100)))
+    assert 0 <= risk.ask().score <= 100
+
+
 def test_every_value_in_bounds_is_believed(risk: Risk) -> None:
     """UP-01, UP-03: the twins at the edges."""
     for number, choice in ((0, "approve"), (100, "review"), (50, "decline")):
