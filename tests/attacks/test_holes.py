@@ -172,7 +172,6 @@ def test_a_handshake_is_answered_after_its_signature() -> None:
 
 def test_a_mismatch_is_counted_and_logged(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
     """Hole 22: it has a record and a counter; the replay tool and metrics come later."""
-    logging.getLogger("pratique").disabled = False
     with caplog.at_level(logging.DEBUG, "pratique"):
         error = refused(shop, claim(invoice="in_9"))
     record = shop.perimeter.find(error.crossing_id)

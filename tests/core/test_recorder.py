@@ -74,7 +74,6 @@ def test_what_is_remembered_is_bounded() -> None:
 
 def test_a_sink_that_fails_is_counted_and_hides_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """A full disk turns no proven claim into an error; the other sink has the record."""
-    logging.getLogger("pratique").disabled = False
     broken, kept = Kept(OSError("full: secret-text")), Kept()
     recorder = Recorder([broken, kept], count=Tally().add)
     with caplog.at_level(logging.ERROR, "pratique"):

@@ -17,9 +17,14 @@ RUNS = settings(max_examples=60, deadline=None, suppress_health_check=list(Healt
 TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=80)
 
 
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no refusal be logged, of thousands: in these tests alone."""
+    monkeypatch.setattr(logging.getLogger("pratique"), "disabled", True)
+
+
 def shop_of(*, is_async: bool = False) -> Shop:
-    """Return a fresh shop in memory, quiet."""
-    logging.getLogger("pratique").disabled = True
+    """Return a fresh shop in memory."""
     return held(stores.memory(), is_async=is_async, deadline=None)
 
 
