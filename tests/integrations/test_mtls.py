@@ -133,11 +133,13 @@ def by_uvicorn(app: Any, *, http: str = H11, **settings: Any) -> Iterator[str]:
 
     thread = threading.Thread(target=run)
     thread.start()
-    wait_for(lambda: server.started or not thread.is_alive())
-    scheme = "https" if config.is_ssl else "http"
-    yield f"{scheme}://localhost:{port}/orders" if server.started else ""
-    server.should_exit = True
-    thread.join()
+    try:
+        wait_for(lambda: server.started or not thread.is_alive())
+        scheme = "https" if config.is_ssl else "http"
+        yield f"{scheme}://localhost:{port}/orders" if server.started else ""
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 @contextlib.contextmanager
