@@ -49,12 +49,23 @@ class Chain:
     aiohttp makes one list of traces for each call: by that its hops know each other.
     """
 
-    __slots__ = ("_base", "_crossing", "ends_at", "hops", "is_told", "target", "traces")
+    __slots__ = (
+        "_base",
+        "_crossing",
+        "ends_at",
+        "has_left",
+        "hops",
+        "is_told",
+        "target",
+        "traces",
+    )
 
     def __init__(self, base: Base, traces: object, ends_at: float) -> None:
         self.traces, self.ends_at = traces, ends_at
         self.target: Target | None = None
         self.hops = 0
+        self.has_left = False
+        """A hop led to another origin: aiohttp gives the caller's fields to each hop anew."""
         self._base = base
         self._crossing = Crossing(base.boundary, base.boundary.claim(""))
         self._crossing.declaration = base.boundary.declarations()[0]

@@ -173,7 +173,8 @@ class FetchConnector(aiohttp.TCPConnector):
         if chain.hops > policy.redirects:
             raise too_many_redirects(policy.redirects)
         require_hop(came_from, target, has_content=_has_content(req))
-        if origin(came_from) != origin(target):
+        chain.has_left = chain.has_left or origin(came_from) != origin(target)
+        if chain.has_left:
             lines = tuple((name, "") for name in req.headers)
             kept = {"Host", *(name for name, _ in for_anybody(lines))}
             for name in set(req.headers) - kept:
