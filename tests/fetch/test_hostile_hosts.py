@@ -1,10 +1,21 @@
 """A host that an allowed URL leads to, and that plays with fields, lengths and kept connections."""
 
+import asyncio
+import socket
 from collections.abc import Callable
+from datetime import timedelta
+from threading import Event
+from typing import Any
 
+import aiohttp
 import pytest
 
+from pratique.core.refusal import Refused
 from pratique.fetch import PUBLIC, FetchPolicy
+from pratique.fetch.fetcher import Base
+from pratique.integrations.aiohttp import FetchConnector
+from pratique.integrations.aiohttp.bounded import Bounded
+from pratique.integrations.aiohttp.chain import Chain, chain_in_hand
 from tests.fetch.clients import CLIENTS
 from tests.fetch.world import Seen, World, reply
 
@@ -24,8 +35,7 @@ def names(world: World) -> None:
 def test_what_was_meant_for_one_origin_stays_there_over_several_hops(
     world: World, get: Get
 ) -> None:
-    """FT-13: the second hop at another origin gets no more than the first; where nothing leaves
-    the origin, each hop gets what the caller sent (CWE-522)."""
+    """FT-13: nor does the second hop there get them; hops at home do (CWE-522)."""
     ours = {"Authorization": "Bearer ours", "X-Api-Key": "ours", "Cookie": "session=ours"}
     leads_to = {"/": "http://b.test/1", "/1": "http://b.test/2"}
 
@@ -41,3 +51,112 @@ def test_what_was_meant_for_one_origin_stays_there_over_several_hops(
     world.server.seen.clear()
     get(POLICY, ["http://a.test/"], headers=ours)
     assert [seen.fields.get("x-api-key") for seen in world.server.seen] == ["ours"] * 3
+
+
+DRIP = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 9999\r\n\r\n"
+
+
+def by_aiohttp(
+    policy: FetchPolicy, *targets: str, follow: bool = True, url: Callable[[str], Any] = str
+) -> list[bytes]:
+    """Get one after the other on one session, and return their content."""
+
+    async def work() -> list[bytes]:
+        async with aiohttp.ClientSession(connector=FetchConnector(policy)) as session:
+            found: list[bytes] = []
+            for target in targets:
+                async with session.get(url(target), allow_redirects=follow) as answer:
+                    found.append(await answer.read())
+            return found
+
+    return asyncio.run(work())
+
+
+def test_aiohttp_gets_no_content_of_a_redirect_that_is_not_of_its_types(world: World) -> None:
+    """FT-15: a redirect that isn't followed arrives without it; one without Location is an answer."""
+    location, kind = "/x", "image/svg+xml"
+    world.server.answer = lambda _: (
+        f"HTTP/1.1 302 X\r\nContent-Type: {kind}\r\nContent-Length: 5\r\n"
+        f"Location: {location}\r\n\r\n<svg>"
+    ).encode()
+    assert by_aiohttp(POLICY, "http://a.test/", follow=False) == [b""]
+    location = ""
+    with pytest.raises(Refused) as caught:
+        by_aiohttp(POLICY, "http://a.test/")
+    assert caught.value.code == "content_type"
+    kind = "text/html"
+    assert by_aiohttp(POLICY, "http://a.test/", follow=False) == [b"<svg>"]
+
+
+def test_aiohttp_keeps_its_deadline_where_the_field_uri_leads_on(world: World) -> None:
+    """FT-14: aiohttp follows the old field URI too; what comes after it is bounded (CWE-400)."""
+    end = Event()
+
+    def raw(connection: socket.socket) -> None:
+        if world.server.seen[-1].target == "/":
+            connection.sendall(reply(302, b"moved", URI="http://a.test/2"))
+            return
+        connection.sendall(DRIP)
+        end.wait(20)
+
+    world.server.raw = raw
+    policy = FetchPolicy(
+        hosts=PUBLIC, schemes={"http"}, redirects=3, deadline=timedelta(seconds=0.5)
+    )
+    try:
+        with pytest.raises(Refused) as caught:
+            by_aiohttp(policy, "http://a.test/")
+    finally:
+        end.set()
+    assert caught.value.code == "fetch_deadline"
+    world.server.raw = None
+    world.server.answer = lambda seen: (
+        reply(302, b"", URI="http://a.test/2") if seen.target == "/" else reply()
+    )
+    assert by_aiohttp(policy, "http://a.test/") == [b"OK-FINAL"]
+
+
+async def test_aiohttp_drops_a_connection_on_which_something_comes_unasked(world: World) -> None:
+    """What is sent ahead answers no question (CWE-444); a quiet connection is kept."""
+    go = Event()
+    connections: list[socket.socket] = []
+
+    def raw(connection: socket.socket) -> None:
+        connections.append(connection)
+        connection.sendall(reply(200, b"first"))
+        while go.wait(5) and connection.recv(65536):
+            connection.sendall(reply(200, b"next"))
+
+    world.server.raw = raw
+    async with aiohttp.ClientSession(connector=FetchConnector(POLICY)) as session:
+
+        async def read() -> bytes:
+            async with session.get("http://a.test/") as answer:
+                return await answer.read()
+
+        assert await read() == b"first"
+        go.set()
+        assert await read() == b"next"
+        assert len(connections) == 1
+        (kept,) = next(iter(session.connector._conns.values()))  # type: ignore[union-attr]
+        closed = kept[0].closed
+        connections[0].sendall(reply(200, b"unasked"))
+        async with asyncio.timeout(5):
+            await closed
+        assert await read() == b"first"
+
+
+async def test_aiohttp_takes_a_deadline_forward_on_a_kept_connection() -> None:
+    """FT-14: slow hops leave a call less than the one before it had (CWE-400); more is set later."""
+    loop = asyncio.get_running_loop()
+    base, bounded = Base(POLICY), Bounded(loop, POLICY)
+    bounded.connection_made(asyncio.Transport())
+    ends: list[float] = []
+    for seconds in (60.0, 5.0, 90.0):
+        chain_in_hand.set(Chain(base, [], loop.time() + seconds))
+        bounded.set_response_params()
+        assert bounded._end is not None
+        ends.append(bounded._end.when() - loop.time())
+    assert ends[0] > 30 > ends[1]
+    assert ends[2] == pytest.approx(ends[1], abs=5)
+    bounded.connection_lost(None)

@@ -5,7 +5,8 @@ from http.client import OK, SWITCHING_PROTOCOLS
 from typing import Any
 
 from aiohttp.client_proto import ResponseHandler
-from aiohttp.hdrs import CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION
+from aiohttp.hdrs import CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, URI
+from aiohttp.streams import EMPTY_PAYLOAD
 from multidict import CIMultiDictProxy
 
 from pratique.core.claim import Fields
@@ -30,6 +31,8 @@ class Bounded(ResponseHandler):
         self._wire = 0
         self._is_last = False
         """The head of the last hop was admitted, its content isn't read to its end."""
+        self._is_asked = self._has_head = False
+        """Its answer isn't read to its end; its head came."""
         self._end: asyncio.TimerHandle | None = None
         self.chain: Chain | None = None
 
@@ -39,40 +42,53 @@ class Bounded(ResponseHandler):
         One timer a connection, not one an exchange: where it goes off too early, it is set again.
         """
         self._wire, self._is_last = 0, False
+        self._is_asked, self._has_head = True, False
         self.chain = chain = chain_in_hand.get()
         if chain is None:  # nobody comes here but through `connect`
             raise as_aiohttp(too_slow(0))
         chain.connected()
+        if self._end is not None and self._end.when() > chain.ends_at:
+            self._end.cancel()  # of a later call that was done sooner
+            self._end = None
         if self._end is None:
             self._end = self._of_loop.call_at(chain.ends_at, self._over)
         super().set_response_params(**params)
 
     def feed_data(self, data: Any, size: int = 0) -> None:
         """Judge the head of an answer before anybody sees it."""
-        head, content = data
-        status = head.code
-        is_last = status not in REDIRECTS or LOCATION not in head.headers
-        if is_last and (status >= OK or status == SWITCHING_PROTOCOLS):
-            try:
-                _require_head(status, head.headers, self._policy)
-            except Refused as refused:
-                self._refuse(refused, content)
+        message, payload = data
+        status = message.code
+        if status < OK and status != SWITCHING_PROTOCOLS:
+            super().feed_data(data, size)
+            return
+        is_last = not _leads_on(status, message.headers)
+        try:
+            _require_head(status, message.headers, self._policy)
+        except Refused as refused:
+            if is_last:
+                self._refuse(refused, payload)
                 return
-            self._is_last = True
-        super().feed_data(data, size)
+            payload = EMPTY_PAYLOAD  # whoever doesn't follow gets a redirect without its content
+        self._is_last, self._has_head = is_last, True
+        super().feed_data((message, payload), size)
 
     def data_received(self, data: bytes) -> None:
         """Count what comes, as it is sent and as it is decoded."""
+        if data and not self._is_asked:
+            self.close()  # it would be taken for the answer to the next question (CWE-444)
+            return
         self._wire += len(data)
         super().data_received(data)
-        content = self._payload
+        payload = self._payload
         if self._wire > self._most_wire:
-            self._refuse(too_large_on_the_wire(self._most_wire), content)
-        elif content is not None:
-            if content.total_bytes > self._most_content:
-                self._refuse(too_large_decoded(self._most_content), content)
-            elif self._is_last and content.is_eof():
-                self._proven()
+            self._refuse(too_large_on_the_wire(self._most_wire), payload)
+        elif payload is not None:
+            if payload.total_bytes > self._most_content:
+                self._refuse(too_large_decoded(self._most_content), payload)
+            elif self._has_head and payload.is_eof():
+                self._is_asked = False
+                if self._is_last:
+                    self._proven()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Let go of the deadline."""
@@ -91,7 +107,7 @@ class Bounded(ResponseHandler):
 
     def _over(self) -> None:
         self._end, chain = None, self.chain
-        if chain is None or chain.is_told:
+        if chain is None or not self._is_asked:
             return
         if self._of_loop.time() < chain.ends_at:
             self._end = self._of_loop.call_at(chain.ends_at, self._over)
@@ -105,6 +121,11 @@ class Bounded(ResponseHandler):
         self.set_exception(error)
         self.close()
         self._exception = error  # whoever hasn't begun to wait finds it there
+
+
+def _leads_on(status: int, headers: CIMultiDictProxy[str]) -> bool:
+    """Say whether aiohttp follows: it takes the old field URI where Location is empty."""
+    return status in REDIRECTS and (headers.get(LOCATION) or headers.get(URI)) is not None
 
 
 def _require_head(status: int, headers: CIMultiDictProxy[str], policy: FetchPolicy) -> None:
