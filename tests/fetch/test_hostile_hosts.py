@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from pratique.core.refusal import Refused
 from pratique.fetch import PUBLIC, FetchPolicy
@@ -160,3 +161,13 @@ async def test_aiohttp_takes_a_deadline_forward_on_a_kept_connection() -> None:
     assert ends[0] > 30 > ends[1]
     assert ends[2] == pytest.approx(ends[1], abs=5)
     bounded.connection_lost(None)
+
+
+def test_aiohttp_gates_a_path_that_nobody_encoded_at_a_known_origin_too(world: World) -> None:
+    """URL(…, encoded=True) is sent as it stands: a line end in it would be a field (CWE-93)."""
+    home, bad = "http://a.test/", "http://a.test/x HTTP/1.1\r\nX-Evil: 1\r\nX-Rest: y"
+    with pytest.raises(Refused) as caught:
+        by_aiohttp(POLICY, home, bad, url=lambda text: URL(text, encoded=True))
+    assert caught.value.code == "bad_url"
+    assert [seen.target for seen in world.server.seen] == ["/"]
+    assert by_aiohttp(POLICY, home, f"{home}%2F", url=lambda text: URL(text, encoded=True))

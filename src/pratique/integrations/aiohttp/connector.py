@@ -1,6 +1,7 @@
 """The connector: gates each hop, connects to checked addresses, hands out bounded connections."""
 
 import asyncio
+import re
 import ssl
 from collections.abc import Coroutine
 from socket import AF_INET, AF_INET6, AI_NUMERICHOST
@@ -34,6 +35,7 @@ KNOWN: Final = 1024
 """Origins whose gate is remembered; more begin anew."""
 MAX_PATH: Final = 4096
 """Characters of path and query above which the whole URL is gated again, for its length."""
+_ends_a_line: Final = re.compile(r"[\x00-\x20\x7f]").search
 
 
 class FetchConnector(aiohttp.TCPConnector):
@@ -145,10 +147,12 @@ class FetchConnector(aiohttp.TCPConnector):
     def _gate(self, req: ClientRequest, chain: Chain) -> None:
         policy, url = self._policy, req.url
         require_method(req.method)
-        # aiohttp sends the URL as yarl wrote it, so that a verdict is one about its origin.
+        # aiohttp sends the URL as yarl wrote it, so that a verdict is one about its origin; only
+        # URL(…, encoded=True) holds what yarl didn't write.
         spelt = url.scheme, url.raw_host, url.explicit_port
         target = self._known.get(spelt)
-        if target is None or len(url.raw_path_qs) > MAX_PATH:
+        path = url.raw_path_qs
+        if target is None or len(path) > MAX_PATH or _ends_a_line(path) is not None:
             if len(self._known) >= KNOWN:
                 self._known.clear()
             target = self._known[spelt] = gate(str(url), policy)
