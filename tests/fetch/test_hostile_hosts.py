@@ -171,3 +171,26 @@ def test_aiohttp_gates_a_path_that_nobody_encoded_at_a_known_origin_too(world: W
     assert caught.value.code == "bad_url"
     assert [seen.target for seen in world.server.seen] == ["/"]
     assert by_aiohttp(POLICY, home, f"{home}%2F", url=lambda text: URL(text, encoded=True))
+
+
+@every_client
+@pytest.mark.parametrize(
+    "head",
+    [
+        "205 X\r\nContent-Length: 5\r\n\r\n",
+        "200 X\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n",
+    ],
+    ids=["a status that should have none", "a length of zero, and chunks"],
+)
+def test_no_content_goes_by_without_a_type(world: World, get: Get, head: str) -> None:
+    """FT-15: what declares that it has no content has none; where it has, its type is looked at."""
+    status, _, rest = head.partition("\r\n")
+    end = "\r\n0\r\n\r\n" if "chunked" in head else ""
+    kind = "image/svg+xml"
+    world.server.answer = lambda _: (
+        f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\n{rest}<svg>{end}".encode()
+    )
+    with pytest.raises((Refused, aiohttp.ClientError)):  # aiohttp itself refuses two lengths
+        get(POLICY, ["http://a.test/"])
+    world.server.answer = lambda _: reply(205, b"", Content_Type="")
+    assert get(POLICY, ["http://a.test/"]) == [(205, b"")]

@@ -18,7 +18,8 @@ from .gate import gate
 from .policy import FetchPolicy
 from .redirect import Request, follow
 
-STATUS_WITHOUT_CONTENT = (204, 205, 304)
+STATUS_WITHOUT_CONTENT = (204, 304)
+"""Nothing comes after their heads, whatever these say: RFC 9112 §6.3. 205 isn't one of them."""
 SWITCHING_PROTOCOLS = 101
 
 
@@ -128,6 +129,7 @@ class Intake:
 
     def __init__(self, head: Head, policy: FetchPolicy, budget: Budget) -> None:
         self._decoder = decoder_of(head.fields.all("Content-Encoding"))
+        self._has_none = head.status in STATUS_WITHOUT_CONTENT
         self._budget = budget
         self._limit = self._left = policy.max_content_bytes
         self._is_empty = True
@@ -141,8 +143,13 @@ class Intake:
         """Return what is decoded of *raw*, as it stands on the wire, piece by piece.
 
         Raises:
-            Refused: VALID, code "too_large_on_the_wire", "too_large_decoded", "broken_coding".
+            Refused: VALID, code "too_large_on_the_wire", "too_large_decoded", "broken_coding";
+                "bad_http" where the status has no content, and so no type that was checked.
         """
+        if self._has_none:  # HTTP/2 carries it all the same
+            raise Refused(
+                VALID, "content comes after a status without", code="bad_http", status=502
+            )
         self._budget.take(len(raw))
         self._is_empty = False
         if self._decoder is None:
@@ -200,7 +207,7 @@ def require_type(status: int, fields: Fields, policy: FetchPolicy) -> None:
             hint="WebSockets aren't fetched: connect to them beside the policy, and say so",
             status=502,
         )
-    if status in STATUS_WITHOUT_CONTENT or fields.one("Content-Length") == "0":
+    if status in STATUS_WITHOUT_CONTENT or _is_empty(fields):
         return
     if not policy.admits_type(media_type(fields)):
         raise Refused(
@@ -210,6 +217,11 @@ def require_type(status: int, fields: Fields, policy: FetchPolicy) -> None:
             hint="add it to FetchPolicy(content_types=…) if such answers are wanted",
             status=502,
         )
+
+
+def _is_empty(fields: Fields) -> bool:
+    # RFC 9112 §6.3: where both stand, content comes in chunks whatever the length says.
+    return fields.one("Content-Length") == "0" and not fields.all("Transfer-Encoding")
 
 
 def too_large_decoded(limit: int) -> Refused:

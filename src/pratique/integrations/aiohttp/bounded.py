@@ -5,7 +5,14 @@ from http.client import OK, SWITCHING_PROTOCOLS
 from typing import Any
 
 from aiohttp.client_proto import ResponseHandler
-from aiohttp.hdrs import CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, URI
+from aiohttp.hdrs import (
+    CONTENT_ENCODING,
+    CONTENT_LENGTH,
+    CONTENT_TYPE,
+    LOCATION,
+    TRANSFER_ENCODING,
+    URI,
+)
 from aiohttp.streams import EMPTY_PAYLOAD
 from multidict import CIMultiDictProxy
 
@@ -135,6 +142,6 @@ def _require_head(status: int, headers: CIMultiDictProxy[str], policy: FetchPoli
     types = headers.getall(CONTENT_TYPE, ())
     if len(types) == 1 and types[0] in policy.content_types:  # as it stands, without a parameter
         return
-    names = (CONTENT_TYPE, CONTENT_LENGTH)
+    names = (CONTENT_TYPE, CONTENT_LENGTH, TRANSFER_ENCODING)
     lines = [(name, value) for name in names for value in headers.getall(name, ())]
     require_type(status, Fields(lines), policy)
