@@ -8,7 +8,9 @@ from threading import Event
 from typing import Any
 
 import aiohttp
+import httpx
 import pytest
+import requests
 from yarl import URL
 
 from pratique.core.refusal import Refused
@@ -17,6 +19,8 @@ from pratique.fetch.fetcher import Base
 from pratique.integrations.aiohttp import FetchConnector
 from pratique.integrations.aiohttp.bounded import Bounded
 from pratique.integrations.aiohttp.chain import Chain, chain_in_hand
+from pratique.integrations.httpx import FetchTransport
+from pratique.integrations.requests import mount
 from tests.fetch.clients import CLIENTS
 from tests.fetch.world import Seen, World, reply
 
@@ -194,3 +198,31 @@ def test_no_content_goes_by_without_a_type(world: World, get: Get, head: str) ->
         get(POLICY, ["http://a.test/"])
     world.server.answer = lambda _: reply(205, b"", Content_Type="")
     assert get(POLICY, ["http://a.test/"]) == [(205, b"")]
+
+
+@pytest.mark.parametrize("client", ["httpx", "requests"])
+def test_a_host_that_a_redirect_leads_to_sets_no_cookie_of_the_one_that_was_asked(
+    world: World, client: str
+) -> None:
+    """CWE-384: the session would send it to the first host; the first host's own is kept."""
+    leads_to = "http://b.test/1"
+
+    def answer(seen: Seen) -> bytes:
+        if seen.target == "/":
+            return reply(302, b"", Location=leads_to)
+        return reply(200, b"", Set_Cookie="session=theirs; Path=/")
+
+    world.server.answer = answer
+    made = (
+        httpx.Client(transport=FetchTransport(POLICY))
+        if client == "httpx"
+        else mount(requests.Session(), POLICY)
+    )
+    with made as session:
+        for _ in range(2):
+            session.get("http://a.test/")
+        assert not list(session.cookies)
+        assert all("cookie" not in seen.fields for seen in world.server.seen)
+        leads_to = "http://a.test/1"
+        session.get("http://a.test/")
+        assert dict(session.cookies) == {"session": "theirs"}

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import Final
+from urllib.parse import urlsplit
 
 from pratique.core.adrive import adrive
 from pratique.core.closing import refusal_record
@@ -23,15 +24,22 @@ from .wire.pool import AsyncPool, Pool
 
 _CHANGED: Final = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 """What no longer holds of content that is decoded and counted."""
+_COOKIES: Final = frozenset({"set-cookie", "set-cookie2"})
+"""What a client keeps for the host that it asked, which isn't the one that answers."""
 _READ: Final = Read(None)
 
 
 class _Open:
-    """An answer whose content is read piece by piece; how it ended is recorded once."""
+    """An answer whose content is read piece by piece; how it ended is recorded once.
+
+    The client that asked takes its fields for those of the host that it asked: where a redirect led
+    to another one, its cookies would be that host's from then on (session fixation, CWE-384).
+    """
 
     __slots__ = (
         "_budget",
         "_crossing",
+        "_dropped",
         "_head",
         "_intake",
         "_is_told",
@@ -47,6 +55,9 @@ class _Open:
         self.url = arrived.url
         self.hops = arrived.hops
         self._head = head
+        self._dropped = frozenset[str]()
+        if arrived.hops and _host(arrived.url) != _host(arrived.hops[0]):
+            self._dropped = _COOKIES
         self._budget = budget
         self._crossing = crossing
         self._intake = Intake(head, base.boundary.policy, budget)
@@ -56,12 +67,13 @@ class _Open:
     @property
     def lines(self) -> Lines:
         """Return the field lines that still hold of the content as it is handed on."""
-        return tuple(line for line in self._head.fields if line[0].lower() not in _CHANGED)
+        dropped = _CHANGED | self._dropped
+        return tuple(line for line in self._head.fields if line[0].lower() not in dropped)
 
     @property
     def raw_lines(self) -> Sequence[tuple[bytes, bytes]]:
         """Return the same as bytes: those that came, where the content is as it came."""
-        if not self._intake.is_coded:
+        if not self._intake.is_coded and not self._dropped:
             return self._head.raw
         return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self.lines]
 
@@ -76,6 +88,10 @@ class _Open:
             return
         refused.crossing_id = crossing.id
         self._recorder.emit(refusal_record(crossing, refused)[0], sample=False)
+
+
+def _host(url: str) -> str | None:
+    return urlsplit(url).hostname
 
 
 class Streamed(_Open):
