@@ -226,3 +226,33 @@ def test_a_host_that_a_redirect_leads_to_sets_no_cookie_of_the_one_that_was_aske
         leads_to = "http://a.test/1"
         session.get("http://a.test/")
         assert dict(session.cookies) == {"session": "theirs"}
+
+
+@every_client
+def test_an_answer_that_comes_with_another_is_not_that_of_the_next_question(
+    world: World, get: Get
+) -> None:
+    """CWE-444: whoever answers for one path would answer for all; a plain one keeps its connection."""
+    world.server.answer = lambda seen: (
+        reply(200, seen.target.encode()) + (reply(200, b"ahead") if seen.target == "/1" else b"")
+    )
+    urls = [f"http://a.test/{number}" for number in (1, 2, 3)]
+    assert get(POLICY, urls) == [(200, b"/1"), (200, b"/2"), (200, b"/3")]
+    assert len(world.touched) == 2
+    world.touched.clear()
+    assert get(POLICY, urls[1:]) == [(200, b"/2"), (200, b"/3")]
+    assert len(world.touched) == 1
+
+
+@pytest.mark.parametrize("extra", ["a HEAD with content", "a 204 with content"])
+def test_content_where_there_is_none_is_no_next_answer(world: World, extra: str) -> None:
+    """CWE-444: what stands after a head that ends the answer isn't read as another answer."""
+    method, status = ("HEAD", 200) if "HEAD" in extra else ("GET", 204)
+    world.server.answer = lambda seen: (
+        reply(status, reply(200, b"ahead"), Content_Length="0")
+        if seen.target == "/1"
+        else reply(200, b"honest")
+    )
+    with httpx.Client(transport=FetchTransport(POLICY)) as client:
+        assert client.request(method, "http://a.test/1").content == b""
+        assert client.get("http://a.test/2").content == b"honest"

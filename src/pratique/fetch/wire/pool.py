@@ -59,8 +59,18 @@ class Kept(Generic[C]):
         )
 
     def is_waiting(self) -> bool:
-        """Say whether its last answer was read to its end."""
-        return self.connection.is_idle() and not self.connection.is_closed()
+        """Say whether its last answer was read to its end, and nothing was read beyond it."""
+        kept = self.connection
+        return kept.is_idle() and not kept.is_closed() and not _has_more(kept)
+
+
+def _has_more(connection: Any) -> bool:
+    """Say whether an answer that nobody asked for was read with the last one (CWE-444).
+
+    It would be taken for the answer to the next question. httpcore leaves it in h11's buffer.
+    """
+    state = getattr(getattr(connection, "_connection", None), "_h11_state", None)
+    return state is not None and bool(state.trailing_data[0])
 
 
 class _Connections(Generic[C]):
