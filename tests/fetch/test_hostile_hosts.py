@@ -1,9 +1,12 @@
 """A host that an allowed URL leads to, and that plays with fields, lengths and kept connections."""
 
 import asyncio
+import gzip
 import socket
+import zlib
 from collections.abc import Callable
 from datetime import timedelta
+from secrets import token_bytes
 from threading import Event
 from typing import Any
 
@@ -256,3 +259,59 @@ def test_content_where_there_is_none_is_no_next_answer(world: World, extra: str)
     with httpx.Client(transport=FetchTransport(POLICY)) as client:
         assert client.request(method, "http://a.test/1").content == b""
         assert client.get("http://a.test/2").content == b"honest"
+
+
+def test_aiohttp_decodes_no_more_than_a_few_pieces_over_the_cap(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FT-14: 300 MiB in 300 KiB never stand in memory (CWE-409); 3 MiB under the cap arrive whole."""
+    packer = zlib.compressobj(9, wbits=31)
+    bomb = b"".join(packer.compress(bytes(1 << 20)) for _ in range(300)) + packer.flush()
+    content = bomb
+    decoded: list[int] = []
+    refuse = Bounded._refuse
+
+    def noting(self: Bounded, refused: Refused, payload: Any) -> None:
+        decoded.append(payload.total_bytes)
+        refuse(self, refused, payload)
+
+    monkeypatch.setattr(Bounded, "_refuse", noting)
+    world.server.answer = lambda _: reply(200, content, Content_Encoding="gzip")
+    with pytest.raises(Refused) as caught:
+        by_aiohttp(POLICY, "http://a.test/")
+    assert caught.value.code == "too_large_decoded"
+    assert decoded[0] < POLICY.max_content_bytes + 8_000_000
+    for plain in (bytes(3 << 20), token_bytes(3 << 20)):
+        content = gzip.compress(plain)
+        assert by_aiohttp(POLICY, "http://a.test/", "http://a.test/") == [plain, plain]
+
+
+@pytest.mark.parametrize("coding", ["compress", "gzip, identity, gzip"])
+def test_aiohttp_gets_no_coding_that_was_not_asked_for(world: World, coding: str) -> None:
+    """Whatever libraries are installed: what they undo at once has no bound; gzip arrives."""
+    world.server.answer = lambda _: reply(200, b"x", Content_Encoding=coding)
+    with pytest.raises(Refused) as caught:
+        by_aiohttp(POLICY, "http://a.test/")
+    assert caught.value.code == "content_coding"
+    assert world.server.seen[0].fields["accept-encoding"] == "gzip, deflate"
+    world.server.answer = lambda _: reply(200, gzip.compress(b"x"), Content_Encoding="gzip")
+    assert by_aiohttp(POLICY, "http://a.test/") == [b"x"]
+
+
+@pytest.mark.parametrize("status", ["101", "099"])
+def test_aiohttp_takes_no_declared_type_for_an_answer_that_is_none(
+    world: World, status: str
+) -> None:
+    """A switch of protocols with a good type is one still; below 100 a type is looked at."""
+    kind, code = {
+        "101": ("text/html", "upgraded"),
+        "099": ("image/svg+xml", "content_type"),
+    }[status]
+    world.server.answer = lambda _: (
+        f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: 5\r\n\r\n<svg>".encode()
+    )
+    with pytest.raises(Refused) as caught:
+        by_aiohttp(POLICY, "http://a.test/")
+    assert caught.value.code == code
+    world.server.answer = lambda _: b"HTTP/1.1 100 X\r\n\r\n" + reply()
+    assert by_aiohttp(POLICY, "http://a.test/") == [b"OK-FINAL"]

@@ -74,16 +74,6 @@ def decoder_of(codings: Sequence[str]) -> Decoder | None:
     raise _unasked(named)
 
 
-def require_one_coding(codings: Sequence[str]) -> None:
-    """Refuse nested codings, for a library that undoes a single one by itself.
-
-    Raises:
-        Refused: VALID, code "content_coding".
-    """
-    if codings and len(named := _named(codings)) > 1:
-        raise _unasked(named)
-
-
 def _named(codings: Sequence[str]) -> list[str]:
     words = [word.strip().lower() for line in codings for word in line.split(",")]
     return [word for word in words if word not in ("", "identity")]

@@ -1,8 +1,8 @@
 """A connection of aiohttp whose answers are judged, and bounded in time and in bytes."""
 
 import asyncio
-from http.client import OK, SWITCHING_PROTOCOLS
-from typing import Any
+from http.client import CONTINUE, OK, SWITCHING_PROTOCOLS
+from typing import Any, Final
 
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.hdrs import (
@@ -20,11 +20,14 @@ from pratique.core.claim import Fields
 from pratique.core.refusal import Refused
 from pratique.fetch import FetchPolicy
 from pratique.fetch.budget import too_large_on_the_wire, too_slow
-from pratique.fetch.decode import require_one_coding
+from pratique.fetch.decode import decoder_of
 from pratique.fetch.flow import require_type, too_large_decoded
 from pratique.fetch.redirect import REDIRECTS
 
 from .chain import Chain, as_aiohttp, chain_in_hand
+
+_PIECE: Final = 4096
+"""Bytes of a coding that are undone before the cap is looked at: at most 4 MiB come out."""
 
 
 class Bounded(ResponseHandler):
@@ -38,8 +41,10 @@ class Bounded(ResponseHandler):
         self._wire = 0
         self._is_last = False
         """The head of the last hop was admitted, its content isn't read to its end."""
-        self._is_asked = self._has_head = False
-        """Its answer isn't read to its end; its head came."""
+        self._is_asked = self._has_head = self._has_more = self._is_coded = False
+        """Its answer isn't read to its end; its head came; so did another; it has a coding."""
+        self._rest = b""
+        """What came and isn't parsed yet."""
         self._end: asyncio.TimerHandle | None = None
         self.chain: Chain | None = None
 
@@ -49,7 +54,8 @@ class Bounded(ResponseHandler):
         One timer a connection, not one an exchange: where it goes off too early, it is set again.
         """
         self._wire, self._is_last = 0, False
-        self._is_asked, self._has_head = True, False
+        self._is_asked, self._has_head, self._has_more, self._is_coded = True, False, False, False
+        self._rest = b""
         self.chain = chain = chain_in_hand.get()
         if chain is None:  # nobody comes here but through `connect`
             raise as_aiohttp(too_slow(0))
@@ -65,7 +71,10 @@ class Bounded(ResponseHandler):
         """Judge the head of an answer before anybody sees it."""
         message, payload = data
         status = message.code
-        if status < OK and status != SWITCHING_PROTOCOLS:
+        if self._has_head:  # a second answer to one question (CWE-444)
+            self._has_more = True
+            return
+        if CONTINUE <= status < OK and status != SWITCHING_PROTOCOLS:
             super().feed_data(data, size)
             return
         is_last = not _leads_on(status, message.headers)
@@ -77,30 +86,62 @@ class Bounded(ResponseHandler):
                 return
             payload = EMPTY_PAYLOAD  # whoever doesn't follow gets a redirect without its content
         self._is_last, self._has_head = is_last, True
+        self._is_coded = CONTENT_ENCODING in message.headers
         super().feed_data((message, payload), size)
 
     def data_received(self, data: bytes) -> None:
-        """Count what comes, as it is sent and as it is decoded."""
+        """Count what comes, as it is sent and as it is decoded.
+
+        What is coded goes to aiohttp in small pieces: where the whole content is asked for, it
+        decodes all that it is given at once, however much that is (CWE-409).
+
+        Args:
+            data: Empty where reading goes on after a pause.
+        """
         if data and not self._is_asked:
             self.close()  # it would be taken for the answer to the next question (CWE-444)
             return
         self._wire += len(data)
-        super().data_received(data)
-        payload = self._payload
+        self._rest = self._rest + data if self._rest else data
         if self._wire > self._most_wire:
-            self._refuse(too_large_on_the_wire(self._most_wire), payload)
-        elif payload is not None:
-            if payload.total_bytes > self._most_content:
-                self._refuse(too_large_decoded(self._most_content), payload)
-            elif self._has_head and payload.is_eof():
-                self._is_asked = False
-                if self._is_last:
-                    self._proven()
+            self._refuse(too_large_on_the_wire(self._most_wire), self._payload)
+            return
+        if not data:
+            self._parse(b"")
+        while self._rest and not self._reading_paused and self.transport is not None:
+            is_whole = self._has_head and not self._is_coded
+            end = len(self._rest) if is_whole else _PIECE
+            piece, self._rest = self._rest[:end], self._rest[end:]
+            self._parse(piece)
+
+    def _parse(self, piece: bytes) -> None:
+        super().data_received(piece)
+        payload = self._payload
+        if payload is None:
+            return
+        if payload.total_bytes > self._most_content:
+            self._refuse(too_large_decoded(self._most_content), payload)
+        elif self._has_head and payload.is_eof():
+            self._is_asked = False
+            if self._is_last:
+                self._proven()
+        if self._has_more or (self._rest and not self._is_asked):
+            self.close()
+
+    def resume_reading(self, *args: Any, **named: Any) -> None:
+        """Go on where a pause left something; newer versions of aiohttp do so by themselves."""
+        super().resume_reading(*args, **named)
+        is_parsing = not named.get("resume_parser", True)
+        if self._rest and not is_parsing and not self._reading_paused:
+            self.data_received(b"")
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Let go of the deadline."""
         if self._end is not None:
             self._end.cancel()
+        while self._rest and self.transport is not None:
+            piece, self._rest = self._rest[:_PIECE], self._rest[_PIECE:]
+            self._parse(piece)
         content = self._payload
         super().connection_lost(exc)
         # An answer without a length ends with its connection.
@@ -138,9 +179,11 @@ def _leads_on(status: int, headers: CIMultiDictProxy[str]) -> bool:
 def _require_head(status: int, headers: CIMultiDictProxy[str], policy: FetchPolicy) -> None:
     """Refuse content of a type that isn't declared, or in several codings."""
     if CONTENT_ENCODING in headers:
-        require_one_coding(headers.getall(CONTENT_ENCODING))
+        decoder_of(headers.getall(CONTENT_ENCODING))
     types = headers.getall(CONTENT_TYPE, ())
-    if len(types) == 1 and types[0] in policy.content_types:  # as it stands, without a parameter
+    if (
+        status == OK and len(types) == 1 and types[0] in policy.content_types
+    ):  # as it stands, without a parameter
         return
     names = (CONTENT_TYPE, CONTENT_LENGTH, TRANSFER_ENCODING)
     lines = [(name, value) for name in names for value in headers.getall(name, ())]
