@@ -315,3 +315,21 @@ def test_aiohttp_takes_no_declared_type_for_an_answer_that_is_none(
     assert caught.value.code == code
     world.server.answer = lambda _: b"HTTP/1.1 100 X\r\n\r\n" + reply()
     assert by_aiohttp(POLICY, "http://a.test/") == [b"OK-FINAL"]
+
+
+@every_client
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_an_answer_behind_a_read_that_is_full_is_not_that_of_the_next_question(
+    world: World, get: Get, scheme: str
+) -> None:
+    """CWE-444: what a library has read ahead, in its queue or in a TLS record, is seen too."""
+    first = reply(200, bytes(60_000))
+    first = reply(200, bytes(65_536 - len(first) + 60_000))
+    assert len(first) == 65_536  # what httpcore reads at once
+    world.server.answer = lambda seen: (
+        first + reply(200, b"ahead") if seen.target == "/1" else reply(200, b"honest")
+    )
+    (_, content), *rest = get(POLICY, [f"{scheme}://a.test/{number}" for number in (1, 2, 3)])
+    assert first.endswith(b"\r\n\r\n" + content)
+    assert rest == [(200, b"honest")] * 2
+    assert len(world.touched) == 2

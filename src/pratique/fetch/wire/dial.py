@@ -244,7 +244,21 @@ class _AsyncStream(httpcore.AsyncNetworkStream):
         return _AsyncStream(inner)
 
     def get_extra_info(self, info: str) -> Any:
-        return self._inner.get_extra_info(info)
+        found = self._inner.get_extra_info(info)
+        # It is asked of the socket, and anyio may have read ahead of us.
+        return found or _is_read_ahead(self._inner) if info == "is_readable" else found
+
+
+def _is_read_ahead(stream: Any) -> bool:
+    """Say whether anyio holds what came and wasn't given on: TLS that isn't undone, or a rest."""
+    stream = getattr(stream, "_stream", None)
+    while stream is not None:
+        incoming = getattr(stream, "_read_bio", None)
+        queue = getattr(getattr(stream, "_protocol", None), "read_queue", None)
+        if queue or (incoming is not None and incoming.pending):
+            return True
+        stream = getattr(stream, "transport_stream", None)
+    return False
 
 
 _NEXT: Final = (httpcore.ConnectError, httpcore.ConnectTimeout)
