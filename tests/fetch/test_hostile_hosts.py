@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from secrets import token_bytes
 from threading import Event
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import httpx
@@ -18,7 +18,9 @@ from yarl import URL
 
 from pratique.core.refusal import Refused
 from pratique.fetch import PUBLIC, FetchPolicy
+from pratique.fetch.budget import Budget, current
 from pratique.fetch.fetcher import Base
+from pratique.fetch.wire.dial import _Stream
 from pratique.integrations.aiohttp import FetchConnector
 from pratique.integrations.aiohttp.bounded import Bounded
 from pratique.integrations.aiohttp.chain import Chain, chain_in_hand
@@ -333,3 +335,33 @@ def test_an_answer_behind_a_read_that_is_full_is_not_that_of_the_next_question(
     assert first.endswith(b"\r\n\r\n" + content)
     assert rest == [(200, b"honest")] * 2
     assert len(world.touched) == 2
+
+
+class Slow:
+    """A socket that takes one byte at a time, and so long for it that the next is one too many."""
+
+    def __init__(self) -> None:
+        self.now, self.waits = 0.0, list[float]()
+
+    def settimeout(self, seconds: float) -> None:
+        self.waits.append(seconds)
+
+    def send(self, rest: memoryview) -> int:
+        self.now += self.waits[-1] * 0.9
+        return 1 if self.now < 0.995 else len(rest)
+
+    def get_extra_info(self, info: str) -> "Slow":
+        assert info == "socket"
+        return self
+
+
+def test_content_that_is_read_slowly_meets_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CWE-400: each send waits for what is left, not for the whole; what is left suffices here."""
+    wire = Slow()
+    monkeypatch.setattr("pratique.fetch.budget.monotonic", lambda: wire.now)
+    token = current.set(Budget(1.0, 0))
+    try:
+        _Stream(cast("Any", wire)).write(b"four")
+    finally:
+        current.reset(token)
+    assert wire.waits == pytest.approx([1.0, 0.1, 0.01])

@@ -200,8 +200,17 @@ class _Stream(httpcore.NetworkStream):
         return self._inner.read(max_bytes, shortest(timeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        if buffer:
-            self._inner.write(buffer, shortest(timeout))
+        # httpcore gives each send of a large content the whole timeout anew: whoever reads slowly
+        # would be waited for again and again (CWE-400).
+        wire, rest = self._inner.get_extra_info("socket"), memoryview(buffer)
+        try:
+            while rest:
+                wire.settimeout(shortest(timeout))
+                rest = rest[wire.send(rest) :]
+        except TimeoutError as error:
+            raise httpcore.WriteTimeout(str(error)) from error
+        except OSError as error:
+            raise httpcore.WriteError(str(error)) from error
 
     def close(self) -> None:
         self._inner.close()
