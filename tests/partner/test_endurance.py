@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import stamina
 
-from pratique.core.refusal import BoundaryError
+from pratique.core.obligation import VALID
+from pratique.core.refusal import Answer, BoundaryError, Refused
 from pratique.partner.breaker import Breaker
 from pratique.partner.retry import Retry
 from tests.fetch.world import Seen, World, reply
@@ -108,6 +109,40 @@ def test_a_partner_that_is_back_is_asked_again(world: World, is_async: bool) -> 
     assert risk.refusal().code == "partner_unavailable"
     assert risk.ask().score == 12
     assert risk.ask().score == 12
+
+
+async def test_after_the_pause_one_question_tries_and_no_crowd() -> None:
+    """While it is out, the others are refused, sync and async; its answer lets them through."""
+    circuit = Breaker(1, timedelta(microseconds=1)).of("risk")
+    gone = Refused(VALID, "gone", code="partner_unavailable", answer=Answer.RETRY)
+
+    def fail() -> int:
+        raise gone
+
+    async def afail() -> int:
+        raise gone
+
+    def crowd() -> int:
+        with pytest.raises(Refused) as caught:
+            circuit.run(lambda: 2)
+        assert caught.value.code == "breaker_open"
+        return 1
+
+    async def acrowd() -> int:
+        with pytest.raises(Refused) as caught:
+            await circuit.arun(two)
+        assert caught.value.code == "breaker_open"
+        return 1
+
+    async def two() -> int:
+        return 2
+
+    with pytest.raises(Refused):
+        circuit.run(fail)
+    assert (circuit.run(crowd), circuit.run(lambda: 2)) == (1, 2)
+    with pytest.raises(Refused):
+        await circuit.arun(afail)
+    assert (await circuit.arun(acrowd), await circuit.arun(two)) == (1, 2)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
 """Stops asking a partner that doesn't answer, for a while: purgatory's circuit breaker."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from threading import Lock
 from typing import Final, TypeVar
 
 from purgatory import AsyncCircuitBreakerFactory, SyncCircuitBreakerFactory
-from purgatory.domain.model import OpenedState
+from purgatory.domain.model import CLOSED, Context, OpenedState
 
 from pratique.core.obligation import VALID
 from pratique.core.refusal import Answer, BoundaryError, Refused
@@ -49,6 +51,7 @@ class Circuit:
         self._name = name
         self._sync = SyncCircuitBreakerFactory(breaker.failures, seconds, _NOT_COUNTED)
         self._asynchronous = AsyncCircuitBreakerFactory(breaker.failures, seconds, _NOT_COUNTED)
+        self._trying, self._atrying = Lock(), Lock()
 
     def run(self, ask: Callable[[], T]) -> T:
         """Ask, unless it is open.
@@ -56,19 +59,36 @@ class Circuit:
         Raises:
             Refused: VALID, code "breaker_open".
         """
+        breaker = self._sync.get_breaker(self._name)
         try:
-            with self._sync.get_breaker(self._name):
+            with _one_at_a_time(breaker.context, self._trying), breaker:
                 return ask()
         except OpenedState:
             raise _open() from None
 
     async def arun(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Do the same on the event loop."""
+        breaker = await self._asynchronous.get_breaker(self._name)
         try:
-            async with await self._asynchronous.get_breaker(self._name):
-                return await ask()
+            with _one_at_a_time(breaker.context, self._atrying):
+                async with breaker:
+                    return await ask()
         except OpenedState:
             raise _open() from None
+
+
+@contextmanager
+def _one_at_a_time(context: Context, trying: Lock) -> Generator[None]:
+    """Let everybody through where it is closed, else one: purgatory's half-open state lets all."""
+    if context.state == CLOSED:
+        yield
+        return
+    if not trying.acquire(blocking=False):
+        raise _open()
+    try:
+        yield
+    finally:
+        trying.release()
 
 
 def _is_no_outage(error: BaseException) -> bool:
