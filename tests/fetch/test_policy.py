@@ -65,6 +65,18 @@ def test_an_internal_way_opens_one_host_one_network_one_port() -> None:
         policy.judge("a.example", 80, ["10.1.2.3"])
 
 
+@pytest.mark.parametrize("prefix", ["::ffff:", "64:ff9b::", "64:ff9b:1::"])
+def test_an_internal_way_leads_to_no_metadata_endpoint_in_other_clothes(prefix: str) -> None:
+    """FT-03: mapped, or behind a NAT64 gateway, it is that endpoint; its neighbour is none."""
+    network = f"{prefix}/96" if prefix != "::ffff:" else "::ffff:0:0/96"
+    way = Internal("wiki.corp.example", network, 443, "the gateway's side")
+    policy = FetchPolicy(hosts={"a.example"}, internal=[way], nat64=["64:ff9b:1::/96"])
+    with pytest.raises(Refused):
+        policy.judge("wiki.corp.example", 443, [f"{prefix}169.254.169.254"])
+    near = [f"{prefix}169.254.169.253"]
+    assert policy.judge("wiki.corp.example", 443, near) == near
+
+
 def test_settings_declare_the_same_policy() -> None:
     """From TOML or JSON; a name that isn't known is a typo that would leave a limit unset."""
     given = {"hosts": ["a.example"], "redirects": 2, "deadline": 3}

@@ -15,6 +15,7 @@ KNOWN: Final = 4096
 """Answers that a judge remembers; more begin anew."""
 _NAT64_LENGTHS: Final = frozenset({32, 40, 48, 56, 64, 96})
 _BYTE_64: Final = 8  # RFC 6052 §2.2: bits 64 to 71 are zero, and the IPv4 address steps over them
+_MAPPED: Final = bytes(10) + b"\xff\xff"
 _ISATAP: Final = (b"\x00\x00\x5e\xfe", b"\x02\x00\x5e\xfe")
 
 
@@ -82,6 +83,18 @@ class AddressJudge:
                 self._known.clear()
             self._known[address] = known
         return known
+
+    def leads_to_metadata(self, address: str) -> bool:
+        """Say whether an address is a metadata endpoint's, or holds one's IPv4 address.
+
+        Behind NAT64, or mapped (RFC 4291 §2.5.5.2): the way to both is the way to the endpoint.
+        """
+        raw = packed(address) or b""
+        inside = [raw, raw.removeprefix(_MAPPED)]
+        inside += [
+            _embedded(raw, length) or b"" for length, begin in self._nat64 if raw.startswith(begin)
+        ]
+        return not METADATA.isdisjoint(inside)
 
     def _judged(self, raw: bytes) -> bool:
         if raw in METADATA:

@@ -190,7 +190,12 @@ class FetchPolicy:
             "outside the network that was declared" if ways else "that isn't in the open internet"
         )
         for address in addresses:
-            good = is_inside(address, ways) if ways else self.judge_of_addresses.is_good(address)
+            judge = self.judge_of_addresses
+            good = (
+                is_inside(address, ways) and not judge.leads_to_metadata(address)
+                if ways
+                else judge.is_good(address)
+            )
             if not good:
                 raise _not_named("address_not_allowed", f"the host leads to an address {outside}")
         if not addresses:
