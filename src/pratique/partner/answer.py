@@ -11,7 +11,7 @@ from pratique.core.obligation import VALID
 from pratique.core.proofs.valid import MAX_DEPTH, count, members
 from pratique.core.refusal import BoundaryError, Refused
 
-from .drift import MOST_CHARACTERS, WITH_FIELDS, UnknownFields, surplus_of
+from .drift import MOST_CHARACTERS, WITH_FIELDS, UnknownFields, most_of, surplus_of
 from .exact import exactly
 
 T = TypeVar("T")
@@ -109,11 +109,11 @@ class AnswerType(Generic[T]):
                 )
         if self._unknown is UnknownFields.REFUSE:
             raise _refused(
-                f"the answer has members that no field takes: {', '.join(names)}",
+                f"the answer has members that no field takes: {', '.join(most_of(names))}",
                 "unknown_fields",
                 "add them to the type, or take UnknownFields.OBSERVE",
             )
-        return names
+        return most_of(names)
 
     def unbounded(self) -> list[str]:
         """Return the fields that any number or text satisfies: for the reviewer.

@@ -61,8 +61,8 @@ class Partner(Boundary):
         waivers: For every call; see `pratique.unsafe.waive`.
 
     Raises:
-        BoundaryError: the base is none, or not https without a policy that says so; a deadline
-            comes beside a policy, which has its own.
+        BoundaryError: the base is none, or not https without a policy that says so, or http with a
+            credential; a deadline comes beside a policy, which has its own.
     """
 
     kind: ClassVar[str] = "partner"
@@ -93,6 +93,10 @@ class Partner(Boundary):
         )
         if "?" in self.base:
             raise BoundaryError(f"Partner(base={base!r}) has a query: pass params= with each call.")
+        if bearer is not None and self.base.startswith("http:"):
+            raise BoundaryError(
+                f"Partner(base={base!r}, bearer=…) would send the credential in clear. Take https."
+            )
         host = urlsplit(self.base).hostname or ""
         super().__init__(name, origin=f"{host}, which was asked")
         self.party = Root(RootKind.PARTY, host, controller=host)

@@ -1,6 +1,6 @@
 """Which members of an answer no field of the declared type takes: the partner's schema moved."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Any, Final, cast
 
@@ -34,7 +34,7 @@ class UnknownFields(StrEnum):
 def surplus_of(kind: Type) -> Callable[[Any], list[str]]:
     """Return what names the members of a value that no field takes: "lines[].discount".
 
-    At most 8 of them. The names are the partner's: escaped, and cut after 64 characters.
+    The names are the partner's: escaped, and cut after 64 characters; `most_of` cuts their number.
 
     Args:
         kind: What `msgspec.inspect.type_info` says of the declared type.
@@ -45,9 +45,14 @@ def surplus_of(kind: Type) -> Callable[[Any], list[str]]:
         found: dict[str, None] = {}
         if walk is not None:
             walk(value, "", found)
-        return sorted(found)[:MOST_NAMED]
+        return sorted(found)
 
     return surplus
+
+
+def most_of(names: Sequence[str]) -> Sequence[str]:
+    """Return as many names as stand in a text: 8."""
+    return names[:MOST_NAMED]
 
 
 def _walk(kind: Type, made: dict[type, _Walk]) -> _Walk | None:
