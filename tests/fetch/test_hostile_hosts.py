@@ -4,7 +4,7 @@ import asyncio
 import gzip
 import socket
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from secrets import token_bytes
 from threading import Event
@@ -319,19 +319,39 @@ def test_aiohttp_takes_no_declared_type_for_an_answer_that_is_none(
     assert by_aiohttp(POLICY, "http://a.test/") == [b"OK-FINAL"]
 
 
-@every_client
+class Paced(list[str]):
+    """URLs of which each is asked for when the answer before it lies there whole."""
+
+    def __init__(self, world: World, urls: list[str]) -> None:
+        super().__init__(urls)
+        self._world = world
+
+    def __iter__(self) -> Iterator[str]:
+        sent = self._world.server.sent
+        for url in super().__iter__():
+            sent.clear()
+            yield url
+            assert sent.wait(10)
+
+
+@pytest.mark.parametrize("name", [name for name in CLIENTS if name != "aiohttp"])
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_an_answer_behind_a_read_that_is_full_is_not_that_of_the_next_question(
-    world: World, get: Get, scheme: str
+    world: World, name: str, scheme: str
 ) -> None:
-    """CWE-444: what a library has read ahead, in its queue or in a TLS record, is seen too."""
+    """CWE-444: what a library has read ahead, in its queue or in a TLS record, is seen too.
+
+    aiohttp looks at a kept connection when its loop does: what has arrived and wasn't read yet is
+    not seen there (docs/explanation/threat-model.md).
+    """
     first = reply(200, bytes(60_000))
     first = reply(200, bytes(65_536 - len(first) + 60_000))
     assert len(first) == 65_536  # what httpcore reads at once
     world.server.answer = lambda seen: (
         first + reply(200, b"ahead") if seen.target == "/1" else reply(200, b"honest")
     )
-    (_, content), *rest = get(POLICY, [f"{scheme}://a.test/{number}" for number in (1, 2, 3)])
+    urls = [f"{scheme}://a.test/{number}" for number in (1, 2, 3)]
+    (_, content), *rest = CLIENTS[name](POLICY, Paced(world, urls))
     assert first.endswith(b"\r\n\r\n" + content)
     assert rest == [(200, b"honest")] * 2
     assert len(world.touched) == 2

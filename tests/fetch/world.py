@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import aiohappyeyeballs
@@ -51,6 +51,8 @@ class Server:
         self.raw: Callable[[socket.socket], None] | None = None
         self.certificate_names: list[str] | None = None
         self.seen: list[Seen] = []
+        self.sent = Event()
+        """An answer was handed to the network: on loopback it lies at the other end then."""
         self.accepted = 0
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port: int = self._socket.getsockname()[1]
@@ -116,6 +118,7 @@ class Server:
                 self.raw(connection)
                 return
             connection.sendall(self.answer(seen))
+            self.sent.set()
 
     def close(self) -> None:
         """Stop."""

@@ -69,25 +69,25 @@ class Bounded(ResponseHandler):
 
     def feed_data(self, data: Any, size: int = 0) -> None:
         """Judge the head of an answer before anybody sees it."""
-        message, payload = data
-        status = message.code
+        head, content = data
+        status = head.code
         if self._has_head:  # a second answer to one question (CWE-444)
             self._has_more = True
             return
         if CONTINUE <= status < OK and status != SWITCHING_PROTOCOLS:
             super().feed_data(data, size)
             return
-        is_last = not _leads_on(status, message.headers)
+        is_last = not _leads_on(status, head.headers)
         try:
-            _require_head(status, message.headers, self._policy)
+            _require_head(status, head.headers, self._policy)
         except Refused as refused:
             if is_last:
-                self._refuse(refused, payload)
+                self._refuse(refused, content)
                 return
-            payload = EMPTY_PAYLOAD  # whoever doesn't follow gets a redirect without its content
+            content = EMPTY_PAYLOAD  # whoever doesn't follow gets a redirect without its content
         self._is_last, self._has_head = is_last, True
-        self._is_coded = CONTENT_ENCODING in message.headers
-        super().feed_data((message, payload), size)
+        self._is_coded = CONTENT_ENCODING in head.headers
+        super().feed_data((head, content), size)
 
     def data_received(self, data: bytes) -> None:
         """Count what comes, as it is sent and as it is decoded.
@@ -116,12 +116,12 @@ class Bounded(ResponseHandler):
 
     def _parse(self, piece: bytes) -> None:
         super().data_received(piece)
-        payload = self._payload
-        if payload is None:
+        content = self._payload
+        if content is None:
             return
-        if payload.total_bytes > self._most_content:
-            self._refuse(too_large_decoded(self._most_content), payload)
-        elif self._has_head and payload.is_eof():
+        if content.total_bytes > self._most_content:
+            self._refuse(too_large_decoded(self._most_content), content)
+        elif self._has_head and content.is_eof():
             self._is_asked = False
             if self._is_last:
                 self._proven()
