@@ -88,14 +88,13 @@ class Partner(Boundary):
         except Refused as refused:
             raise BoundaryError(f"Partner(base={base!r}): {refused.detail}.") from None
         self.base = target.url.rstrip("/")
-        self._is_overheard = target.scheme != "https" and not self.policy.is_on_this_machine(
-            target.host, target.port
-        )
         if "?" in self.base:
             raise BoundaryError(f"Partner(base={base!r}) has a query: pass params= with each call.")
-        if bearer is not None and self.base.startswith("http:"):
+        is_ours = self.policy.is_on_this_machine(target.host, target.port)
+        if bearer is not None and target.scheme != "https" and not is_ours:
             raise BoundaryError(
-                f"Partner(base={base!r}, bearer=…) would send the credential in clear. Take https."
+                f"Partner(base={base!r}, bearer=…) would send the credential over http, where "
+                "anybody in between reads it. Ask over https, or leave bearer= out."
             )
         host = urlsplit(self.base).hostname or ""
         super().__init__(name, origin=f"{host}, which was asked")
@@ -198,13 +197,10 @@ class Partner(Boundary):
         return _MENDS.get(obligation, super().mend(obligation))
 
     def prepare(self, store: Store | None) -> list[str]:  # noqa: ARG002  it needs none
-        """Read the secrets: the credential goes out over TLS, or not at all."""
+        """Read the secrets."""
         debts = [f'Boundary "{self.name}": {debt}' for debt in self.policy.unread()]
         if self._bearer is None or debts:
             return debts
-        if self._is_overheard:
-            said = "would send its bearer over http, where anybody in between reads it"
-            return [f'Boundary "{self.name}" {said}. Ask over https, or leave bearer= out.']
         try:
             live = read_all(self._bearer)
         except BoundaryError as error:
