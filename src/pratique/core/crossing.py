@@ -110,6 +110,10 @@ class Crossing:
         """Note that a proof of *obligation* has run and held."""
         self.done |= BIT[obligation]
 
+    def reopen(self, obligation: Obligation) -> None:
+        """Note that a further proof of *obligation* is owed: the one that has run isn't enough."""
+        self.done &= ~BIT[obligation]
+
     def prove(self, value: T) -> Proven[T]:
         """Mint the value, or refuse because something that is owed was never discharged."""
         declaration = self._owing_nothing()

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pratique.core.boundary import Boundary, Declaration
 from pratique.core.crossing import Crossing
 from pratique.core.obligation import ALLOWED, AUTHENTIC, FRESH, LINKED, VALID, Obligation
+from pratique.core.proofs.authentic.rfc9421 import ResponseSignature
 from pratique.core.proven import Proven
 from pratique.core.question import Flow
 from pratique.core.refusal import BoundaryError, Refused
@@ -24,6 +25,7 @@ from .asked import Asked
 from .call import Call
 from .declared import declaration_of, in_place
 from .errand import Errand
+from .signed import require_one_hop
 from .terms import About, Contract, NoSubject, Terms, contract_of
 
 if TYPE_CHECKING:  # each is an extra of its own
@@ -56,19 +58,23 @@ class Partner(Boundary):
         deadline: Of one question, on the wall clock, over all its attempts.
         policy: Where questions may lead and what an answer may be, where the default doesn't fit:
             this host, https, no redirect, application/json, 1 MB on the wire, 4 MB decoded.
+        signature: What the signature of each answer must be (RFC 9421), where the partner signs: a
+            further proof of who answers, which a wrong CA or whoever ends the TLS doesn't break.
+            A question with content then carries a Content-Digest, to which an answer can be bound.
         retry: `partner.retry.Retry`: how often a question is asked again (extra `stamina`).
         breaker: `partner.breaker.Breaker`: when to leave the partner alone (extra `purgatory`).
         waivers: For every call; see `pratique.unsafe.waive`.
 
     Raises:
         BoundaryError: the base is none, or not https without a policy that says so, or http with a
-            credential; a deadline comes beside a policy, which has its own.
+            credential; a deadline comes beside a policy, which has its own; a signature beside one
+            that redirects.
     """
 
     kind: ClassVar[str] = "partner"
     owes: ClassVar[frozenset[Obligation]] = frozenset({AUTHENTIC, FRESH, LINKED, ALLOWED, VALID})
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  a partner has as many facts
         self,
         name: str,
         base: str,
@@ -76,6 +82,7 @@ class Partner(Boundary):
         bearer: Secret | str | None = None,
         deadline: timedelta | None = None,
         policy: FetchPolicy | None = None,
+        signature: ResponseSignature | None = None,
         retry: "Retry | None" = None,
         breaker: "Breaker | None" = None,
         waivers: Sequence[Waiver] = (),
@@ -99,6 +106,8 @@ class Partner(Boundary):
         host = urlsplit(self.base).hostname or ""
         super().__init__(name, origin=f"{host}, which was asked")
         self.party = Root(RootKind.PARTY, host, controller=host)
+        require_one_hop(signature, self.policy)
+        self.signature = signature
         self.waivers = tuple(waivers)
         self.going_out = Fetch(name, self.policy)
         self._bearer = bearer
@@ -198,7 +207,10 @@ class Partner(Boundary):
 
     def prepare(self, store: Store | None) -> list[str]:  # noqa: ARG002  it needs none
         """Read the secrets."""
-        debts = [f'Boundary "{self.name}": {debt}' for debt in self.policy.unread()]
+        unread = self.policy.unread()
+        if self.signature is not None:
+            unread = [*unread, *self.signature.prepare()]
+        debts = [f'Boundary "{self.name}": {debt}' for debt in unread]
         if self._bearer is None or debts:
             return debts
         try:

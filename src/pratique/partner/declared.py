@@ -14,6 +14,7 @@ from pratique.core.obligation import (
 )
 from pratique.core.roots import OWN_CODE, Way, ways
 
+from .signed import BOUND, UNBOUND, rests_on, words_of
 from .terms import Contract
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def declaration_of(partner: "Partner", name: str, contract: Contract[Any]) -> De
             "decides": contract.decides or INFORMS,
             "unbounded": ", ".join(contract.answer.unbounded()) or "every field has its bounds",
             "limits": contract.limits.where if contract.limits else "those of its type alone",
+            **_facts_of_signature(partner),
         },
         also_owes=frozenset({CONFIRMED}) if contract.decides else frozenset(),
     )
@@ -64,7 +66,11 @@ def in_place(partner: "Partner") -> Declaration:
             _own(partner, LINKED, told, ""),
         ),
         waivers=partner.waivers,
-        facts={"outbound": f"any path of ours under {partner.base}", "decides": INFORMS},
+        facts={
+            "outbound": f"any path of ours under {partner.base}",
+            "decides": INFORMS,
+            **_facts_of_signature(partner),
+        },
     )
 
 
@@ -77,12 +83,27 @@ def _going_out(partner: "Partner", type_name: str) -> list[Proof]:
     for proof in partner.going_out.declarations()[0].proofs:
         if proof.obligation is AUTHENTIC:
             found.append(Proof(AUTHENTIC, proof.method, _who_answers(partner)))
+            found.extend(_signed(partner))
         elif proof.obligation is VALID:
             method = f"{type_name}, no member twice, none that no field takes; {proof.method}"
             found.append(Proof(VALID, method, proof.ways))
         else:
             found.append(proof)
     return found
+
+
+def _signed(partner: "Partner") -> list[Proof]:
+    """Return the proof that an answer's signature is, where it is owed: both must lie together."""
+    signature = partner.signature
+    if signature is None:
+        return []
+    return [Proof(AUTHENTIC, words_of(signature), rests_on(signature, partner.party))]
+
+
+def _facts_of_signature(partner: "Partner") -> dict[str, str]:
+    if partner.signature is None:
+        return {}
+    return {"signature": BOUND if partner.signature.is_bound_to_the_request else UNBOUND}
 
 
 def _who_answers(partner: "Partner") -> tuple[Way, ...]:

@@ -20,6 +20,7 @@ from pratique.fetch.fetcher import AsyncFetcher, Fetcher
 
 from .asked import Asked, Lines, Question, question
 from .flow import Second, answered
+from .signed import digest_of_question
 
 if TYPE_CHECKING:
     from .boundary import Partner
@@ -174,7 +175,7 @@ class Errand:
         self, call: "Call[T]", going: Question, seconds: float
     ) -> tuple[Crossing, Flow[Proven[T]], Budget]:
         partner, credential = self._partner, self.credential
-        lines: Lines = going.lines
+        lines: Lines = (*going.lines, *digest_of_question(partner.signature, going.content))
         ours: tuple[bytes, ...] = ()
         if credential is not None:
             lines = (*lines, ("Authorization", f"Bearer {credential.value}"))
@@ -185,7 +186,13 @@ class Errand:
         crossing.declaration = call.declaration
         budget = Budget(seconds, partner.policy.max_wire_bytes, going.principal)
         flow = answered(
-            crossing, call.contract, going, policy=partner.policy, budget=budget, ours=ours
+            crossing,
+            call.contract,
+            going,
+            policy=partner.policy,
+            budget=budget,
+            ours=ours,
+            signature=partner.signature,
         )
         return crossing, flow, budget
 

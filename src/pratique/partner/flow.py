@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final, TypeVar
 from pratique.core.claim import Fields
 from pratique.core.crossing import Crossing
 from pratique.core.obligation import ALLOWED, CONFIRMED, FRESH, LINKED, VALID, Obligation
+from pratique.core.proofs.authentic.rfc9421 import ResponseSignature
 from pratique.core.proofs.fresh import require_fresh
 from pratique.core.proven import Proven
 from pratique.core.question import LATER, Ask, Decide, Flow
@@ -18,6 +19,7 @@ from pratique.fetch.flow import content_of, require_type, travel
 from pratique.fetch.policy import FetchPolicy
 
 from .asked import Question
+from .signed import signed_content
 from .terms import Contract
 
 T = TypeVar("T")
@@ -57,6 +59,7 @@ def answered(
     policy: FetchPolicy,
     budget: Budget,
     ours: Collection[bytes],
+    signature: ResponseSignature | None = None,
 ) -> Flow[Proven[T]]:
     """Ask, and prove what comes back.
 
@@ -67,6 +70,7 @@ def answered(
         policy: Where the question may lead.
         budget: What it may spend.
         ours: Secrets of ours, which no answer repeats.
+        signature: What its signature must be, where the partner signs its answers.
 
     Raises:
         Refused: what any of the proofs refuses; VALID, code "fetch_deadline", also where a callable
@@ -78,7 +82,12 @@ def answered(
     require_status(head.status, head.fields)
     require_type(head.status, head.fields, policy)
     require_utf8(head.fields)
-    content = yield from content_of(head, policy, budget)
+    if signature is None:
+        content = yield from content_of(head, policy, budget)
+    else:
+        content = yield from signed_content(
+            crossing, arrived, signature, policy=policy, budget=budget
+        )
     if repeats(content, ours):
         raise Refused(
             VALID,
