@@ -234,14 +234,27 @@ def test_a_request_keeps_its_own_fields_and_gets_three() -> None:
         {"components": ("Content-Type",)},
         {"label": "A b"},
         {"label": ""},
+        {"components": ("x-long",)},
+        {"components": tuple(f"x-{n}" for n in range(5))},
         {"nonce": "é"},
         {"tag": "a\nb"},
     ],
 )
 def test_what_can_not_be_signed_is_a_mistake_of_ours(given: dict[str, Any]) -> None:
-    """Said where it is written, before anything goes out. The twin is every other test here."""
+    """Said where it is written, before anything goes out: a field of 16 KiB, 64 KiB in all."""
+    long = [("X-Long", "a" * 16_385), *((f"X-{n}", "a" * 16_000) for n in range(5))]
+    request = RequestMessage("POST", URL, Fields([*REQUEST.fields, *long]), REQUEST.content)
     with pytest.raises(BoundaryError):
-        sign_request(REQUEST, **{"key": OURS, "at": AT, **given})
+        sign_request(request, **{"key": OURS, "at": AT, **given})
+    some = ("@method", *(f"x-{n}" for n in range(4)))
+    assert sign_request(request, key=OURS, at=AT, components=some)
+
+
+def test_a_second_signature_has_a_label_of_its_own() -> None:
+    """Two of one label would be refused by whoever reads them."""
+    with pytest.raises(BoundaryError, match="twice"):
+        signed(signed())
+    assert len(signed(signed(), label="second").fields.all("Signature")) == 2
 
 
 def test_content_that_is_not_its_own_digest_is_not_signed() -> None:

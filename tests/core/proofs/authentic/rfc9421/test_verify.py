@@ -412,6 +412,8 @@ DICT = Fields(
         ("X-Empty", ""),
         ("Priority", "  u=1,   i "),
         ("X-Latin", "caf\xe9"),
+        ("X-Euro", "\u20ac"),
+        ("X-Long", "a" * 16_385),
         ("Set-Cookie", "a=1"),
         ("Set-Cookie", "b=2"),
     ]
@@ -432,6 +434,7 @@ DICT = Fields(
         ('@query-param;name="qux"', ""),
         ("x-ows", "Leading and trailing whitespace."),
         ("x-empty", ""),
+        ('"x-empty"', ""),
         ("example-header", "value, with, lots, of, commas"),
         ("example-header;bs", ":dmFsdWUsIHdpdGgsIGxvdHM=:, :b2YsIGNvbW1hcw==:"),
         ("x-latin;bs", ":Y2Fm6Q==:"),
@@ -489,6 +492,14 @@ def test_a_parameter_of_the_query_is_quoted_anew(name: str, value: str) -> None:
         ("@path", "https://a.example/\n", "bad_url"),
         ("@path", "https://a.example/" + "a" * 8192, "bad_url"),
         ("x-latin", "https://a.example/", "unsupported_component"),
+        ("x-euro;bs", "https://a.example/", "unsupported_component"),
+        ("x-euro", "https://a.example/", "unsupported_component"),
+        ("x-long;bs", "https://a.example/", "unsupported_component"),
+        ("x-long", "https://a.example/", "unsupported_component"),
+        ("example-dict;key=a", "https://a.example/", "unsupported_component"),
+        ("priority;sf=1", "https://a.example/", "unsupported_component"),
+        ("x-ows;tr", "https://a.example/", "unsupported_component"),
+        ("x-none", "https://a.example/", "absent_component"),
         ("set-cookie", "https://a.example/", "unsupported_component"),
         ("example-dict;sf", "https://a.example/", "unsupported_component"),
         ('x-ows;key="a"', "https://a.example/", "unsupported_component"),
@@ -524,6 +535,19 @@ def test_a_key_that_is_none_is_refused(make: Any, said: str) -> None:
     with pytest.raises(BoundaryError, match=said):
         make()
     assert repr(OURS) == "MessageKey('k', ed25519)"
+
+
+def test_no_message_shows_what_it_holds() -> None:
+    """A URL and a field may be secrets; sizes and names are enough."""
+    assert repr(REQUEST) == "RequestMessage(14 bytes, Fields(Content-Type))"
+    assert repr(RESPONSE) == "ResponseMessage(200, 12 bytes, Fields(Content-Type))"
+
+
+def test_a_method_that_is_two_lines_is_no_line_of_the_base() -> None:
+    """Attack: a value with a line break writes a component of its own into the base."""
+    for method in ('POST\n"@path": /x', "PÖST"):
+        moved = RequestMessage(method, URL, signed().fields, REQUEST.content)
+        assert code(moved) == "unsupported_component"
 
 
 def test_an_answer_keeps_its_cookies_apart() -> None:

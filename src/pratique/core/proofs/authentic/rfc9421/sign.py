@@ -52,7 +52,8 @@ def sign_request(
         label: Its name in the message.
 
     Raises:
-        BoundaryError: the key only verifies; a component isn't there; a text isn't ASCII.
+        BoundaryError: the key only verifies; a component isn't there; a text isn't ASCII; another
+            signature has that label; the content isn't the one of its own Content-Digest.
 
     >>> from datetime import UTC, datetime
     >>> key = MessageKey.shared("us-2026", b"k" * 32)
@@ -128,7 +129,8 @@ def _signed(
         full = _with_digest(message, covered)
         listed = signature_params(covered, params)
         written = write_dictionary({label: listed})
-        read_dictionary(written)  # a label that isn't one
+        # A label that isn't one, or that another signature of the message has already.
+        read_dictionary(", ".join((*message.fields.all("Signature-Input"), written)))
         base = signature_base(covered, params, full)
     except Malformed as error:
         raise BoundaryError(f"this can't be signed: {error}.") from None
