@@ -70,6 +70,16 @@ def test_any_bytes_are_no_signature(algorithm: Algorithm, signature: bytes) -> N
     assert public.verify(private.sign(b"base"), b"base")
 
 
+@pytest.mark.parametrize("algorithm", [Algorithm.ECDSA_P256_SHA256, Algorithm.ECDSA_P384_SHA384])
+def test_a_signature_has_one_length(algorithm: Algorithm) -> None:
+    """RFC 9421 §3.3.4: r and s of the curve's length; a zero more is another text of the same."""
+    private, public = pair(algorithm)
+    made = private.sign(b"base")
+    half = len(made) // 2
+    assert public.verify(made, b"base")
+    assert not public.verify(made[:half] + b"\0" + made[half:], b"base")
+
+
 def test_a_shared_secret_is_read_at_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """From the environment, in base64; before the start it verifies nothing."""
     key = MessageKey.shared("k", Secret.env("PARTNER_HMAC"))

@@ -340,6 +340,14 @@ def test_an_answer_is_bound_to_what_was_asked() -> None:
     assert code(ResponseMessage(200, made.fields, b"{}", ASKED)) == "wrong_digest"
 
 
+def test_an_answer_without_content_is_bound_to_what_was_asked_all_the_same() -> None:
+    """It has no digest of its own to be compared; content that is added to it is uncovered."""
+    empty = answered(ResponseMessage(202, Fields(), b"", ASKED))
+    assert '"content-digest";req' in told(empty)
+    assert code(empty) == ""
+    assert code(ResponseMessage(202, empty.fields, b"{}", ASKED)) == "uncovered_component"
+
+
 def test_an_answer_that_is_bound_to_nothing_needs_a_declaration_that_says_so() -> None:
     """By default `;req` is owed; named without, an answer to another request passes."""
     loose = answered(components=("@status", "content-digest"))
