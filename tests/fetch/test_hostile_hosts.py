@@ -26,7 +26,7 @@ from pratique.integrations.aiohttp.bounded import Bounded
 from pratique.integrations.aiohttp.chain import Chain, chain_in_hand
 from pratique.integrations.httpx import FetchTransport
 from pratique.integrations.requests import mount
-from tests.fetch.clients import CLIENTS
+from tests.fetch.clients import CLIENTS, refused
 from tests.fetch.world import Seen, World, reply
 
 A, B = "93.184.215.14", "151.101.1.69"
@@ -385,3 +385,36 @@ def test_content_that_is_read_slowly_meets_the_deadline(monkeypatch: pytest.Monk
     finally:
         current.reset(token)
     assert wire.waits == pytest.approx([1.0, 0.1, 0.01])
+
+
+@every_client
+@pytest.mark.parametrize(
+    "flood",
+    [
+        b"HTTP/1.1 100 Continue\r\nX-A: " + b"a" * 1000 + b"\r\n\r\n",
+        b"1;" + b"x" * 1000 + b"\r\na\r\n",
+    ],
+    ids=["interim answers", "marks of chunks"],
+)
+def test_what_is_no_content_is_counted_too(world: World, get: Get, flood: bytes) -> None:
+    """CWE-400: interim answers and chunks with long marks hold no content, and fill the wire; an honest one of each passes."""
+    policy = FetchPolicy(
+        hosts=PUBLIC, schemes={"http"}, max_wire_bytes=10_000, deadline=timedelta(seconds=20)
+    )
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n"
+    is_chunked, end = flood.startswith(b"1;"), Event()
+
+    def raw(connection: socket.socket) -> None:
+        connection.sendall(head if is_chunked else b"")
+        while not end.is_set():
+            connection.sendall(flood * 20)
+
+    world.server.raw = raw
+    try:
+        assert refused(get, policy, "http://a.test/") in ("too_large_on_the_wire", "bad_http")
+    finally:
+        end.set()
+    world.server.raw = None
+    honest = head + flood + b"0\r\n\r\n" if is_chunked else flood + reply(200, b"a")
+    world.server.answer = lambda _: honest
+    assert get(policy, ["http://a.test/"]) == [(200, b"a")]

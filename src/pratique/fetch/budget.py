@@ -11,6 +11,11 @@ FOR_TIME: Final = frozenset({"fetch_deadline", "lookup_timeout"})
 """Codes of the refusals for time: a client's own exception for them is its time-out."""
 
 
+FRAMING: Final = 256 * 1024
+"""Bytes that heads, interim answers and the marks of chunks may take beside the content, and a
+quarter of the content's cap: what is sent honestly needs far less, a flood of them has no end."""
+
+
 class Budget:
     """The limits of one fetch, over all its hops.
 
@@ -23,13 +28,14 @@ class Budget:
         principal: Whose lookups are counted together.
     """
 
-    __slots__ = ("ends_at", "principal", "seconds", "wire_bytes", "wire_limit")
+    __slots__ = ("ends_at", "principal", "seconds", "unheard", "wire_bytes", "wire_limit")
 
     def __init__(self, seconds: float, wire_bytes: int, principal: str = "") -> None:
         self.seconds = seconds
         self.ends_at = monotonic() + seconds
         self.wire_bytes = wire_bytes
         self.wire_limit = wire_bytes
+        self.unheard = wire_bytes + wire_bytes // 4 + FRAMING
         self.principal = principal
 
     @property
@@ -49,9 +55,19 @@ class Budget:
         return left
 
     def take(self, count: int) -> None:
-        """Spend bytes. Raises Refused VALID, code "too_large_on_the_wire"."""
+        """Spend bytes of content. Raises Refused VALID, code "too_large_on_the_wire"."""
         self.wire_bytes -= count
         if self.wire_bytes < 0:
+            raise too_large_on_the_wire(self.wire_limit)
+
+    def hear(self, count: int) -> None:
+        """Spend bytes of any kind that came from the network, whatever they are for.
+
+        Raises:
+            Refused: VALID, code "too_large_on_the_wire".
+        """
+        self.unheard -= count
+        if self.unheard < 0:
             raise too_large_on_the_wire(self.wire_limit)
 
 

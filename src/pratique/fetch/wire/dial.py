@@ -197,7 +197,7 @@ class _Stream(httpcore.NetworkStream):
         self._inner = inner
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._inner.read(max_bytes, shortest(timeout))
+        return heard(self._inner.read(max_bytes, shortest(timeout)))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         # httpcore gives each send of a large content the whole timeout anew: whoever reads slowly
@@ -234,7 +234,7 @@ class _AsyncStream(httpcore.AsyncNetworkStream):
         self._inner = inner
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return await self._inner.read(max_bytes, shortest(timeout))
+        return heard(await self._inner.read(max_bytes, shortest(timeout)))
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         if buffer:
@@ -284,6 +284,18 @@ def _if_another_may_do(error: Exception) -> Exception:
 def budget_of(timeout: float | None) -> Budget:
     """Return the budget of the fetch in hand; outside any, one of the timeout given."""
     return current.get() or Budget(timeout if timeout is not None else 60.0, 0)
+
+
+def heard(data: bytes) -> bytes:
+    """Count what came for the fetch in hand: the marks of chunks are sent as well as the content.
+
+    Raises:
+        Refused: VALID, code "too_large_on_the_wire".
+    """
+    budget = current.get()
+    if budget is not None:
+        budget.hear(len(data))
+    return data
 
 
 def shortest(timeout: float | None) -> float | None:
