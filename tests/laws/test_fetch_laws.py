@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pratique.core.event import Record
 from pratique.core.recorder import Recorder
 from pratique.core.refusal import BoundaryError, Refused
+from pratique.core.secret import Secret
 from pratique.fetch import PUBLIC, AsyncFetcher, Credential, Fetcher, FetchPolicy, Internal
 from tests.fetch.clients import CLIENTS, GOOD, REFUSALS, Get, every_client
 from tests.fetch.world import World, black_hole, quiet, reply, small_internet
@@ -332,7 +333,7 @@ EMPTY: list[dict[str, Any]] = [
     {"internal": [Internal("a.test", "10.0.0.0/8", 80, "")]},
     {"nat64": [""]},
     {"off_limits": [""]},
-    {"credentials": {"": Credential("k" * 20)}},
+    {"credentials": {"": Credential(Secret("k" * 20))}},
 ]
 
 

@@ -138,7 +138,9 @@ def _lies_in(raw: bytes, network: Network) -> bool:
 
 
 def network_of(prefix: str) -> Network:
-    """Return a network; BoundaryError where the text is none or has host bits."""
+    """Return a network; BoundaryError where it is no text, no network or has host bits."""
+    if not isinstance(prefix, str):  # `ip_network(5)` is 0.0.0.5/32
+        raise BoundaryError(f"{prefix!r} is no network: it is of type {type(prefix).__name__}.")
     try:
         return ip_network(prefix)
     except ValueError as error:

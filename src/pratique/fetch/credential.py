@@ -11,7 +11,8 @@ from pratique.core.secret import Secret
 from .host import canonical_host
 from .port import DEFAULT_PORTS
 
-_FIELD: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}")
+# RFC 9110 §5.6.2: a token, which a field's name and an authentication scheme are.
+_TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}")
 _AUTHORITY: Final = re.compile(r"(\[[^\]]*\]|[^:\[\]]+)(?::([0-9]{1,5}))?")
 _SENDABLE: Final = re.compile(r"[\x20-\x7e]+")
 _OF_A_HOP: Final = frozenset(
@@ -29,11 +30,26 @@ class Credential:
         secret: Read when the first request goes there, or when the perimeter starts.
         field: In which it is sent.
         scheme: Before it, "Bearer" (RFC 6750); "" where the field holds the secret alone.
+
+    Raises:
+        BoundaryError: the secret is no `Secret`; no field name, or a field that belongs to a hop;
+            a scheme that is no word.
     """
 
     secret: Secret
     field: str = "Authorization"
     scheme: str = "Bearer"
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be sent, where it is written."""
+        if not isinstance(self.secret, Secret):
+            raise BoundaryError('Credential(secret=…) is no Secret: pass Secret.env("NAME").')
+        if not _is_token(self.field) or self.field.lower() in _OF_A_HOP:
+            raise BoundaryError(f"Credential(field={self.field!r}) can't be sent.")
+        if self.scheme != "" and not _is_token(self.scheme):
+            raise BoundaryError(
+                'Credential(scheme=…) is no word: pass "Bearer", or "" for the secret alone.'
+            )
 
     def line(self) -> tuple[str, str]:
         """Return the field line.
@@ -57,16 +73,18 @@ class Credentials:
         of: {"api.example" or "api.example:8443": its credential}.
 
     Raises:
-        BoundaryError: no host, no field name, or a field that belongs to a hop.
+        BoundaryError: no host, or what is sent there is no `Credential`.
     """
 
     def __init__(self, of: Mapping[str, Credential]) -> None:
         self._of: dict[Key, Credential] = {}
         self._lines: dict[Key, tuple[str, str]] = {}
         for authority, credential in of.items():
-            name = credential.field.lower()
-            if _FIELD.fullmatch(name) is None or name in _OF_A_HOP:
-                raise BoundaryError(f"Credential(field={credential.field!r}) can't be sent.")
+            if not isinstance(credential, Credential):
+                raise BoundaryError(
+                    f"FetchPolicy(credentials=…): {authority!r} has no Credential: "
+                    'pass Credential(Secret.env("NAME")).'
+                )
             self._of[_key(authority)] = credential
 
     def __bool__(self) -> bool:
@@ -111,6 +129,10 @@ class Credentials:
         if known is None:
             known = self._lines[key] = self._of[key].line()
         return known
+
+
+def _is_token(value: object) -> bool:
+    return isinstance(value, str) and _TOKEN.fullmatch(value) is not None
 
 
 def _key(authority: str) -> Key:

@@ -39,7 +39,7 @@ class EgressProxy:
         controller: Who runs it.
 
     Raises:
-        BoundaryError: no host, port, network or reason.
+        BoundaryError: no host, port, network or reason; a credential that is no `Secret`.
     """
 
     host: str
@@ -56,6 +56,10 @@ class EgressProxy:
             raise BoundaryError(f"EgressProxy({self.host!r}) has no reason.")
         if not is_port(self.port):
             raise BoundaryError(f"EgressProxy({self.host!r}): port {self.port} is none.")
+        if self.credential is not None and not isinstance(self.credential, Secret):
+            raise BoundaryError(
+                f'EgressProxy({self.host!r}): credential= is no Secret: pass Secret.env("NAME").'
+            )
         network_of(self.network)
         try:
             canonical_host(self.host)

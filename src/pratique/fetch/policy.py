@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from pratique.core.obligation import ALLOWED
 from pratique.core.refusal import BoundaryError, Refused
-from pratique.core.secret import Secret
 from pratique.core.waiver import Observe
 
 from .address import METADATA, AddressJudge, Network, is_inside, packed
@@ -20,6 +19,7 @@ from .host import canonical_host
 from .internal import Internal
 from .port import DEFAULT_PORTS, is_port
 from .special_purpose import METADATA_NAMES
+from .table import arguments_of
 
 PUBLIC: Final = frozenset({"*"})
 """Any host in the open internet: `hosts=PUBLIC`."""
@@ -220,42 +220,16 @@ class FetchPolicy:
 
         Args:
             settings: The arguments by name; `hosts = "public"` for `PUBLIC`, `deadline` in seconds,
-                `internal` as a list of tables.
+                `internal` as a list of tables, a secret as `{env = "NAME"}`.
 
         Raises:
-            BoundaryError: a name that isn't known (a typo would leave a limit unset), or a value of
-                another type.
+            BoundaryError: a name that isn't known, in a table inside too (a typo would leave a
+                limit unset); a value of another type; a secret that stands in the table itself.
         """
         try:
-            return cls._of(settings)
-        except (TypeError, ValueError, OverflowError, AttributeError, KeyError) as error:
-            raise BoundaryError(f"FetchPolicy: a setting can't be read: {error!r}.") from None
-
-    @classmethod
-    def _of(cls, settings: Mapping[str, Any]) -> "FetchPolicy":
-        known = {name for name, f in cls.__dataclass_fields__.items() if f.init}
-        unknown = sorted(set(settings) - known)
-        if unknown:
-            raise BoundaryError(f"FetchPolicy has no {', '.join(unknown)}; it has {sorted(known)}.")
-        given = dict(settings)
-        if given.get("hosts") == "public":
-            given["hosts"] = PUBLIC
-        if "deadline" in given:
-            given["deadline"] = timedelta(seconds=given["deadline"])
-        if "internal" in given:
-            given["internal"] = [Internal(**way) for way in given["internal"]]
-        if "proxy" in given:
-            given["proxy"] = EgressProxy(**given["proxy"])
-        if "credentials" in given:
-            given["credentials"] = {
-                host: Credential(Secret.env(told["env"]), *_spelt(told))
-                for host, told in given["credentials"].items()
-            }
-        return cls(**given)
-
-
-def _spelt(told: Mapping[str, str]) -> tuple[str, str]:
-    return told.get("field", "Authorization"), told.get("scheme", "Bearer")
+            return cls(**arguments_of(settings, PUBLIC))
+        except (TypeError, ValueError, OverflowError) as error:
+            raise BoundaryError(f"FetchPolicy: a setting can't be read: {error}.") from None
 
 
 def _words(name: str, words: Iterable[object]) -> frozenset[str]:
