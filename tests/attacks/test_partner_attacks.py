@@ -6,6 +6,7 @@ Each refusal has its twin: the honest answer to the same question.
 import gzip
 import json
 import sqlite3
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Annotated, Any
@@ -14,9 +15,9 @@ import msgspec
 import pytest
 from pydantic import BaseModel, Field
 
-from pratique import LATER
+from pratique import LATER, Secret
 from pratique.core.refusal import Answer
-from pratique.fetch import FetchPolicy, Internal
+from pratique.fetch import Credential, FetchPolicy, Internal
 from pratique.partner import NoSubject, Partner, UnknownFields
 from pratique.partner.attacks import ATTACKS, Attack, Honest
 from tests.fetch.world import World, reply
@@ -278,6 +279,41 @@ def test_what_the_partner_echoes_goes_no_further(risk: Risk) -> None:
     assert risk.refusal().code == "echoes_secret"
     risk.answers(with_(note="your key is fine"))
     assert risk.ask().note == "your key is fine"
+
+
+LOGIN = b64encode(b'api:pa/ss"w0rd').decode()
+
+
+@pytest.mark.parametrize(
+    ("made", "echo"),
+    [
+        ({}, KEY),
+        ({}, f"Bearer {KEY}"),
+        ({"scheme": "", "field": "X-Api-Key"}, KEY),
+        ({"scheme": "Basic"}, LOGIN),
+        ({"scheme": "Basic"}, 'api:pa/ss"w0rd'),
+        ({"scheme": "Basic"}, 'pa/ss"w0rd'),
+    ],
+)
+@pytest.mark.parametrize("way", ["sync", "async"])
+def test_a_credential_of_the_policy_goes_no_further_either(
+    world: World, way: str, made: dict[str, str], echo: str
+) -> None:
+    """UP-12: what the fetch sends by itself is looked for as the bearer is, scheme or no scheme."""
+    secret = Secret(LOGIN if made.get("scheme") == "Basic" else KEY)
+    policy = FetchPolicy(
+        hosts={HOST},
+        content_types={"application/json"},
+        credentials={HOST: Credential(secret, **made)},
+    )
+    risk = Risk(world, is_async=way == "async", bearer=None, deadline=None, policy=policy)
+    honest = with_(note="Bearer, Basic and api: are no secrets")
+    for escaped in (json.dumps(echo), json.dumps(echo).replace("/", r"\/")):
+        risk.answers(json.dumps(with_(note="@")).replace('"@"', escaped).encode())
+        assert risk.refusal().code == "echoes_secret"
+    risk.answers(honest)
+    assert risk.ask().note == honest["note"]
+    assert any(secret in str(risk.world.server.seen[-1].fields) for secret in (KEY, LOGIN))
 
 
 @pytest.mark.parametrize(

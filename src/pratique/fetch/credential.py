@@ -105,6 +105,14 @@ class Credentials:
                 found.extend(error.debts)
         return found
 
+    def lines(self) -> list[tuple[str, str]]:
+        """Return the field lines of every origin.
+
+        Raises:
+            BoundaryError: a secret can't be read.
+        """
+        return [self._line(key) for key in self._of]
+
     def line_for(self, *, scheme: str, host: str, port: int) -> tuple[str, str] | None:
         """Return the field line for an origin; None where it has none, and over http always."""
         if not self._of or scheme != "https" or (host, port) not in self._of:

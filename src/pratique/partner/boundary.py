@@ -211,14 +211,17 @@ class Partner(Boundary):
         if self.signature is not None:
             unread = [*unread, *self.signature.prepare()]
         debts = [f'Boundary "{self.name}": {debt}' for debt in unread]
-        if self._bearer is None or debts:
+        if debts:
             return debts
+        if self._bearer is None:
+            self._errand.carry(None)
+            return []
         try:
             live = read_all(self._bearer)
         except BoundaryError as error:
             return [f'Boundary "{self.name}": {debt}' for debt in error.debts]
         self.is_disabled = not live
-        self._errand.credential = live[0] if live else None
+        self._errand.carry(live[0] if live else None)
         return []
 
     def flow(self, crossing: Crossing) -> Flow[Any]:  # noqa: ARG002  it takes no claim

@@ -19,6 +19,7 @@ from pratique.fetch.budget import Budget, too_slow
 from pratique.fetch.fetcher import AsyncFetcher, Fetcher
 
 from .asked import Asked, Lines, Question, question
+from .echo import secrets_in
 from .flow import Second, answered
 from .signed import digest_of_question
 
@@ -45,7 +46,8 @@ class Errand:
     def __init__(
         self, partner: "Partner", retry: "Retry | None", breaker: "Breaker | None"
     ) -> None:
-        self.credential: LiveSecret | None = None
+        self._credential: Lines = ()
+        self._ours: frozenset[bytes] = frozenset()
         self._partner = partner
         self._retry = retry
         self._circuit = breaker.of(partner.name) if breaker is not None else None
@@ -53,6 +55,16 @@ class Errand:
         self._asynchronous: AsyncFetcher | None = None
         self._threads = Pool()
         self._lock = Lock()
+
+    def carry(self, bearer: LiveSecret | None) -> None:
+        """Take the secrets along that go out, and look out for them in what comes back.
+
+        Args:
+            bearer: The partner's own; those of the policy are sent by the fetch.
+        """
+        self._credential = (("Authorization", f"Bearer {bearer.value}"),) if bearer else ()
+        sent = (*self._credential, *self._partner.policy.credentials_of.lines())
+        self._ours = secrets_in(value for _, value in sent)
 
     def run(
         self, call: "Call[T]", asked: Asked, *, words: Mapping[str, object] | None = None
@@ -174,12 +186,9 @@ class Errand:
     def _begin(
         self, call: "Call[T]", going: Question, seconds: float
     ) -> tuple[Crossing, Flow[Proven[T]], Budget]:
-        partner, credential = self._partner, self.credential
-        lines: Lines = (*going.lines, *digest_of_question(partner.signature, going.content))
-        ours: tuple[bytes, ...] = ()
-        if credential is not None:
-            lines = (*lines, ("Authorization", f"Bearer {credential.value}"))
-            ours = (credential.value.encode(),)
+        partner = self._partner
+        digest = digest_of_question(partner.signature, going.content)
+        lines: Lines = (*going.lines, *digest, *self._credential)
         at = partner.started().clock()
         via = Via(scheme="", method=going.method, target=going.url)
         crossing = Crossing(partner, Claim(going.content, Fields(lines), at, via))
@@ -191,7 +200,7 @@ class Errand:
             going,
             policy=partner.policy,
             budget=budget,
-            ours=ours,
+            ours=self._ours,
             signature=partner.signature,
         )
         return crossing, flow, budget

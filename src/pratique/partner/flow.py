@@ -1,6 +1,5 @@
 """One question to a partner as pure logic: go there, read the answer, prove it."""
 
-import re
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -19,6 +18,7 @@ from pratique.fetch.flow import content_of, require_type, travel
 from pratique.fetch.policy import FetchPolicy
 
 from .asked import Question
+from .echo import require_no_echo
 from .signed import signed_content
 from .terms import Contract
 
@@ -27,8 +27,6 @@ MAX_LEAD: Final = timedelta(seconds=60)
 """How far a partner's clock may be ahead of ours."""
 MAX_RETRY_AFTER: Final = 3600
 """Seconds that a partner may ask us to stay away."""
-_ESCAPED: Final = re.compile(rb"\\u00([0-7][0-9A-Fa-f])")
-"""A letter of ASCII as RFC 8259 §7 lets any be written."""
 _WITH_CONTENT: Final = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED})
 _LATER: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 
@@ -88,13 +86,7 @@ def answered(
         content = yield from signed_content(
             crossing, arrived, signature, policy=policy, budget=budget
         )
-    if repeats(content, ours):
-        raise Refused(
-            VALID,
-            "the answer repeats a secret of ours",
-            code="echoes_secret",
-            hint="roll the credential: it may stand in the partner's logs as well",
-        )
+    require_no_echo(content, ours)
     answer, surplus = contract.answer.read(content)
     crossing.discharge(VALID)
     if surplus:
@@ -116,17 +108,6 @@ def answered(
     crossing.discharge(ALLOWED)
     budget.left()  # a callable of ours that waited: what is late is not believed
     return crossing.prove(answer)
-
-
-def repeats(content: bytes, ours: Collection[bytes]) -> bool:
-    """Say whether content holds a secret of ours, as it was sent or in JSON's own escapes.
-
-    Undone they would stand in our text: the name of a member that no field takes is in the event.
-    """
-    if b"\\" not in content:
-        return any(secret in content for secret in ours)
-    plain = _ESCAPED.sub(lambda found: bytes((int(found[1], 16),)), content.replace(b"\\/", b"/"))
-    return any(secret in content or secret in plain for secret in ours)
 
 
 def require_status(status: int, fields: Fields) -> None:
