@@ -407,3 +407,19 @@ def test_no_word_of_a_partner_is_believed_without_its_turn(risk: Risk) -> None:
     refused = risk.refusal(limits=boom)
     assert (refused.obligation, refused.code) == ("allowed", "internal")
     assert KEY not in repr(risk.records[-1]) + str(refused)
+
+
+def test_a_callable_of_ours_that_fails_is_for_now(risk: Risk) -> None:
+    """One meaning of "internal": ours raised or returned another type; 503. A no is 502."""
+
+    def boom(_: Score) -> bool:
+        raise RuntimeError
+
+    wrong: list[tuple[str, Any]] = [("limits", boom), ("limits", lambda _: "yes")]
+    wrong += [("about", lambda _: 1), ("about", lambda _: [])]
+    for term, judge in wrong:
+        refused = risk.refusal(**{term: judge})
+        assert (refused.code, refused.answer, refused.status) == ("internal", Answer.RETRY, 503)
+    refused = risk.refusal(limits=lambda _: False)
+    assert (refused.code, refused.answer, refused.status) == ("over_limits", Answer.REJECT, 502)
+    assert risk.ask(limits=lambda _: True).score == 12

@@ -102,6 +102,20 @@ def test_a_partner_that_fails_is_left_alone(world: World, is_async: bool) -> Non
 
 
 @both
+def test_what_fails_with_us_is_no_outage_of_theirs(world: World, is_async: bool) -> None:
+    """A callable that answers no bool asks nothing twice and opens no breaker; an outage does."""
+    breaker = Breaker(2, timedelta(minutes=5))
+    risk = Risk(world, is_async=is_async, retry=FAST, breaker=breaker)
+    risk.answers()
+    for _ in range(3):
+        assert risk.refusal(limits=lambda _: "yes").code == "internal"
+    assert len(world.server.seen) == 3
+    assert risk.ask(limits=lambda _: True).score == 12
+    world.server.answer = failing(2)
+    assert risk.refusal().code == "breaker_open"
+
+
+@both
 def test_a_partner_that_is_back_is_asked_again(world: World, is_async: bool) -> None:
     """Once the pause is over, one question tries, and an answer closes the breaker."""
     risk = Risk(world, is_async=is_async, breaker=Breaker(1, timedelta(microseconds=1)))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from .callback import Callback
+from .callback import Callback, not_a_bool
 from .crossing import Crossing
 from .obligation import ALLOWED, LINKED, Obligation
 from .question import LATER, Decide, Flow, Lookup
@@ -103,13 +103,7 @@ def access(
     told: object = yield Decide(*rule.policy.with_session((user, rule.action, found), session))
     if told is not True:
         _require(told, ALLOWED, "not_allowed", "the policy says no", FORBIDDEN)
-        # Truthy, and not True: a forgotten await or a wrong return type is no permission.
-        raise Refused(
-            ALLOWED,
-            f"the policy returned {type(told).__name__}, not bool",
-            code="internal",
-            answer=Answer.RETRY,
-        )
+        raise not_a_bool(ALLOWED, "the policy", told)
     crossing.discharge(ALLOWED)
     return user, found
 

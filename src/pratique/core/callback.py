@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .refusal import BoundaryError
+from .obligation import Obligation
+from .refusal import Answer, BoundaryError, Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,26 @@ class Callback:
             )
             raise BoundaryError(message)
         return cls(call, _is_async(call), wants_session, place_of(call))
+
+
+def not_a_bool(obligation: Obligation, role: str, told: object) -> Refused:
+    """Return the refusal of a callable that answers neither yes nor no.
+
+    Truthy, and not True: a forgotten await or a wrong return type is no permission. Nor is it a no,
+    so it is for now, like every failure of a callable of ours.
+
+    Args:
+        obligation: What it was asked for.
+        role: "allow": which callable, in our own words.
+        told: What it returned; its type alone is said.
+    """
+    return Refused(
+        obligation,
+        f"{role} returned {type(told).__name__}, not bool",
+        code="internal",
+        hint="look for a forgotten await, or another return type",
+        answer=Answer.RETRY,
+    )
 
 
 def place_of(call: Callable[..., Any]) -> str:

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any, Final, TypeVar
 
 from .boundary import Boundary, Declaration
-from .callback import Callback
+from .callback import Callback, not_a_bool
 from .claim import Claim
 from .event import Outcome, Record, new_crossing_id
 from .obligation import ALLOWED, AUTHENTIC, BIT, CONFIRMED, LINKED, UNIQUE, Obligation, named
@@ -250,13 +250,7 @@ def _require_true(allowed: object) -> None:
     if allowed is True:
         return
     _check(allowed, ALLOWED, "it isn't legal from the present state", code="not_allowed")
-    # A truthy answer that isn't True is a forgotten await or a wrong return type: not a permission.
-    raise Refused(
-        ALLOWED,
-        f"allow returned {type(allowed).__name__}, not bool",
-        code="internal",
-        answer=Answer.RETRY,
-    )
+    raise not_a_bool(ALLOWED, "allow", allowed)
 
 
 def _overtaken() -> Refused:

@@ -14,6 +14,8 @@ from pratique.core.obligation import VALID
 from pratique.core.refusal import Answer, BoundaryError, Refused
 
 T = TypeVar("T")
+_OURS: Final = frozenset({"internal", "later"})
+"""Refusals for now that our own callables make: the partner answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,8 @@ class Breaker:
 
     Args:
         failures: So many in a row that another try might have mended: it can't be reached, answers
-            5xx, is too slow. A wrong answer is none: asking less doesn't mend it.
+            5xx, is too slow. A wrong answer is none: asking less doesn't mend it. Nor is what a
+            callable of ours fails at.
         pause: For which nothing is sent; then one question tries.
     """
 
@@ -92,7 +95,9 @@ def _one_at_a_time(context: Context, trying: Lock) -> Generator[None]:
 
 
 def _is_no_outage(error: BaseException) -> bool:
-    return not isinstance(error, Refused) or error.answer is not Answer.RETRY
+    if not isinstance(error, Refused) or error.answer is not Answer.RETRY:
+        return True
+    return error.code in _OURS
 
 
 _NOT_COUNTED: Final[list[type[BaseException] | tuple[type[BaseException], Callable[..., bool]]]] = [

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, ClassVar, Final, TypeVar
 
+from pratique.core.callback import not_a_bool
 from pratique.core.claim import Fields
 from pratique.core.crossing import Crossing
 from pratique.core.obligation import ALLOWED, CONFIRMED, FRESH, LINKED, VALID, Obligation
@@ -176,8 +177,7 @@ def _require(told: Any, obligation: Obligation, code: str, detail: str) -> None:
     if told is LATER:
         raise Refused(obligation, "not there yet", code="later", answer=Answer.RETRY)
     if told is not False and told is not None:
-        # Truthy, and not True: a forgotten await or a wrong return type is no yes.
-        detail, code = f"it was judged by a {type(told).__name__}, not by a bool", "internal"
+        raise not_a_bool(obligation, "the callable that judges it", told)
     raise Refused(obligation, detail, code=code)
 
 

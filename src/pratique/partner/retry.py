@@ -11,8 +11,8 @@ import stamina
 from pratique.core.refusal import Answer, BoundaryError, Refused
 
 T = TypeVar("T")
-NEVER_AGAIN: Final = frozenset({"breaker_open", "fetch_deadline"})
-"""Refusals for now that another attempt can't outwait."""
+NEVER_AGAIN: Final = frozenset({"breaker_open", "fetch_deadline", "internal"})
+"""Refusals for now that another question to the partner can't mend."""
 
 
 @dataclass(frozen=True, slots=True)
