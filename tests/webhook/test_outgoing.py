@@ -47,8 +47,8 @@ Way = Callable[..., Response]
 
 def by_send(policy: FetchPolicy, url: str, content: bytes = CONTENT, **named: Any) -> Response:
     """Send on this thread."""
-    with _started(policy) as (sender, scheme, clock):
-        outgoing = Outgoing(named.pop("scheme", scheme), sender=sender, clock=clock)
+    with _started(policy) as (fetch, scheme, clock):
+        outgoing = Outgoing(named.pop("scheme", scheme), through=fetch, clock=clock)
         return outgoing.send(url, content, **_defaults(named)).value
 
 
@@ -56,12 +56,12 @@ def by_asend(policy: FetchPolicy, url: str, content: bytes = CONTENT, **named: A
     """Send on an event loop."""
 
     async def work() -> Response:
-        with _started(policy) as (sender, scheme, clock):
-            outgoing = Outgoing(named.pop("scheme", scheme), sender=sender, clock=clock)
+        with _started(policy) as (fetch, scheme, clock):
+            outgoing = Outgoing(named.pop("scheme", scheme), through=fetch, clock=clock)
             try:
                 return (await outgoing.asend(url, content, **_defaults(named))).value
             finally:
-                await sender.aclose()
+                await fetch.aclose()
 
     return asyncio.run(work())
 
@@ -69,14 +69,14 @@ def by_asend(policy: FetchPolicy, url: str, content: bytes = CONTENT, **named: A
 class _started:  # noqa: N801  it reads as a function
     def __init__(self, policy: FetchPolicy) -> None:
         self.perimeter = Perimeter()
-        self.sender = self.perimeter.declare(Fetch("callbacks", policy))
+        self.fetch = self.perimeter.declare(Fetch("callbacks", policy))
 
     def __enter__(self) -> tuple[Fetch, Any, None]:
         self.perimeter.start()
-        return self.sender, providers.standard_webhooks, None
+        return self.fetch, providers.standard_webhooks, None
 
     def __exit__(self, *_: object) -> None:
-        self.sender.close()
+        self.fetch.close()
         self.perimeter.close()
 
 
@@ -158,8 +158,8 @@ def test_an_asymmetric_secret_signs(world: World) -> None:
 def test_each_attempt_has_the_same_key_and_a_new_time(world: World) -> None:
     """A receiver that is idempotent sees one event; one that looks at the time, a fresh one."""
     ticks = iter(datetime(2026, 11, 24, hour, tzinfo=UTC) for hour in range(4))
-    with _started(POLICY) as (sender, scheme, _):
-        outgoing = Outgoing(scheme, sender=sender, clock=lambda: next(ticks))
+    with _started(POLICY) as (fetch, scheme, _):
+        outgoing = Outgoing(scheme, through=fetch, clock=lambda: next(ticks))
         for _ in range(2):
             outgoing.send(URL, CONTENT, key="msg_1", secrets=NEW)
     first, second = world.server.seen
@@ -295,8 +295,8 @@ def test_a_customer_whose_dns_hangs_stops_nobody_else(world: World) -> None:
     world.names.update({f"h{n}.test": lambda: end.wait(20) and None for n in range(9)})
     world.server.answer = receiver()
     short = FetchPolicy(hosts=PUBLIC, content_types={"*/*"}, deadline=timedelta(seconds=1))
-    with _started(short) as (sender, scheme, _), ThreadPoolExecutor(9) as pool:
-        outgoing = Outgoing(scheme, sender=sender)
+    with _started(short) as (fetch, scheme, _), ThreadPoolExecutor(9) as pool:
+        outgoing = Outgoing(scheme, through=fetch)
 
         def hung(number: int) -> Refused:
             with pytest.raises(Refused) as caught:
@@ -369,8 +369,8 @@ def test_a_date_in_retry_after_is_read(world: World, minutes: int, pause: timede
     at = datetime(2026, 11, 24, 12, tzinfo=UTC)
     said = format_datetime(at + timedelta(minutes=minutes), usegmt=True)
     world.server.answer = lambda _: reply(503, b"", Retry_After=said)
-    with _started(POLICY) as (sender, scheme, _), pytest.raises(Refused) as caught:
-        Outgoing(scheme, sender=sender, clock=lambda: at).send(URL, CONTENT, key="m", secrets=NEW)
+    with _started(POLICY) as (fetch, scheme, _), pytest.raises(Refused) as caught:
+        Outgoing(scheme, through=fetch, clock=lambda: at).send(URL, CONTENT, key="m", secrets=NEW)
     assert (caught.value.code, caught.value.retry_after) == ("endpoint_busy", pause)
 
 
@@ -413,12 +413,12 @@ def test_a_refusal_bears_the_crossing_of_the_answer(world: World) -> None:
 
     world.server.answer = lambda _: reply(410, b"")
     perimeter = Perimeter(events=Kept())
-    sender = perimeter.declare(Fetch("callbacks", POLICY))
+    fetch = perimeter.declare(Fetch("callbacks", POLICY))
     perimeter.start()
-    outgoing = Outgoing(providers.standard_webhooks, sender=sender)
+    outgoing = Outgoing(providers.standard_webhooks, through=fetch)
     with pytest.raises(Refused) as caught:
         outgoing.send(URL, CONTENT, key="m", secrets=NEW)
-    sender.close()
+    fetch.close()
     perimeter.close()
     (record,) = kept
     assert (record.crossing_id, record.outcome) == (caught.value.crossing_id, Outcome.PROVEN)
@@ -448,12 +448,12 @@ def test_where_the_id_stands_in_the_content_the_key_is_that_one(world: World) ->
 @pytest.mark.parametrize("name", ["github", "slack"])
 def test_a_scheme_that_lets_deliveries_be_replayed_isnt_sent_with(name: str) -> None:
     """GitHub's signs neither time nor id. The twin: Slack's signs a time, and has an id."""
-    with _started(POLICY) as (sender, _, _):
+    with _started(POLICY) as (fetch, _, _):
         if name == "slack":
-            assert Outgoing(providers.slack, sender=sender).scheme.name == "slack"
+            assert Outgoing(providers.slack, through=fetch).scheme.name == "slack"
             return
         with pytest.raises(BoundaryError, match="replay"):
-            Outgoing(providers.github, sender=sender)
+            Outgoing(providers.github, through=fetch)
 
 
 @every_way
@@ -485,8 +485,8 @@ def test_no_text_holds_a_secret(world: World, way: Way, caplog: pytest.LogCaptur
         refused = refusal(way, secrets=[NEW, OLD])
         texts += [str(refused), repr(refused), json.dumps(refused.problem()), refused.hint]
     texts += [str(refusal(way, secrets=f"{NEW} ")), str(refusal(way, key=NEW))]
-    with _started(POLICY) as (sender, scheme, _):
-        texts.append(repr(Outgoing(scheme, sender=sender)))
+    with _started(POLICY) as (fetch, scheme, _):
+        texts.append(repr(Outgoing(scheme, through=fetch)))
     texts.append(caplog.text)
     for secret in (NEW, OLD):
         assert not any(secret.removeprefix("whsec_") in text for text in texts)
@@ -497,8 +497,8 @@ def test_no_text_holds_a_secret(world: World, way: Way, caplog: pytest.LogCaptur
 
 def challenged(way: str) -> Response:
     """Challenge the customer's endpoint."""
-    with _started(POLICY) as (sender, scheme, _):
-        outgoing = Outgoing(scheme, sender=sender)
+    with _started(POLICY) as (fetch, scheme, _):
+        outgoing = Outgoing(scheme, through=fetch)
         if way == "challenge":
             return outgoing.challenge(URL, secrets=NEW, principal="A").value
 
@@ -506,7 +506,7 @@ def challenged(way: str) -> Response:
             try:
                 return (await outgoing.achallenge(URL, secrets=NEW, principal="A")).value
             finally:
-                await sender.aclose()
+                await fetch.aclose()
 
         return asyncio.run(work())
 

@@ -73,7 +73,7 @@ class Outgoing(Generic[R_co]):
 
     Args:
         scheme: `providers.standard_webhooks`, or one of your own by `providers.generic`.
-        sender: The fetch boundary whose policy says where the URLs may lead.
+        through: The fetch boundary whose policy says where the URLs may lead.
         clock: Tells the time in UTC; tests hand in their own.
 
     Raises:
@@ -84,7 +84,7 @@ class Outgoing(Generic[R_co]):
         self,
         scheme: Scheme,
         *,
-        sender: Poster[R_co],
+        through: Poster[R_co],
         clock: Callable[[], datetime] | None = None,
     ) -> None:
         if not (scheme.signed_time and scheme.signed_key and scheme.grade is Grade.SIGNED):
@@ -95,7 +95,7 @@ class Outgoing(Generic[R_co]):
             )
             raise BoundaryError(message)
         self.scheme = scheme
-        self.sender = sender
+        self.through = through
         self._clock = clock or _now
 
     def send(
@@ -129,7 +129,7 @@ class Outgoing(Generic[R_co]):
         """
         fields = self._sealed(content, key, secrets, content_type)
         return self._taken(
-            self.sender.post(url, content=content, fields=fields, principal=principal)
+            self.through.post(url, content=content, fields=fields, principal=principal)
         )
 
     async def asend(
@@ -145,7 +145,7 @@ class Outgoing(Generic[R_co]):
         """Do the same on the event loop."""
         fields = self._sealed(content, key, secrets, content_type)
         return self._taken(
-            await self.sender.apost(url, content=content, fields=fields, principal=principal)
+            await self.through.apost(url, content=content, fields=fields, principal=principal)
         )
 
     def challenge(self, url: str, *, secrets: Secrets, principal: str = "") -> Proven[R_co]:
