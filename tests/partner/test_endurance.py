@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -79,9 +79,22 @@ def test_a_partner_that_asks_for_a_pause_gets_it(world: World, is_async: bool) -
     world.server.answer = failing(1, 429, Retry_After="999999999")
     refused = risk.refusal()
     assert (refused.code, refused.retry_after) == ("partner_busy", timedelta(hours=1))
-    world.server.answer = failing(1, 503, Retry_After="Wed, 21 Oct 2026 07:28:00 GMT")
+    world.server.answer = failing(1, 503, Retry_After="soon")
     with stamina.set_testing(True, attempts=2):
         assert risk.ask().score == 12
+
+
+@both
+def test_a_pause_may_be_a_date(world: World, is_async: bool) -> None:
+    """RFC 9110 §10.2.3: ten minutes ahead is told to the caller; a date that is over asks nothing."""
+    noon = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+    patient = Retry(attempts=2, wait=timedelta(milliseconds=1), wait_most=timedelta(seconds=2))
+    risk = Risk(world, is_async=is_async, retry=patient, clock=lambda: noon)
+    world.server.answer = failing(1, 503, Retry_After="Tue, 24 Nov 2026 12:10:00 GMT")
+    refused = risk.refusal()
+    assert (refused.code, refused.retry_after) == ("partner_busy", timedelta(minutes=10))
+    world.server.answer = failing(1, 503, Retry_After="Tue, 24 Nov 2026 11:50:00 GMT")
+    assert risk.ask().score == 12
 
 
 @both

@@ -14,6 +14,7 @@ from pratique.core.proofs.fresh import require_fresh
 from pratique.core.proven import Proven
 from pratique.core.question import LATER, Ask, Decide, Flow
 from pratique.core.refusal import Answer, Refused
+from pratique.core.retry_after import retry_after
 from pratique.fetch.budget import Budget
 from pratique.fetch.flow import content_of, require_type, travel
 from pratique.fetch.policy import FetchPolicy
@@ -26,8 +27,8 @@ from .terms import Contract
 T = TypeVar("T")
 MAX_LEAD: Final = timedelta(seconds=60)
 """How far a partner's clock may be ahead of ours."""
-MAX_RETRY_AFTER: Final = 3600
-"""Seconds that a partner may ask us to stay away."""
+LONGEST_PAUSE: Final = timedelta(hours=1)
+"""Whoever asks us to stay away for longer gets this."""
 _WITH_CONTENT: Final = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED})
 _LATER: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 
@@ -78,7 +79,7 @@ def answered(
     arrived = yield from travel(crossing, policy)
     head = arrived.head
     crossing.discharge(FRESH)
-    require_status(head.status, head.fields)
+    require_status(head.status, head.fields, at=crossing.claim.received_at)
     require_type(head.status, head.fields, policy)
     require_utf8(head.fields)
     if signature is None:
@@ -111,8 +112,13 @@ def answered(
     return crossing.prove(answer)
 
 
-def require_status(status: int, fields: Fields) -> None:
+def require_status(status: int, fields: Fields, *, at: datetime) -> None:
     """Refuse an answer that isn't one: an error, a redirect, nothing.
+
+    Args:
+        status: Of the last answer.
+        fields: Its header fields.
+        at: When it was asked for, UTC: a date in Retry-After is counted from here.
 
     Raises:
         Refused: VALID, code "partner_unavailable" (5xx, 408, 429: worth another try; with
@@ -125,9 +131,10 @@ def require_status(status: int, fields: Fields) -> None:
         return
     detail = f"the partner answers with status {status}"
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _LATER:
-        pause = _pause(fields)
-        if pause is None:
+        asked = retry_after(fields, at=at)
+        if asked is None:
             raise Refused(VALID, detail, code="partner_unavailable", answer=Answer.RETRY)
+        pause = min(asked, LONGEST_PAUSE)
         raise Refused(
             VALID,
             f"{detail} and asks us to wait {pause.total_seconds():.0f} s",
@@ -161,14 +168,6 @@ def require_utf8(fields: Fields) -> None:
                 code="charset",
                 hint="RFC 8259 knows UTF-8 alone: tell the partner",
             )
-
-
-def _pause(fields: Fields) -> timedelta | None:
-    """Return how long the partner asks us to wait, where it says so in seconds."""
-    said = fields.all("Retry-After")
-    if len(said) == 1 and said[0].isascii() and said[0].isdigit():
-        return timedelta(seconds=min(int(said[0][:6]), MAX_RETRY_AFTER))
-    return None
 
 
 def _require(told: Any, obligation: Obligation, code: str, detail: str) -> None:

@@ -1,8 +1,7 @@
 """What the answer of a receiver says of a delivery: taken, again, stop, or never again."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Final
@@ -10,14 +9,13 @@ from typing import Final
 from pratique.core.claim import Fields
 from pratique.core.obligation import ALLOWED, VALID
 from pratique.core.refusal import Answer, Refused
+from pratique.core.retry_after import retry_after
 
 SHORTEST_PAUSE: Final = timedelta(seconds=1)
 LONGEST_PAUSE: Final = timedelta(days=1)
 """Whoever asks for more gets this: the longest step of Standard Webhooks' example schedule."""
 USUAL_PAUSE: Final = timedelta(seconds=60)
 """After a 429 that names no time."""
-_SPELT: Final = 10
-"""Digits of a Retry-After that are read: 300 years in seconds."""
 _LATER: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY})
 _MAY_PASS: Final = frozenset(
     {
@@ -103,17 +101,5 @@ def _busy(detail: str, pause: timedelta) -> Refused:
 
 
 def _pause(fields: Fields, at: datetime) -> timedelta | None:
-    """Return the pause that Retry-After asks for, within our bounds. Source: RFC 9110 §10.2.3."""
-    said = fields.all("Retry-After")
-    if len(said) != 1:
-        return None
-    (text,) = said
-    if text.isascii() and text.isdigit():
-        asked = timedelta(seconds=int(text[:_SPELT]))
-    else:
-        try:
-            until = parsedate_to_datetime(text)
-            asked = until.replace(tzinfo=until.tzinfo or UTC) - at
-        except (ValueError, TypeError, OverflowError):
-            return None
-    return min(max(asked, SHORTEST_PAUSE), LONGEST_PAUSE)
+    asked = retry_after(fields, at=at)
+    return None if asked is None else min(max(asked, SHORTEST_PAUSE), LONGEST_PAUSE)
