@@ -24,7 +24,7 @@ from pratique.fetch.decode import decoder_of
 from pratique.fetch.flow import require_type, too_large_decoded
 from pratique.fetch.redirect import REDIRECTS
 
-from .chain import Chain, as_aiohttp, chain_in_hand
+from .chain import Chain, as_aiohttp, chain_in_hand, ungated
 
 _PIECE: Final = 4096
 """Bytes of a coding that are undone before the cap is looked at: at most 4 MiB come out."""
@@ -58,7 +58,7 @@ class Bounded(ResponseHandler):
         self._rest = b""
         self.chain = chain = chain_in_hand.get()
         if chain is None:  # nobody comes here but through `connect`
-            raise as_aiohttp(too_slow(0))
+            raise ungated()
         chain.connected()
         if self._end is not None and self._end.when() > chain.ends_at:
             self._end.cancel()  # of a later call that was done sooner

@@ -97,6 +97,18 @@ def as_aiohttp(refused: Refused) -> RefusedByPolicy:
     return (OverDeadline if refused.code in FOR_TIME else RefusedByPolicy)(refused)
 
 
+def ungated() -> RefusedByPolicy:
+    """Return the refusal of a connection that nobody asked `FetchConnector.connect` for."""
+    refused = Refused(
+        ALLOWED,
+        "a part of the connector is used without its gate",
+        code="ungated",
+        hint="ask with a ClientSession that has the connector, and call none of its parts by hand",
+        status=500,
+    )
+    return as_aiohttp(refused)
+
+
 watching: Final[ContextVar[bool]] = ContextVar("pratique_aiohttp_watching", default=False)
 """Set while a policy only observes: aiohttp resolves, connects and reads as it would by itself."""
 chain_in_hand: Final[ContextVar[Chain | None]] = ContextVar("pratique_aiohttp_chain", default=None)

@@ -27,7 +27,7 @@ from pratique.fetch.redirect import for_anybody, origin, require_hop
 from pratique.fetch.shadow import Look
 
 from .bounded import Bounded
-from .chain import Chain, OverDeadline, TooLate, as_aiohttp, chain_in_hand, watching
+from .chain import Chain, OverDeadline, TooLate, chain_in_hand, ungated, watching
 
 T = TypeVar("T")
 _DECIDED: Final = ("ssl", "verify_ssl", "ssl_context", "resolver", "use_dns_cache", "family")
@@ -48,8 +48,8 @@ class FetchConnector(aiohttp.TCPConnector):
         options: Those of `aiohttp.TCPConnector`, save what decides who is connected to.
 
     Raises:
-        TypeError: an option that the policy decides.
-        BoundaryError: the policy asks for a proxy, or for HTTP/2 alone.
+        BoundaryError: an option that the policy decides; a policy that asks for a proxy, or for
+            HTTP/2 alone.
     """
 
     def __init__(
@@ -62,7 +62,9 @@ class FetchConnector(aiohttp.TCPConnector):
     ) -> None:
         decided = sorted(set(_DECIDED) & set(options))
         if decided:
-            raise TypeError(f"FetchConnector({', '.join(decided)}): the policy decides that.")
+            raise BoundaryError(
+                f"FetchConnector({', '.join(decided)}): the policy decides that. Leave it out."
+            )
         if policy.proxy is not None or "http/1.1" not in policy.protocols:
             raise BoundaryError(
                 "FetchConnector: aiohttp speaks HTTP/1.1, and through no tunnel of ours. "
@@ -195,7 +197,7 @@ class FetchConnector(aiohttp.TCPConnector):
             return await super()._resolve_host(host, port, traces)
         chain = chain_in_hand.get()
         if chain is None or chain.target is None:  # nobody comes here but through `connect`
-            raise as_aiohttp(too_slow(0))
+            raise ungated()
         name = chain.target.host
         try:
             addresses = [name]
