@@ -153,9 +153,6 @@ def canary(world: World) -> Iterator[Server]:
         yield server
 
 
-# --- what is honest ---------------------------------------------------------------------------------
-
-
 @every_app
 @pytest.mark.parametrize("url", ["http://a.test/", "https://a.test/x?y=%20z", "http://b.test:80/"])
 def test_an_honest_url_gives_the_same(world: World, app: App, url: str) -> None:
@@ -179,9 +176,6 @@ def test_redirects_and_codings_give_the_same(world: World, app: App) -> None:
 
     world.server.answer = answer
     assert app.guarded("http://a.test/", ANY) == app.bare("http://a.test/") == Told(app.value)
-
-
-# --- what went wrong before, and goes wrong as before -----------------------------------------------
 
 
 @every_app
@@ -301,9 +295,6 @@ def test_a_hang_within_the_apps_own_time_out_is_told_as_before(
     assert (guarded.value, guarded.clause) == (bare.value, bare.clause) == (None, app.of_time)
 
 
-# --- what went through before, and is refused -------------------------------------------------------
-
-
 @every_app
 @pytest.mark.parametrize(
     "url",
@@ -389,9 +380,6 @@ def test_the_policys_deadline_is_told_as_a_time_out(world: World, app: App, phas
         guarded = app.guarded(url, policy)
         end.set()
     assert (guarded.value, guarded.clause) == (None, app.of_time)
-
-
-# --- what differs, and where it lands ---------------------------------------------------------------
 
 
 def test_home_assistant_no_longer_shows_pictures_of_anybody(world: World) -> None:
