@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from pratique import fetch
+from pratique.fetch import adapting
 from tests.architecture.source import BASE_INSTALL, PACKAGE, ROOT, WEB_FRAMEWORKS, Module, modules
 
 ROOMS = frozenset("webhook service client partner fetch forwarded keys stores events".split())
+DOORS = frozenset("integrations cli demo testing".split())
 BELOW_THE_DOORS = ROOMS | {"core", "unsafe"}
 
 
@@ -66,6 +69,22 @@ def libraries_in_two_places(tree: Iterable[Module]) -> Iterator[str]:
             yield f"{room}: {', '.join(sorted(where))} import {library}; one file serves it"
 
 
+def past_the_face_of_fetch(tree: Iterable[Module], shown: frozenset[str]) -> Iterator[str]:
+    """Yield one sentence for each thing that a door takes from inside the fetch room.
+
+    Args:
+        tree: The modules.
+        shown: What the face of the room names.
+    """
+    for module in tree:
+        if module.room not in DOORS:
+            continue
+        for line, name in module.imports():
+            inside = name.removeprefix("pratique.fetch.")
+            if inside != name and inside not in shown and inside.split(".")[0] != "adapting":
+                yield f"{module.name}:{line}: imports {name}; take it from pratique.fetch.adapting"
+
+
 def test_the_floors_hold() -> None:
     """Every contract in pyproject.toml is kept."""
     if not (PACKAGE / "__init__.py").exists():
@@ -82,6 +101,36 @@ def test_no_framework_below_the_doors() -> None:
 def test_one_file_serves_one_library() -> None:
     """In a room, a library that not every user has is imported in one place alone."""
     assert list(libraries_in_two_places(modules())) == []
+
+
+def test_a_door_takes_what_the_fetch_room_shows() -> None:
+    """`pratique.fetch` for users, `pratique.fetch.adapting` for adapters; the rest may change."""
+    assert list(past_the_face_of_fetch(modules(), frozenset(fetch.__all__))) == []
+
+
+def test_what_adapters_stand_on_is_all_there() -> None:
+    """Each name of it is a real one; no other name is made up."""
+    assert [name for name in adapting.__all__ if not hasattr(adapting, name)] == []
+    assert not hasattr(adapting, "Thorough")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from pratique.fetch.budget import too_slow",
+        "from pratique.fetch import budget",
+        "import pratique.fetch.wire.pool",
+        "def f():\n    from pratique.fetch.shadow import Look",
+    ],
+)
+def test_a_door_that_reaches_inside_is_found(line: str) -> None:
+    """The rule bites, inside a function too; a room, and what is shown, pass."""
+    shown = frozenset({"FetchPolicy"})
+    door = Module("integrations/a/b.py", f"{line}\n")
+    assert list(past_the_face_of_fetch([door], shown)) != []
+    good = "from pratique.fetch import FetchPolicy\nfrom pratique.fetch.adapting import Look\n"
+    twins = [Module("partner/a.py", f"{line}\n"), Module("integrations/a.py", good)]
+    assert list(past_the_face_of_fetch(twins, shown)) == []
 
 
 @pytest.mark.parametrize(

@@ -22,9 +22,7 @@ from urllib3 import HTTPHeaderDict, HTTPResponse
 from pratique.core.recorder import Recorder
 from pratique.core.refusal import Refused
 from pratique.fetch import FetchPolicy
-from pratique.fetch.budget import FOR_TIME
-from pratique.fetch.shadow import Look
-from pratique.fetch.through import Streamed, Through
+from pratique.fetch.adapting import FOR_TIME, Look, Streamed, Through
 
 _PIECE: Final = 64 * 1024
 

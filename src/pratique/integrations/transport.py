@@ -7,9 +7,7 @@ from typing import Any, ClassVar, Generic, TypeVar, cast
 from pratique.core.recorder import Recorder
 from pratique.core.refusal import Refused
 from pratique.fetch import FetchPolicy
-from pratique.fetch.budget import FOR_TIME
-from pratique.fetch.shadow import Look
-from pratique.fetch.through import AsyncStreamed, AsyncThrough, Streamed, Through
+from pratique.fetch.adapting import FOR_TIME, AsyncStreamed, AsyncThrough, Look, Streamed, Through
 
 Q = TypeVar("Q")
 R = TypeVar("R")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 if TYPE_CHECKING:  # what is off imports nothing
-    from pratique.fetch.naked import Watch
+    from pratique.fetch import naked
 
 FAIL: Final = "fail"
 ALLOW: Final = "allow"
@@ -101,7 +101,7 @@ def _guarded(item: pytest.Item) -> Generator[None]:
         pytest.fail(f"{made}\nThe code under test swallowed that error.", pytrace=False)
 
 
-def _made(watch: "Watch", before: dict[str, int]) -> str:
+def _made(watch: "naked.Watch", before: dict[str, int]) -> str:
     """Say which modules connected since then; nothing where none did."""
     modules = sorted(
         module for module, times in watch.counts.items() if times > before.get(module, 0)
@@ -109,7 +109,7 @@ def _made(watch: "Watch", before: dict[str, int]) -> str:
     return f"{', '.join(modules)} connects outside any fetch policy." if modules else ""
 
 
-def _watch(elsewhere: dict[str, str]) -> "Watch":
+def _watch(elsewhere: dict[str, str]) -> "naked.Watch":
     from pratique.fetch import naked
 
     return naked.watch(elsewhere=elsewhere)

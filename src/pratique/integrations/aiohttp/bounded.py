@@ -19,10 +19,14 @@ from multidict import CIMultiDictProxy
 from pratique.core.claim import Fields
 from pratique.core.refusal import Refused
 from pratique.fetch import FetchPolicy
-from pratique.fetch.budget import too_large_on_the_wire, too_slow
-from pratique.fetch.decode import decoder_of
-from pratique.fetch.flow import require_type, too_large_decoded
-from pratique.fetch.redirect import REDIRECTS
+from pratique.fetch.adapting import (
+    REDIRECTS,
+    decoder_of,
+    require_type,
+    too_large_decoded,
+    too_large_on_the_wire,
+    too_slow,
+)
 
 from .chain import Chain, as_aiohttp, chain_in_hand, ungated
 

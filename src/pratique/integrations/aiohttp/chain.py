@@ -11,8 +11,7 @@ from pratique.core.event import Outcome
 from pratique.core.obligation import ALLOWED, AUTHENTIC, BIT, VALID
 from pratique.core.refusal import Refused
 from pratique.fetch import Target
-from pratique.fetch.budget import FOR_TIME
-from pratique.fetch.fetcher import Base
+from pratique.fetch.adapting import FOR_TIME, Base
 
 _CONNECTED: Final = BIT[AUTHENTIC] | BIT[ALLOWED]
 

@@ -17,14 +17,19 @@ from aiohttp.tracing import Trace
 from pratique.core.recorder import Recorder
 from pratique.core.refusal import BoundaryError, Refused
 from pratique.fetch import FetchPolicy, Target, gate
-from pratique.fetch.budget import too_slow
-from pratique.fetch.decode import ACCEPT_ENCODING
-from pratique.fetch.fetcher import Base
-from pratique.fetch.flow import require_method, too_many_redirects
-from pratique.fetch.host import is_literal
-from pratique.fetch.naked import gated
-from pratique.fetch.redirect import for_anybody, origin, require_hop
-from pratique.fetch.shadow import Look
+from pratique.fetch.adapting import (
+    ACCEPT_ENCODING,
+    Base,
+    Look,
+    for_anybody,
+    gated,
+    is_literal,
+    origin,
+    require_hop,
+    require_method,
+    too_many_redirects,
+    too_slow,
+)
 
 from .bounded import Bounded
 from .chain import Chain, OverDeadline, TooLate, chain_in_hand, ungated, watching
