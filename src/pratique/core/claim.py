@@ -7,15 +7,16 @@ from typing import Final
 
 import msgspec
 
+from .memo import Memo
 from .obligation import VALID
 from .refusal import Refused
 
 # RFC 9110 §5.6.2: token = 1*tchar. §5.5: a field value holds no CR, LF or NUL.
 _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}")
 _IMPOSSIBLE: Final = re.compile(r"[\r\n\x00]")
-_KNOWN: Final = 1024
-_keys: Final[dict[str, str]] = {}
-"""Names that were looked at, and their lower case; more than 1024 begin anew."""
+_keys: Final = Memo[str, str](1024)
+"""Names that were looked at, and their lower case."""
+_known: Final = _keys.get  # bound once: each line of each message asks
 
 
 class Fields:
@@ -34,7 +35,7 @@ class Fields:
         self._lines: tuple[tuple[str, str], ...] = tuple(lines)
         index: dict[str, str | tuple[str, ...]] = {}
         for name, value in self._lines:
-            key = _keys.get(name) or _key(name)
+            key = _known(name) or _key(name)
             if not value.isprintable() and _IMPOSSIBLE.search(value) is not None:
                 raise Refused(VALID, "a field value holds CR, LF or NUL", code="bad_field_value")
             before = index.get(key)
@@ -89,10 +90,7 @@ def _key(name: str) -> str:
     """Return a name's lower case, if it is one."""
     if _NAME.fullmatch(name) is None:
         raise Refused(VALID, "a field name is not a token of RFC 9110", code="bad_field_name")
-    if len(_keys) >= _KNOWN:
-        _keys.clear()
-    key = _keys[name] = name.lower()
-    return key
+    return _keys.keep(name, name.lower())
 
 
 class Tls(msgspec.Struct, frozen=True):

@@ -6,13 +6,14 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from socket import AF_INET, AF_INET6, inet_pton
 from typing import Final
 
+from pratique.core.memo import Memo
 from pratique.core.refusal import BoundaryError
 
 from .special_purpose import IPV4, IPV6, METADATA_ADDRESSES, NAT64
 
 Network = IPv4Network | IPv6Network
 KNOWN: Final = 4096
-"""Answers that a judge remembers; more begin anew."""
+"""Answers that a judge remembers."""
 _NAT64_LENGTHS: Final = frozenset({32, 40, 48, 56, 64, 96})
 _BYTE_64: Final = 8  # RFC 6052 §2.2: bits 64 to 71 are zero, and the IPv4 address steps over them
 _MAPPED: Final = bytes(10) + b"\xff\xff"
@@ -71,17 +72,14 @@ class AddressJudge:
     def __init__(self, nat64: Iterable[str] = (), off_limits: Iterable[str] = ()) -> None:
         self._nat64 = [_nat64(prefix) for prefix in (NAT64, *nat64)]
         self._off_limits = [network_of(prefix) for prefix in off_limits]
-        self._known: dict[str, bool] = {}
+        self._known = Memo[str, bool](KNOWN)
 
     def is_good(self, address: str) -> bool:
         """Say whether it lies in the open internet and isn't ours."""
         known = self._known.get(address)
         if known is None:
             raw = packed(address)
-            known = raw is not None and self._judged(raw)
-            if len(self._known) >= KNOWN:
-                self._known.clear()
-            self._known[address] = known
+            known = self._known.keep(address, raw is not None and self._judged(raw))
         return known
 
     def leads_to_metadata(self, address: str) -> bool:

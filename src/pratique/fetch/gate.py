@@ -14,8 +14,6 @@ from .port import DEFAULT_PORTS, MAX_PORT
 
 MAX_URL: Final = 8192
 """Characters."""
-KNOWN: Final = 1024
-"""Spellings of origins that a policy remembers to have admitted; more begin anew."""
 # RFC 3986 §3, narrowed: an authority without userinfo, a host that is a name, a dotted quad or in
 # brackets, a port of ASCII digits. What stands in the host is looked at in `host.py`.
 _URL: Final = re.compile(
@@ -87,10 +85,7 @@ def gate(url: str, policy: FetchPolicy) -> Target:
     spelt: Spelt = found["scheme"], found["host"], found["port"]
     known = policy.known.get(spelt)
     if known is None:
-        known = _origin(spelt, policy)
-        if len(policy.known) >= KNOWN:
-            policy.known.clear()
-        policy.known[spelt] = known
+        known = policy.known.keep(spelt, _origin(spelt, policy))
     scheme, host, port, authority = known
     path = found["path"] or "/"
     if _plain_path(path) is None or "/." in path:

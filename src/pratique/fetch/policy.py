@@ -8,6 +8,7 @@ from functools import cached_property
 from importlib.util import find_spec
 from typing import Any, Final
 
+from pratique.core.memo import Memo
 from pratique.core.obligation import ALLOWED
 from pratique.core.refusal import BoundaryError, Refused
 from pratique.core.waiver import Observe
@@ -29,6 +30,8 @@ Spelt = tuple[str, str, str | None]
 """Scheme, host and port as they stand in a URL."""
 Origin = tuple[str, str, int, str]
 """Scheme, host, port and authority in their one spelling."""
+KNOWN: Final = 1024
+"""Spellings of origins that a policy remembers to have admitted."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,8 @@ class FetchPolicy:
     observe: Observe | None = None
     nat64: Sequence[str] = ()
     off_limits: Sequence[str] = ()
-    known: dict[Spelt, Origin] = field(
-        init=False, repr=False, compare=False, default_factory=dict[Spelt, Origin]
+    known: Memo[Spelt, Origin] = field(
+        init=False, repr=False, compare=False, default_factory=lambda: Memo[Spelt, Origin](KNOWN)
     )
     credentials_of: Credentials = field(init=False, repr=False, compare=False)
     judge_of_addresses: AddressJudge = field(init=False, repr=False, compare=False)

@@ -7,6 +7,7 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 from msgspec.inspect import Field, StructType, Type, type_info
 
+from pratique.core.memo import Memo
 from pratique.core.obligation import VALID
 from pratique.core.proofs.valid import MAX_DEPTH, count, members
 from pratique.core.refusal import BoundaryError, Refused
@@ -16,7 +17,7 @@ from .exact import exactly
 
 T = TypeVar("T")
 KNOWN: Final = 512
-"""Types whose readers are kept; more begin anew."""
+"""Types whose readers are kept."""
 _OPEN: Final = (Any, object, dict, list, str, bytes, int, float)
 _ERRORS: Final = ("error", "errors", "fault")
 """Members in which senders say under status 200 that it went wrong."""
@@ -134,13 +135,11 @@ def answer_type(declared: type[T], unknown: UnknownFields) -> AnswerType[T]:
     key = (declared, unknown)
     known: AnswerType[T] | None = _known.get(key)
     if known is None:
-        if len(_known) >= KNOWN:
-            _known.clear()
-        known = _known[key] = AnswerType(declared, unknown=unknown)
+        known = _known.keep(key, AnswerType(declared, unknown=unknown))
     return known
 
 
-_known: Final[dict[tuple[Any, UnknownFields], AnswerType[Any]]] = {}
+_known: Final = Memo[tuple[Any, UnknownFields], AnswerType[Any]](KNOWN)
 
 
 def _never(content: bytes, answer: object) -> bool:  # noqa: ARG001  what `exactly` returns

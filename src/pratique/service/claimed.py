@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 from pratique.core.claim import Fields
+from pratique.core.memo import Memo
 from pratique.core.obligation import AUTHENTIC
 from pratique.core.refusal import Refused
 
@@ -18,9 +19,8 @@ _FAMILY: Final = re.compile(
     r"|client-(?:m?tls|ssl|verify|verified|s-dn|i-dn|dn|subject|issuer)(?:-.*)?"
     r"|spiffe-?id|x509-.*)"
 )
-_KNOWN: Final = 1024
-_judged: Final[dict[str, bool]] = {}
-"""Names that were looked at; more than 1024 begin anew."""
+_judged: Final = Memo[str, bool](1024)
+"""Names that were looked at."""
 
 
 def refuse_claimed(fields: Fields, *, but: str = "") -> None:
@@ -51,8 +51,6 @@ def refuse_claimed(fields: Fields, *, but: str = "") -> None:
 
 
 def _judge(name: str) -> bool:
-    if len(_judged) >= _KNOWN:
-        _judged.clear()
     # WSGI and some proxies make "-" and "_" one and the same.
-    claims = _judged[name] = _FAMILY.fullmatch(name.lower().replace("_", "-")) is not None
-    return claims
+    plain = name.lower().replace("_", "-")
+    return _judged.keep(name, _FAMILY.fullmatch(plain) is not None)

@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 from pratique.core.claim import Fields
+from pratique.core.memo import Memo
 from pratique.core.obligation import AUTHENTIC
 from pratique.core.refusal import Refused
 
@@ -23,9 +24,8 @@ _FAMILY: Final = re.compile(
 )
 _HARMLESS: Final = frozenset({"user", "account", "sub", "scope", "email", "group", "role", "org"})
 """Words that are a field of something else as often as not, where no prefix says whose they are."""
-_KNOWN: Final = 1024
-_judged: Final[dict[str, bool]] = {}
-"""Names that were looked at; more than 1024 begin anew."""
+_judged: Final = Memo[str, bool](1024)
+"""Names that were looked at."""
 
 
 def refuse_unsigned(fields: Fields) -> None:
@@ -53,9 +53,6 @@ def refuse_unsigned(fields: Fields) -> None:
 
 
 def _judge(name: str) -> bool:
-    if len(_judged) >= _KNOWN:
-        _judged.clear()
     plain = name.lower().replace("_", "-")
     claims = plain not in _HARMLESS and _FAMILY.fullmatch(plain) is not None
-    _judged[name] = claims
-    return claims
+    return _judged.keep(name, claims)

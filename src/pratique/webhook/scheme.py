@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from pratique.core.claim import Claim, Fields
+from pratique.core.memo import Memo
 from pratique.core.obligation import AUTHENTIC
 from pratique.core.refusal import BoundaryError, Refused
 from pratique.core.secret import LiveSecret, Secret, read_all
@@ -21,7 +22,8 @@ TOLERANCE: Final = timedelta(seconds=300)
 """Where the sender names no figure of its own: Standard Webhooks' and Stripe's."""
 LONGEST_TOLERANCE: Final = timedelta(days=1)
 """Beyond it a bound bounds nothing; the longest that a sender names is 30 minutes (ElevenLabs)."""
-_MEMO: Final = 64
+KNOWN: Final = 64
+"""Openers that a scheme remembers, one for each set of secrets."""
 Secrets = str | Sequence[str | LiveSecret]
 
 
@@ -89,8 +91,8 @@ class Scheme:
     source: str = "literal"
     challenge: Callable[[Claim], str] | None = None
     joint: str = ""
-    _memo: dict[object, Opener] = field(
-        default_factory=dict[object, Opener], repr=False, compare=False
+    _memo: Memo[object, Opener] = field(
+        default_factory=lambda: Memo[object, Opener](KNOWN), repr=False, compare=False
     )
 
     def __call__(
@@ -144,10 +146,7 @@ class Scheme:
         opener = self._memo.get(memo)
         if opener is None:
             listed = (secrets,) if isinstance(secrets, str) else tuple(secrets)
-            opener = self._compiled(listed, url, pins)
-            if len(self._memo) >= _MEMO:
-                self._memo.clear()
-            self._memo[memo] = opener
+            opener = self._memo.keep(memo, self._compiled(listed, url, pins))
         return opener(claim)
 
     def seal(

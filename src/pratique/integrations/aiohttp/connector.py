@@ -14,6 +14,7 @@ from aiohttp.client_reqrep import ClientRequest
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 
+from pratique.core.memo import Memo
 from pratique.core.recorder import Recorder
 from pratique.core.refusal import BoundaryError, Refused
 from pratique.fetch import FetchPolicy, Target, gate
@@ -37,7 +38,7 @@ from .chain import Chain, OverDeadline, TooLate, chain_in_hand, ungated, watchin
 T = TypeVar("T")
 _DECIDED: Final = ("ssl", "verify_ssl", "ssl_context", "resolver", "use_dns_cache", "family")
 KNOWN: Final = 1024
-"""Origins whose gate is remembered; more begin anew."""
+"""Origins whose gate is remembered."""
 MAX_PATH: Final = 4096
 """Characters of path and query above which the whole URL is gated again, for its length."""
 _ends_a_line: Final = re.compile(r"[\x00-\x20\x7f]").search
@@ -78,7 +79,7 @@ class FetchConnector(aiohttp.TCPConnector):
         super().__init__(use_dns_cache=False, **options)  # pyright: ignore[reportUnknownMemberType]
         self._policy = policy
         self._base = Base(policy, name=name, recorder=recorder)
-        self._known: dict[tuple[str, str | None, int | None], Target] = {}
+        self._known = Memo[tuple[str, str | None, int | None], Target](KNOWN)
         self._seconds = policy.deadline.total_seconds()
         self._context = ssl.create_default_context()
         loop = asyncio.get_running_loop()
@@ -160,9 +161,7 @@ class FetchConnector(aiohttp.TCPConnector):
         target = self._known.get(spelt)
         path = url.raw_path_qs
         if target is None or len(path) > MAX_PATH or _ends_a_line(path) is not None:
-            if len(self._known) >= KNOWN:
-                self._known.clear()
-            target = self._known[spelt] = gate(str(url), policy)
+            target = self._known.keep(spelt, gate(str(url), policy))
         req.proxy = None  # a proxy would look the name up again, and connect elsewhere
         req.server_hostname = None  # the certificate proves the gated name, and no other
         req.headers["Host"] = target.authority

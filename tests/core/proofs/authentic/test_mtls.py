@@ -177,6 +177,6 @@ def test_what_is_remembered_is_bounded_and_judged_anew() -> None:
     assert code_of(b"no certificate") == "bad_svid"
     assert len(mtls._svids) == 1
     kept = mtls._svids[next(iter(mtls._svids))]
-    mtls._svids.update({number.to_bytes(32): kept for number in range(mtls._REMEMBERED)})
+    mtls._svids.update({number.to_bytes(32): kept for number in range(mtls._svids.most)})
     spiffe_id_of((authority.issue(GATEWAY),), at=NOW)
     assert len(mtls._svids) == 1

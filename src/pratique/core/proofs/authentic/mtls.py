@@ -10,6 +10,7 @@ import msgspec
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from pratique.core.memo import Memo
 from pratique.core.obligation import AUTHENTIC
 from pratique.core.refusal import Refused
 
@@ -23,10 +24,8 @@ MAX_ID: Final = 2048
 """Characters of a SPIFFE id. SPIFFE-ID §2.3."""
 MAX_CERTIFICATE: Final = 65_536
 """Bytes of a leaf. OpenSSL takes 100 KiB for a whole chain; a SPIRE leaf has 1 KiB."""
-_REMEMBERED: Final = 1024
-_svids: Final[dict[bytes, "Svid"]] = {}
-"""Certificates that were read, by SHA-256; more than 1024 begin anew. What is refused isn't kept.
-"""
+_svids: Final = Memo[bytes, "Svid"](1024)
+"""Certificates that were read, by SHA-256. What is refused isn't kept."""
 
 
 class SpiffeId(msgspec.Struct, frozen=True, gc=False):
@@ -120,10 +119,7 @@ def svid_of(leaf: bytes) -> Svid:
     digest = sha256(leaf).digest()
     svid = _svids.get(digest)
     if svid is None:
-        svid = _read(leaf)
-        if len(_svids) >= _REMEMBERED:
-            _svids.clear()
-        _svids[digest] = svid
+        svid = _svids.keep(digest, _read(leaf))
     return svid
 
 
