@@ -208,7 +208,7 @@ def attack(world: World) -> list[str]:
         world.server.seen.clear()
         for known in (NAMED, OPEN, QUICK):
             known.known.clear()
-            known.judge_of_addresses._known.clear()
+            known._addresses._known.clear()
         if run(Net(world)):
             succeeded.append(name)
     return succeeded

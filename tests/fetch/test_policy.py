@@ -77,6 +77,31 @@ def test_an_internal_way_leads_to_no_metadata_endpoint_in_other_clothes(prefix: 
     assert policy.judge("wiki.corp.example", 443, near) == near
 
 
+@pytest.mark.parametrize(
+    ("address", "is_admitted"),
+    [
+        ("93.184.215.14", True),
+        ("2606:4700::1111", True),
+        ("10.1.2.3", False),
+        ("169.254.169.254", False),
+        ("198.41.0.4", False),
+        ("64:ff9b::a00:7", False),
+        ("a.example", False),
+        ("", False),
+    ],
+)
+def test_says_whether_it_admits_an_address(address: str, is_admitted: bool) -> None:
+    """As it judges what a name leads to; a way inside opens nothing for other hosts."""
+    way = Internal("wiki.corp.example", "10.1.2.0/24", 443, "our own wiki")
+    policy = FetchPolicy(hosts=PUBLIC, internal=[way], off_limits=["198.41.0.0/24"])
+    assert policy.admits_address(address) is is_admitted
+    if is_admitted:
+        assert policy.judge("a.example", 443, [address]) == [address]
+    else:
+        with pytest.raises(Refused):
+            policy.judge("a.example", 443, [address])
+
+
 def test_settings_declare_the_same_policy() -> None:
     """From TOML or JSON; a name that isn't known is a typo that would leave a limit unset."""
     given = {"hosts": ["a.example"], "redirects": 2, "deadline": 3}

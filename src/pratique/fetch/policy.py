@@ -58,6 +58,11 @@ class FetchPolicy:
         nat64: Prefixes of one's own NAT64 gateways; the IPv4 address inside is judged.
         off_limits: One's own public prefixes.
 
+    Attributes:
+        open_ports: The ports, those of the schemes where none are named.
+        credentials_of: The credentials, by origin.
+        known: For the gate: origins as they were spelt in a URL, and admitted.
+
     Raises:
         BoundaryError: something is empty, zero, or no host, scheme, port, type or network.
     """
@@ -83,10 +88,10 @@ class FetchPolicy:
         init=False, repr=False, compare=False, default_factory=lambda: Memo[Spelt, Origin](KNOWN)
     )
     credentials_of: Credentials = field(init=False, repr=False, compare=False)
-    judge_of_addresses: AddressJudge = field(init=False, repr=False, compare=False)
     open_ports: frozenset[int] = field(init=False, repr=False, compare=False)
-    exact: frozenset[str] = field(init=False, repr=False, compare=False)
-    parents: frozenset[str] = field(init=False, repr=False, compare=False)
+    _addresses: AddressJudge = field(init=False, repr=False, compare=False)
+    _exact: frozenset[str] = field(init=False, repr=False, compare=False)
+    _parents: frozenset[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Put every word into its one spelling; refuse what is empty."""
@@ -113,14 +118,14 @@ class FetchPolicy:
         put("schemes", schemes)
         put("open_ports", frozenset(ports))
         put("content_types", frozenset(map(_type, _words("content_types", self.content_types))))
-        put("exact", frozenset(_name(h) for h in hosts if not h.startswith("*")))
-        put("parents", frozenset(_name(h[2:]) for h in hosts if h.startswith("*.")))
+        put("_exact", frozenset(_name(h) for h in hosts if not h.startswith("*")))
+        put("_parents", frozenset(_name(h[2:]) for h in hosts if h.startswith("*.")))
         put("internal", tuple(way.whole() for way in self.internal))
         put("protocols", _protocols(self.protocols))
         put("nat64", tuple(self.nat64))
         put("off_limits", tuple(self.off_limits))
         put("credentials_of", Credentials(self.credentials))
-        put("judge_of_addresses", AddressJudge(self.nat64, self.off_limits))
+        put("_addresses", AddressJudge(self.nat64, self.off_limits))
         for host in hosts:
             if host.startswith("*") and host != "*" and not host.startswith("*."):
                 raise BoundaryError(f"FetchPolicy(hosts=…): {host!r}: a star stands for one label.")
@@ -174,7 +179,7 @@ class FetchPolicy:
             self.judge(host, port, (host,))
         if is_declared:
             return
-        if host in self.exact or host.partition(".")[2] in self.parents:
+        if host in self._exact or host.partition(".")[2] in self._parents:
             return
         # A name without a dot is one of this machine's or its search domain's.
         if not self.is_public or ("." not in host and ":" not in host):
@@ -193,11 +198,10 @@ class FetchPolicy:
             "outside the network that was declared" if ways else "that isn't in the open internet"
         )
         for address in addresses:
-            judge = self.judge_of_addresses
             good = (
-                is_inside(address, ways) and not judge.leads_to_metadata(address)
+                is_inside(address, ways) and not self._addresses.leads_to_metadata(address)
                 if ways
-                else judge.is_good(address)
+                else self.admits_address(address)
             )
             if not good:
                 raise _not_named("address_not_allowed", f"the host leads to an address {outside}")
@@ -207,6 +211,16 @@ class FetchPolicy:
 
     def _ways_to(self, host: str, port: int) -> list[Network]:
         return [way.range for way in self.internal if way.host == host and way.port == port]
+
+    def admits_address(self, address: str) -> bool:
+        """Say whether a host may be connected to there: in the open internet, and not ours.
+
+        A declared way inside has a network of its own, which this doesn't ask.
+
+        Args:
+            address: "203.0.113.7", "2001:db8::1"; any other text is no address.
+        """
+        return self._addresses.is_good(address)
 
     def admits_type(self, media_type: str) -> bool:
         """Say whether content of a media type (lower case, no parameters) is wanted."""
