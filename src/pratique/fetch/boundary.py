@@ -68,17 +68,34 @@ class Fetch(Boundary):
         return await self._async_fetcher().get(url, fields=fields, principal=principal)
 
     def post(
-        self, url: str, *, content: bytes, fields: Lines = (), principal: str = ""
+        self,
+        url: str,
+        *,
+        content: bytes,
+        fields: Lines = (),
+        principal: str = "",
+        seconds: float | None = None,
     ) -> Proven[Response]:
-        """Send content. See `get`."""
-        return self._fetcher().post(url, content=content, fields=fields, principal=principal)
+        """Send content. See `get`; *seconds*: less than the policy's deadline, for this one."""
+        fetcher = self._fetcher()
+        return fetcher.post(
+            url, content=content, fields=fields, principal=principal, seconds=seconds
+        )
 
     async def apost(
-        self, url: str, *, content: bytes, fields: Lines = (), principal: str = ""
+        self,
+        url: str,
+        *,
+        content: bytes,
+        fields: Lines = (),
+        principal: str = "",
+        seconds: float | None = None,
     ) -> Proven[Response]:
         """Do the same on the event loop."""
         fetcher = self._async_fetcher()
-        return await fetcher.post(url, content=content, fields=fields, principal=principal)
+        return await fetcher.post(
+            url, content=content, fields=fields, principal=principal, seconds=seconds
+        )
 
     def close(self) -> None:
         """Close the connections of the sync fetcher."""

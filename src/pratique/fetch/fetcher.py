@@ -99,15 +99,26 @@ class Fetcher(Base):
         return self._fetch(self.boundary.claim(url, lines=fields), principal)
 
     def post(
-        self, url: str, *, content: bytes, fields: Lines = (), principal: str = ""
+        self,
+        url: str,
+        *,
+        content: bytes,
+        fields: Lines = (),
+        principal: str = "",
+        seconds: float | None = None,
     ) -> Proven[Response]:
-        """Send content, and return what was answered. See `get`."""
-        claim = self.boundary.claim(url, method="POST", lines=fields, content=content)
-        return self._fetch(claim, principal)
+        """Send content, and return what was answered.
 
-    def _fetch(self, claim: Claim, principal: str) -> Proven[Response]:
+        See `get`; *seconds*: less than the policy's deadline, for this one.
+        """
+        claim = self.boundary.claim(url, method="POST", lines=fields, content=content)
+        return self._fetch(claim, principal, seconds)
+
+    def _fetch(
+        self, claim: Claim, principal: str, seconds: float | None = None
+    ) -> Proven[Response]:
         crossing = Crossing(self.boundary, claim)
-        budget = self.boundary.budget(principal=principal)
+        budget = self.boundary.budget(principal=principal, seconds=seconds)
         return self.run(self.boundary.flow(crossing), crossing, budget)
 
     def run(
@@ -178,15 +189,23 @@ class AsyncFetcher(Base):
         return await self._fetch(self.boundary.claim(url, lines=fields), principal)
 
     async def post(
-        self, url: str, *, content: bytes, fields: Lines = (), principal: str = ""
+        self,
+        url: str,
+        *,
+        content: bytes,
+        fields: Lines = (),
+        principal: str = "",
+        seconds: float | None = None,
     ) -> Proven[Response]:
         """See `Fetcher.post`."""
         claim = self.boundary.claim(url, method="POST", lines=fields, content=content)
-        return await self._fetch(claim, principal)
+        return await self._fetch(claim, principal, seconds)
 
-    async def _fetch(self, claim: Claim, principal: str) -> Proven[Response]:
+    async def _fetch(
+        self, claim: Claim, principal: str, seconds: float | None = None
+    ) -> Proven[Response]:
         crossing = Crossing(self.boundary, claim)
-        budget = self.boundary.budget(principal=principal)
+        budget = self.boundary.budget(principal=principal, seconds=seconds)
         return await self.run(self.boundary.flow(crossing), crossing, budget)
 
     async def run(
