@@ -15,7 +15,9 @@ from pratique import fetch
 from pratique.fetch import adapting
 from tests.architecture.source import BASE_INSTALL, PACKAGE, ROOT, WEB_FRAMEWORKS, Module, modules
 
-ROOMS = frozenset("webhook service client partner fetch forwarded keys stores events".split())
+ROOMS = frozenset(
+    "webhook service client partner fetch forwarded keys policy stores events".split()
+)
 DOORS = frozenset("integrations cli demo testing".split())
 BELOW_THE_DOORS = ROOMS | {"core", "unsafe"}
 

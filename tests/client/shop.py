@@ -89,7 +89,8 @@ class Kept:
 class Shop:
     """The application, its database, and what was recorded."""
 
-    def __init__(self, folder: Path, *, is_async: bool) -> None:
+    def __init__(self, folder: Path, *, is_async: bool, policy: Any = may) -> None:
+        self.policy = policy
         self.engine = create_engine(f"sqlite:///{folder}/shop.db", poolclass=NullPool)
         self.new = sessionmaker(self.engine)
         Base.metadata.create_all(self.engine)
@@ -168,7 +169,9 @@ class Shop:
 
     def _declare(self, load: Any, user: Any, db: Any) -> None:
         identity = SessionCookie("session", load, origins=[ORIGIN])
-        shop = self.perimeter.declare(Client("shop", identity=identity, user=user, policy=may))
+        shop = self.perimeter.declare(
+            Client("shop", identity=identity, user=user, policy=self.policy)
+        )
         self.client = shop
         read = owned(shop, Order.owner_id, "read", session=db)
         update = owned(shop, Order.owner_id, "update", session=db, content=OrderChange)

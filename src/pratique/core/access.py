@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from .callback import Callback, not_a_bool
 from .crossing import Crossing
+from .decision import Decision
 from .obligation import ALLOWED, LINKED, Obligation
 from .question import LATER, Decide, Flow, Lookup
 from .refusal import Answer, BoundaryError, Refused
@@ -58,7 +59,7 @@ class Access:
     Args:
         action: What the policy is asked with: "read".
         user: (subject) -> our own user as it is now; None where there is none that may act.
-        policy: (user, action, object) -> bool. Exactly True, or it is refused.
+        policy: (user, action, object) -> bool, or a `Decision`. Exactly True, or it is refused.
         find: (user, key) -> the object, looked for among this user's alone; None for an action
             that is about the user itself.
         loading: What loading the user from our own state discharges besides `linked`, as bits.
@@ -101,11 +102,24 @@ def access(
         _require(found, LINKED, "not_found", "the user has no such object", NOT_FOUND)
     crossing.discharge(LINKED)
     told: object = yield Decide(*rule.policy.with_session((user, rule.action, found), session))
+    if type(told) is Decision:
+        told = _weighed(crossing, told)
     if told is not True:
         _require(told, ALLOWED, "not_allowed", "the policy says no", FORBIDDEN)
         raise not_a_bool(ALLOWED, "the policy", told)
     crossing.discharge(ALLOWED)
     return user, found
+
+
+def _weighed(crossing: Crossing, decision: Decision) -> object:
+    """Return what was decided; by what, the crossing's event tells."""
+    reasons = ", ".join(decision.reasons)
+    if decision.is_allowed is False:
+        detail = f"the policy says no: {reasons or 'nothing permits it'}"
+        raise Refused(ALLOWED, detail, code="not_allowed", status=FORBIDDEN)
+    if reasons:
+        crossing.remark = ("decided", f"by {reasons}")
+    return decision.is_allowed
 
 
 def _require(told: object, obligation: Obligation, code: str, detail: str, status: int) -> None:

@@ -9,6 +9,7 @@ import msgspec
 from .access import Access, Asker, access, places
 from .boundary import Boundary, Declaration, Proof
 from .crossing import Crossing
+from .decision import DecisionPoint
 from .obligation import ALLOWED, LINKED, VALID
 from .proven import Proven
 from .question import Flow
@@ -91,7 +92,8 @@ class Acting(Boundary):
         user: (subject[, session]) -> our own user as it is now, or None where there is none that
             may act: roles, tenants and suspensions are read here, at the point of use.
         policy: (user, verb, object[, session]) -> bool: may this user do this to this object, from
-            the state that it is in now? Exactly True, or it is refused.
+            the state that it is in now? Exactly True, or it is refused. A decision point
+            (`pratique.policy`) answers with a `Decision`, whose reasons go into the event.
         waivers: For every action; see `pratique.unsafe.waive`.
     """
 
@@ -184,12 +186,19 @@ class Acting(Boundary):
             proofs=(
                 *self.identity_proofs(),
                 Proof(LINKED, linked, own, places((rule.user, rule.find))),
-                Proof(ALLOWED, "policy over our own state", own, rule.policy.callback.where),
+                self._allowed(rule),
                 Proof(VALID, valid, ways(OWN_CODE)),
             ),
             waivers=self.waivers,
             facts={"outbound": "no", "forwarded": "no header of a proxy is believed here"},
         )
+
+    @staticmethod
+    def _allowed(rule: Access) -> Proof:
+        policy, words, more = rule.policy.callback, "policy over our own state", tuple[Root, ...]()
+        if isinstance(policy.call, DecisionPoint):
+            words, more = policy.call.words, policy.call.roots
+        return Proof(ALLOWED, words, ways(OWN_STATE, OWN_CODE, *more), policy.where)
 
     def flow(self, crossing: Crossing) -> Flow[Any]:  # noqa: ARG002  an action has one
         """Refuse to be handed a claim without an action."""
