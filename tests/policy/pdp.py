@@ -11,7 +11,7 @@ from typing import Any
 from pratique import Perimeter, Refused
 from pratique.core.event import Record
 from pratique.fetch import Fetch, FetchPolicy, Internal
-from pratique.policy import CedarPolicy, Entity
+from pratique.policy import CedarPolicy
 
 Decide = Callable[[dict[str, Any]], dict[str, Any]]
 """(one evaluation) -> its answer."""
@@ -146,8 +146,3 @@ def cedar_point(policy: CedarPolicy) -> Decide:
         return {"decision": told.is_allowed, "context": {"id": "+".join(told.reasons)}}
 
     return decide
-
-
-def entity_of(told: dict[str, Any]) -> Entity:
-    """Return a subject or resource of an evaluation as an entity."""
-    return Entity(told["type"].title(), told["id"], told.get("properties", {}))

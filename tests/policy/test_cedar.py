@@ -1,6 +1,7 @@
 """Cedar decides by all of its policies or not at all, and says by which."""
 
 import random
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,16 +65,21 @@ def test_a_decision_is_as_true_as_its_answer() -> None:
 
 
 def test_cedar_says_what_python_says_on_ten_thousand_requests() -> None:
-    """The same rules in Cedar and in Python decide alike, over users, verbs and orders by chance (seed 7)."""
+    """The same rules in Cedar and in Python decide alike, over users, verbs and orders by chance (seed 7).
+
+    Python's user loader leaves out who is suspended; in Cedar that is a `forbid`.
+    """
     chance, policy, tally = random.Random(7), cedar(), {True: 0, False: 0}
     for _ in range(10_000):
-        user = User(chance.randint(1, 9), chance.choice(["customer", "admin", ""]), False)
+        user = User(
+            chance.randint(1, 9), chance.choice(["customer", "admin", ""]), chance.random() < 0.1
+        )
         verb = chance.choice(["read", "update", "profile.read", "admin.orders"])
         owner = chance.choice([None, 1, 2, 3])
         state = chance.choice(["open", "shipped", "OPEN", ""])
         order = Order(chance.randint(1, 99), owner, state)
         row = order if verb in ("read", "update") else None
-        expected = may(user, verb, row)
+        expected = may(user, verb, row) and not user.is_suspended
         assert policy(user, verb, row).is_allowed is expected, (user, verb, order)
         tally[expected] += 1
     print(tally)
@@ -211,6 +217,29 @@ def test_a_request_outside_the_schema_is_no_decision() -> None:
     assert refused_by(cedar(), User(), "delete", Order()).code == "internal"
     assert refused_by(cedar(), User(role=3), "read", Order()).code == "internal"
     assert cedar()(User(), "read", Order()).is_allowed
+
+
+def test_without_the_library_it_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The extra is named; with it, the same line starts."""
+    with monkeypatch.context() as without, pytest.raises(BoundaryError, match=r"pratique\[cedar\]"):
+        without.setitem(sys.modules, "cedarpy", None)
+        cedar()
+    assert cedar()(User(), "read", Order()).is_allowed
+
+
+@pytest.mark.parametrize(
+    "told",
+    [("NoDecision", [], []), ("Allow", [], []), ("Maybe", ["policy0"], []), ("", [], [])],
+)
+def test_an_answer_that_cedar_never_gives_allows_nothing(
+    monkeypatch: pytest.MonkeyPatch, told: tuple[str, list[str], list[str]]
+) -> None:
+    """No decision, or a permission by no policy: refused, retry; "Allow" by a policy allows."""
+    policy = cedar()
+    monkeypatch.setattr(policy, "_ask", lambda request, entities: told)
+    assert refused_by(policy, User(), "read", Order()).code == "internal"
+    monkeypatch.setattr(policy, "_ask", lambda request, entities: ("Allow", ["policy0"], []))
+    assert policy(User(), "read", Order()) == Decision(True, ("readers",))
 
 
 @pytest.mark.parametrize("name", ["", 7, None])

@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, cast
 
-import msgspec
-
 from pratique.core.decision import Decision
 from pratique.core.obligation import ALLOWED
 from pratique.core.proofs.authentic.strict_json import DuplicateMemberError, object_of
@@ -19,7 +17,9 @@ MAX_WORDS: Final = 64
 """Characters of a decision point's own words in an event, as of any value from outside."""
 REASONS: Final = ("id", "reason_admin", "reason", "error")
 """Members of a decision's context that are for the operator. `reason_user` is not."""
-_encode: Final = msgspec.json.Encoder(order="deterministic").encode
+_encode: Final = json.JSONEncoder(
+    allow_nan=False, sort_keys=True, separators=(",", ":")
+).encode  # strict: a fact that JSON hasn't is not asked about as null
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +81,19 @@ def written_evaluation(
 ) -> bytes:
     """Write one question; the same facts are the same bytes.
 
+    Raises:
+        TypeError: a fact isn't JSON.
+        ValueError: likewise, or somebody has no name.
+
     Source: AuthZEN 1.0, "Access Evaluation API".
     """
-    return _encode(
-        {
-            "subject": subject.written(),
-            "action": {"name": action},
-            "resource": resource.written(),
-            **({"context": dict(context)} if context else {}),
-        }
-    )
+    question = {
+        "subject": subject.written(),
+        "action": {"name": action},
+        "resource": resource.written(),
+        **({"context": dict(context)} if context else {}),
+    }
+    return _encode(question).encode()
 
 
 def written_evaluations(questions: list[bytes]) -> bytes:
@@ -98,8 +101,8 @@ def written_evaluations(questions: list[bytes]) -> bytes:
 
     Source: AuthZEN 1.0, "Access Evaluations API".
     """
-    options = {"evaluations_semantic": "execute_all"}
-    return _encode({"evaluations": [msgspec.Raw(one) for one in questions], "options": options})
+    options = b'{"evaluations_semantic":"execute_all"}'
+    return b'{"evaluations":[' + b",".join(questions) + b'],"options":' + options + b"}"
 
 
 def read_decision(answer: Answered, *, request_id: str) -> Decision:
@@ -141,10 +144,14 @@ def no_decision(detail: str, request_id: str) -> Refused:
 def _object(answer: Answered, request_id: str) -> dict[str, Any]:
     if answer.status != OK:
         raise no_decision(mismatch("status", expected=OK, got=answer.status), request_id)
-    media_type = (answer.fields.one("Content-Type") or "").partition(";")[0].strip().lower()
-    if media_type != JSON:
+    try:
+        content_type = answer.fields.one("Content-Type") or ""
+        echoed = answer.fields.one(REQUEST_ID) or request_id
+    except Refused as refused:
+        raise no_decision(f"its fields: {refused.code}", request_id) from None
+    if content_type.partition(";")[0].strip().lower() != JSON:
         raise no_decision(f"the answer isn't {JSON}", request_id)
-    if (answer.fields.one(REQUEST_ID) or request_id) != request_id:
+    if echoed != request_id:
         # An answer to somebody else's question, by a cache or a desynchronised connection.
         raise no_decision("the answer bears another request id", request_id)
     try:
