@@ -235,6 +235,35 @@ async def test_a_remembered_decision_ends(point: Point, fetch: Fetch, client: Cl
     assert len(point.asked) == 2
 
 
+async def test_the_age_counts_from_the_question(point: Point, fetch: Fetch, client: Client) -> None:
+    """What took 4 s to answer is 4 s old: one second later it is asked again, and just before it isn't."""
+    clock = Clock()
+    cache = DecisionCache(max_age=timedelta(seconds=5), clock=clock)
+    asked = Client(type(client.policy), point.url, fetch, cache=cache)
+    quick = point.decide
+
+    def slow(question: dict[str, Any]) -> dict[str, Any]:
+        clock.now += 4
+        return quick(question)
+
+    point.decide = slow
+    await asked()
+    await asked.all(("bob", "read", 10))
+    point.decide = quick
+    clock.now += 0.9 - 4  # bob's question came 4 s later
+    await asked()
+    assert len(point.asked) == 2
+    clock.now += 0.1
+    await asked()
+    assert len(point.asked) == 3
+    clock.now += 3.9
+    await asked.all(("bob", "read", 10))
+    assert len(point.asked) == 3
+    clock.now += 0.1
+    await asked.all(("bob", "read", 10))
+    assert len(point.asked) == 4
+
+
 async def test_another_question_is_another_decision(
     point: Point, fetch: Fetch, client: Client
 ) -> None:

@@ -221,9 +221,10 @@ def test_a_request_outside_the_schema_is_no_decision() -> None:
 
 def test_without_the_library_it_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """The extra is named; with it, the same line starts."""
-    with monkeypatch.context() as without, pytest.raises(BoundaryError, match=r"pratique\[cedar\]"):
+    with monkeypatch.context() as without:
         without.setitem(sys.modules, "cedarpy", None)
-        cedar()
+        with pytest.raises(BoundaryError, match=r"pratique\[cedar\]"):
+            cedar()
     assert cedar()(User(), "read", Order()).is_allowed
 
 
