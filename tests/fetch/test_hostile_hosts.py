@@ -23,7 +23,7 @@ from pratique.fetch.fetcher import Base
 from pratique.fetch.wire.dial import _Stream
 from pratique.integrations.aiohttp import FetchConnector
 from pratique.integrations.aiohttp.bounded import Bounded
-from pratique.integrations.aiohttp.chain import Chain, chain_in_hand
+from pratique.integrations.aiohttp.chain import Chain
 from pratique.integrations.httpx import FetchTransport
 from pratique.integrations.requests import mount
 from tests.fetch.clients import CLIENTS, refused
@@ -163,8 +163,7 @@ async def test_aiohttp_takes_a_deadline_forward_on_a_kept_connection() -> None:
     bounded.connection_made(asyncio.Transport())
     ends: list[float] = []
     for seconds in (60.0, 5.0, 90.0):
-        chain_in_hand.set(Chain(base, [], loop.time() + seconds))
-        bounded.set_response_params()
+        bounded.begin(Chain(base, [], loop.time() + seconds))
         assert bounded._end is not None
         ends.append(bounded._end.when() - loop.time())
     assert ends[0] > 30 > ends[1]

@@ -30,6 +30,8 @@ NETWORK: Final = Root(
 )
 RESOLVER: Final = Root(RootKind.DNS, "our resolver", controller="our resolver")
 _NO_FIELDS: Final = Fields()
+_UNSAID: Final = Via(scheme="", method="GET", target="")
+"""Where another library keeps what it asks for, and goes through the gate by itself."""
 OF_A_HOP: Final = frozenset({"host", "connection", "accept-encoding", "transfer-encoding"})
 """Fields that belong to a hop, not to a request: ours alone say them."""
 
@@ -160,6 +162,8 @@ class Fetch(Boundary):
         content: bytes = b"",
     ) -> Claim:
         """Return the claim of one fetch: what somebody wants fetched, not yet believed."""
+        if not url:
+            return Claim(content, _NO_FIELDS, datetime.now(UTC), _UNSAID)
         kept = [line for line in lines if line[0].lower() not in OF_A_HOP]
         via = Via(scheme="", method=method, target=url)
         return Claim(content, Fields(kept) if kept else _NO_FIELDS, datetime.now(UTC), via)

@@ -60,15 +60,18 @@ class Budget:
         if self.wire_bytes < 0:
             raise too_large_on_the_wire(self.wire_limit)
 
-    def hear(self, count: int) -> None:
-        """Spend bytes of any kind that came from the network, whatever they are for.
+    def heard(self, data: bytes) -> bytes:
+        """Count what came from the network, whatever it is for, and give it back.
+
+        The marks of chunks and interim answers are sent as well as the content.
 
         Raises:
             Refused: VALID, code "too_large_on_the_wire".
         """
-        self.unheard -= count
+        self.unheard -= len(data)
         if self.unheard < 0:
             raise too_large_on_the_wire(self.wire_limit)
+        return data
 
 
 def too_large_on_the_wire(limit: int) -> Refused:

@@ -195,14 +195,20 @@ class _Stream(httpcore.NetworkStream):
 
     def __init__(self, inner: httpcore.NetworkStream) -> None:
         self._inner = inner
+        self._wire = inner.get_extra_info("socket")
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return heard(self._inner.read(max_bytes, shortest(timeout)))
+        budget = current.get()
+        if budget is None:
+            return self._inner.read(max_bytes, timeout)
+        return budget.heard(self._inner.read(max_bytes, budget.left()))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         # httpcore gives each send of a large content the whole timeout anew: whoever reads slowly
         # would be waited for again and again (CWE-400).
-        wire, rest = self._inner.get_extra_info("socket"), memoryview(buffer)
+        if not buffer:
+            return
+        wire, rest = self._wire, memoryview(buffer)
         try:
             while rest:
                 wire.settimeout(shortest(timeout))
@@ -234,7 +240,10 @@ class _AsyncStream(httpcore.AsyncNetworkStream):
         self._inner = inner
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return heard(await self._inner.read(max_bytes, shortest(timeout)))
+        budget = current.get()
+        if budget is None:
+            return await self._inner.read(max_bytes, timeout)
+        return budget.heard(await self._inner.read(max_bytes, budget.left()))
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         if buffer:
@@ -284,18 +293,6 @@ def _if_another_may_do(error: Exception) -> Exception:
 def budget_of(timeout: float | None) -> Budget:
     """Return the budget of the fetch in hand; outside any, one of the timeout given."""
     return current.get() or Budget(timeout if timeout is not None else 60.0, 0)
-
-
-def heard(data: bytes) -> bytes:
-    """Count what came for the fetch in hand: the marks of chunks are sent as well as the content.
-
-    Raises:
-        Refused: VALID, code "too_large_on_the_wire".
-    """
-    budget = current.get()
-    if budget is not None:
-        budget.hear(len(data))
-    return data
 
 
 def shortest(timeout: float | None) -> float | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from http.client import CONTINUE, OK, SWITCHING_PROTOCOLS
+from inspect import signature
 from typing import Any, Final
 
 from aiohttp.client_proto import ResponseHandler
@@ -28,8 +29,10 @@ from pratique.fetch.adapting import (
     too_slow,
 )
 
-from .chain import Chain, as_aiohttp, chain_in_hand, ungated
+from .chain import Chain, as_aiohttp
 
+_RESUMES_BY_ITSELF: Final = "resume_parser" in signature(ResponseHandler.resume_reading).parameters
+"""Whether this version of aiohttp goes on by `data_received(b"")` after a pause."""
 _PIECE: Final = 4096
 """Bytes of a coding that are undone before the cap is looked at: at most 4 MiB come out."""
 
@@ -52,24 +55,21 @@ class Bounded(ResponseHandler):
         self._end: asyncio.TimerHandle | None = None
         self.chain: Chain | None = None
 
-    def set_response_params(self, **params: Any) -> None:
-        """Begin another exchange: its own bytes, its own deadline.
+    def begin(self, chain: Chain) -> None:
+        """Begin another exchange: its own bytes, its own deadline. Without it nothing is taken.
 
         One timer a connection, not one an exchange: where it goes off too early, it is set again.
         """
         self._wire, self._is_last = 0, False
         self._is_asked, self._has_head, self._has_more, self._is_coded = True, False, False, False
         self._rest = b""
-        self.chain = chain = chain_in_hand.get()
-        if chain is None:  # nobody comes here but through `connect`
-            raise ungated()
+        self.chain = chain
         chain.connected()
         if self._end is not None and self._end.when() > chain.ends_at:
             self._end.cancel()  # of a later call that was done sooner
             self._end = None
         if self._end is None:
             self._end = self._of_loop.call_at(chain.ends_at, self._over)
-        super().set_response_params(**params)
 
     def feed_data(self, data: Any, size: int = 0) -> None:
         """Judge the head of an answer before anybody sees it."""
@@ -81,7 +81,7 @@ class Bounded(ResponseHandler):
         if CONTINUE <= status < OK and status != SWITCHING_PROTOCOLS:
             super().feed_data(data, size)
             return
-        is_last = not _leads_on(status, head.headers)
+        is_last = status not in REDIRECTS or not _leads_on(head.headers)
         try:
             _require_head(status, head.headers, self._policy)
         except Refused as refused:
@@ -105,11 +105,17 @@ class Bounded(ResponseHandler):
         if data and not self._is_asked:
             self.close()  # it would be taken for the answer to the next question (CWE-444)
             return
+        if not (data or self._rest or self._is_coded):
+            super().data_received(data)  # reading goes on, and nothing waited
+            return
         self._wire += len(data)
-        self._rest = self._rest + data if self._rest else data
         if self._wire > self._most_wire:
             self._refuse(too_large_on_the_wire(self._most_wire), self._payload)
             return
+        if not self._rest and len(data) <= _PIECE:
+            self._parse(data)
+            return
+        self._rest += data
         if not data:
             self._parse(b"")
         while self._rest and not self._reading_paused and self.transport is not None:
@@ -132,12 +138,13 @@ class Bounded(ResponseHandler):
         if self._has_more or (self._rest and not self._is_asked):
             self.close()
 
-    def resume_reading(self, *args: Any, **named: Any) -> None:
-        """Go on where a pause left something; newer versions of aiohttp do so by themselves."""
-        super().resume_reading(*args, **named)
-        is_parsing = not named.get("resume_parser", True)
-        if self._rest and not is_parsing and not self._reading_paused:
-            self.data_received(b"")
+    if not _RESUMES_BY_ITSELF:
+
+        def resume_reading(self, *args: Any, **named: Any) -> None:
+            """Go on where a pause left something."""
+            super().resume_reading(*args, **named)
+            if self._rest and not self._reading_paused:
+                self.data_received(b"")
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Let go of the deadline."""
@@ -175,9 +182,9 @@ class Bounded(ResponseHandler):
         self._exception = error  # whoever hasn't begun to wait finds it there
 
 
-def _leads_on(status: int, headers: CIMultiDictProxy[str]) -> bool:
+def _leads_on(headers: CIMultiDictProxy[str]) -> bool:
     """Say whether aiohttp follows: it takes the old field URI where Location is empty."""
-    return status in REDIRECTS and (headers.get(LOCATION) or headers.get(URI)) is not None
+    return (headers.get(LOCATION) or headers.get(URI)) is not None
 
 
 def _require_head(status: int, headers: CIMultiDictProxy[str], policy: FetchPolicy) -> None:

@@ -12,6 +12,8 @@ from aiohttp.abc import ResolveResult
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ClientRequest
 from aiohttp.connector import Connection
+from aiohttp.hdrs import ACCEPT_ENCODING as ASKED
+from aiohttp.hdrs import HOST
 from aiohttp.tracing import Trace
 
 from pratique.core.memo import Memo
@@ -80,6 +82,7 @@ class FetchConnector(aiohttp.TCPConnector):
         self._policy = policy
         self._base = Base(policy, name=name, recorder=recorder)
         self._known = Memo[tuple[str, str | None, int | None], Target](KNOWN)
+        self._has_credentials = bool(policy.credentials_of)
         self._seconds = policy.deadline.total_seconds()
         self._context = ssl.create_default_context()
         loop = asyncio.get_running_loop()
@@ -96,8 +99,11 @@ class FetchConnector(aiohttp.TCPConnector):
         try:
             if self._policy.observe is not None:
                 return await self._observed(req, traces, timeout)
-            self._enter(req, traces)
-            return await super().connect(req, traces, timeout)
+            chain = self._enter(req, traces)
+            connection = await super().connect(req, traces, timeout)
+            protocol: Any = connection.protocol
+            protocol.begin(chain)
+            return connection
         except OverDeadline as late:
             return cast("Connection", TooLate(late))
 
@@ -118,20 +124,22 @@ class FetchConnector(aiohttp.TCPConnector):
                 watching.reset(token)
             look.connected()
             return connection
-        self._enter(req, traces)
+        chain = self._enter(req, traces)
         connection = await super().connect(req, traces, timeout)
         while not isinstance(connection.protocol, Bounded):
             connection.close()  # made while the policy only observed: it knows no bounds
             connection = await super().connect(req, traces, timeout)
+        connection.protocol.begin(chain)
         return connection
 
-    def _enter(self, req: ClientRequest, traces: list[Trace]) -> None:
+    def _enter(self, req: ClientRequest, traces: list[Trace]) -> Chain:
         """Gate a hop."""
         chain = self._chain_of(traces)
         try:
             self._gate(req, chain)
         except Refused as refused:
             raise chain.refused(refused) from refused
+        return chain
 
     async def _create_connection(
         self,
@@ -164,12 +172,15 @@ class FetchConnector(aiohttp.TCPConnector):
             target = self._known.keep(spelt, gate(str(url), policy))
         req.proxy = None  # a proxy would look the name up again, and connect elsewhere
         req.server_hostname = None  # the certificate proves the gated name, and no other
-        req.headers["Host"] = target.authority
-        req.headers["Accept-Encoding"] = ACCEPT_ENCODING
+        headers = req.headers
+        if headers.getall(HOST, ()) != [target.authority]:
+            headers[HOST] = target.authority
+        if headers.getall(ASKED, ()) != [ACCEPT_ENCODING]:
+            headers[ASKED] = ACCEPT_ENCODING
         came_from, chain.target = chain.target, target
         if came_from is not None:
             self._follow(req, chain, came_from, target)
-        if not policy.credentials_of:
+        if not self._has_credentials:
             return
         line = policy.credentials_of.line_for(
             scheme=target.scheme, host=target.host, port=target.port
