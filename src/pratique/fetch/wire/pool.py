@@ -4,7 +4,6 @@ One fetch at a time also over HTTP/2: a wait takes the budget of the fetch that 
 fetch which hangs would end the answers of all others on its connection.
 """
 
-import os
 import ssl
 from collections.abc import Set as AbstractSet
 from threading import Lock
@@ -16,6 +15,7 @@ from pratique.fetch.lookup import Lookup
 from .asked import Key, origin_of
 from .core import httpcore
 from .dial import AsyncGuardedBackend, GuardedBackend, Judge
+from .forks import generation
 
 C = TypeVar("C", httpcore.HTTPConnection, httpcore.AsyncHTTPConnection)
 KEPT: Final = 100
@@ -116,12 +116,12 @@ class Pool(_Connections[httpcore.HTTPConnection]):
     def __init__(self, policy: Policy, lookup: Lookup) -> None:
         super().__init__(policy)
         self._backend = GuardedBackend(policy, lookup)
-        self._pid = os.getpid()
+        self._generation = generation()
         self._lock = Lock()
 
     def take(self, key: Key) -> Kept[httpcore.HTTPConnection]:
         """Return a connection for one fetch: one that waits, else a new one, not yet connected."""
-        if self._pid != os.getpid():
+        if self._generation != generation():
             self._forget()
         while True:
             with self._lock:
@@ -143,7 +143,7 @@ class Pool(_Connections[httpcore.HTTPConnection]):
 
     def give(self, kept: Kept[httpcore.HTTPConnection]) -> None:
         """Take a connection back; one whose answer wasn't read to its end is closed."""
-        if kept.is_waiting() and self._pid == os.getpid():
+        if kept.is_waiting() and self._generation == generation():
             with self._lock:
                 if self._is_put(kept):
                     return
@@ -151,7 +151,7 @@ class Pool(_Connections[httpcore.HTTPConnection]):
 
     def close(self) -> None:
         """Close every connection that waits."""
-        if self._pid != os.getpid():
+        if self._generation != generation():
             self._forget()
         with self._lock:
             waiting = self._emptied()
@@ -160,7 +160,7 @@ class Pool(_Connections[httpcore.HTTPConnection]):
 
     def _forget(self) -> None:
         """Begin with none in a forked child: the parent still speaks over those."""
-        self._idle, self._count, self._pid, self._lock = {}, 0, os.getpid(), Lock()
+        self._idle, self._count, self._generation, self._lock = {}, 0, generation(), Lock()
 
 
 class AsyncPool(_Connections[httpcore.AsyncHTTPConnection]):
@@ -173,8 +173,8 @@ class AsyncPool(_Connections[httpcore.AsyncHTTPConnection]):
 
     async def take(self, key: Key, loop: object) -> Kept[httpcore.AsyncHTTPConnection]:
         """Return a connection of this loop and process; another one begins with none."""
-        if self._of != (loop, os.getpid()):
-            self._idle, self._count, self._of = {}, 0, (loop, os.getpid())
+        if self._of != (loop, generation()):
+            self._idle, self._count, self._of = {}, 0, (loop, generation())
         while True:
             kept = self._popped(key)
             if kept is None:
@@ -194,7 +194,7 @@ class AsyncPool(_Connections[httpcore.AsyncHTTPConnection]):
 
     async def give(self, kept: Kept[httpcore.AsyncHTTPConnection], loop: object) -> None:
         """See `Pool.give`."""
-        is_ours = self._of == (loop, os.getpid())
+        is_ours = self._of == (loop, generation())
         if not (is_ours and kept.is_waiting() and self._is_put(kept)):
             await kept.connection.aclose()
 
