@@ -1,0 +1,16 @@
+"""Where an issuer's keys come from, and what it says of a token that only it can read."""
+
+from .discovery import Discovered, Metadata
+from .introspection import OpaqueToken
+from .jwks import Jwks
+from .proxies import ProxyAssertion, cloudflare_access, google_iap
+
+__all__ = [
+    "Discovered",
+    "Jwks",
+    "Metadata",
+    "OpaqueToken",
+    "ProxyAssertion",
+    "cloudflare_access",
+    "google_iap",
+]
