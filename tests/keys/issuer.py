@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Any
@@ -143,11 +144,16 @@ def policy(keys: RemoteKeys) -> TokenPolicy:
 class Door:
     """A client boundary whose clients are known by an identity."""
 
-    def __init__(self, identity: Any, fetch: Fetch, *watched: RemoteKeys) -> None:
-        self.kept = Silent()
-        self.perimeter = Perimeter(events=self.kept, clock=lambda: NOW, deadline=None)
+    def __init__(
+        self,
+        identity: Any,
+        fetch: Fetch,
+        *watched: RemoteKeys,
+        at: Callable[[], datetime] = lambda: NOW,
+        users: dict[str, str] = {"ann": "Ann", "bob": "Bob"},  # noqa: B006  nobody writes it
+    ) -> None:
+        self.perimeter = Perimeter(events=Silent(), clock=at, deadline=None)
         self.perimeter.declare(fetch)
-        users = {"ann": "Ann", "bob": "Bob"}
         self.client = self.perimeter.declare(
             Client("api", identity=identity, user=users.get, policy=lambda *_: True)
         )
@@ -157,22 +163,21 @@ class Door:
 
     def ask(self, token: str, **fields: str) -> Any:
         """Return who it is; Refused where nobody knows."""
-        claim = _claim(token, fields)
+        claim = self._claim(token, fields)
         proven: Proven[Any] = self.perimeter.carry(self.client, claim, self.action.flow)
         return proven.value
 
     async def aask(self, token: str, **fields: str) -> Any:
         """Do the same on the event loop."""
-        claim = _claim(token, fields)
+        claim = self._claim(token, fields)
         proven: Proven[Any] = await self.perimeter.acarry(self.client, claim, self.action.flow)
         return proven.value
 
-
-def _claim(token: str, fields: dict[str, str]) -> Claim:
-    lines = [(name.replace("_", "-"), value) for name, value in fields.items()]
-    if token:
-        lines.append(("Authorization", f"Bearer {token}"))
-    return Claim(b"", Fields(lines), NOW)
+    def _claim(self, token: str, fields: dict[str, str]) -> Claim:
+        lines = [(name.replace("_", "-"), value) for name, value in fields.items()]
+        if token:
+            lines.append(("Authorization", f"Bearer {token}"))
+        return Claim(b"", Fields(lines), self.perimeter.clock())
 
 
 def door(keys: RemoteKeys, fetch: Fetch) -> Door:
