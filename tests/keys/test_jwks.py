@@ -14,7 +14,7 @@ from pratique.core.claim import Fields
 from pratique.core.obligation import AUTHENTIC
 from pratique.core.proofs.authentic.jwt import verify_token
 from pratique.core.refusal import Answer, BoundaryError, Refused
-from pratique.keys import Jwks
+from pratique.keys import Jwks, remote
 from pratique.keys.jwks import DEFAULT_FRESH, MAX_FRESH, MIN_FRESH, fresh_for
 from pratique.keys.remote import BURST, COOL_DOWN, HARD_LIMIT, MAX_ABSENT, MAX_WAITING
 from tests.fetch.world import World, reply
@@ -368,3 +368,82 @@ def test_periods_are_above_zero() -> None:
     for wrong in ({"hard_limit": timedelta(0)}, {"cool_down": timedelta(0)}):
         with pytest.raises(BoundaryError):
             Jwks(URL, fetch=fetching(), **wrong)  # type: ignore[arg-type]
+
+
+async def test_a_request_waits_no_longer_than_it_may(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fetch goes on; who waits for it is told to come back, on a thread and on the event loop."""
+    case.issuer.goes_on.clear()
+    monkeypatch.setattr(remote, "WAIT", 0.001)
+    token = case.issuer.token("a")
+    for refused in (
+        await asyncio.to_thread(refusal, case.door, token),
+        (await asyncio.gather(case.door.aask(token), return_exceptions=True))[0],
+    ):
+        assert isinstance(refused, Refused)
+        assert refused.code == "keys_unavailable"
+    case.issuer.goes_on.set()
+    await asyncio.to_thread(landed, case.keys)
+    assert await case.door.aask(token) == "Ann"
+    assert case.issuer.asked == 1
+
+
+def test_a_fetch_that_is_lost_is_given_up(case: Case) -> None:
+    """It may say nothing for ever: another one is begun, and what the lost one brings late changes nothing."""
+    case.issuer.goes_on.clear()
+    case.keys.started(None)  # type: ignore[arg-type]
+    lost = case.keys._flight
+    assert lost is not None
+    assert case.issuer.was_asked.wait(20)
+    case.clock.now += remote.LOST
+    case.keys.started(None)  # type: ignore[arg-type]
+    assert case.keys._flight is not lost
+    case.issuer.goes_on.set()
+    landed(case.keys)
+    lost.done.result(20)
+    assert case.keys.current.find("a") is not None
+    assert [sample.value for sample in case.keys.samples()] == [1, 0]
+
+
+def test_no_thread_is_no_key(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no thread can be had (the interpreter ends) the token is refused, and passes when there is one."""
+
+    class Never:
+        def __init__(self, **named: Any) -> None: ...
+
+        def start(self) -> None:
+            raise RuntimeError
+
+    token = case.issuer.token("a")
+    with monkeypatch.context() as patch:
+        patch.setattr(remote, "Thread", Never)
+        assert refusal(case.door, token).code == "keys_unavailable"
+    case.clock.now += COOL
+    assert case.door.ask(token) == "Ann"
+
+
+@pytest.mark.parametrize("error", [ValueError("no text of it leaves"), SystemExit(1)])
+def test_whatever_a_fetcher_raises_the_keys_stay(world: World, error: BaseException) -> None:
+    """A fetcher that breaks is an issuer that is away; the next one serves."""
+
+    class Breaks:
+        def get(self, url: str, *, fields: Any = ()) -> Any:
+            raise error
+
+    keys = Jwks(URL, fetch=Breaks(), clock=(clock := Clock()))
+    with pytest.raises(Refused) as refused:
+        keys.refresh("a")
+    assert refused.value.code == "keys_unavailable"
+    assert "no text" not in str(refused.value)
+    assert repr(keys) == f"Jwks({URL!r})"
+    fetch = fetching()
+    issuer = Issuer(world.server, "a")
+    door(keys, fetch).perimeter.start()
+    keys._fetch = fetch
+    clock.now += COOL
+    keys.refresh("a")
+    keys.refresh("a")  # found: nobody is asked again
+    assert issuer.asked == 1
+    assert fetch.perimeter is not None
+    fetch.perimeter.close()

@@ -98,6 +98,8 @@ class ProxyAssertion:
 def cloudflare_access(team: str, *, audience: str, fetch: Getter) -> ProxyAssertion:
     """Return who came through Cloudflare Access.
 
+    A service token of theirs has an empty `sub`, and is refused as "bad_claim".
+
     Args:
         team: "acme" of acme.cloudflareaccess.com.
         audience: The application's AUD tag, 64 hexadecimal digits.

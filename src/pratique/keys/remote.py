@@ -225,15 +225,14 @@ class RemoteKeys(ABC):
         return max(self._not_before - now, self._next_at - (BURST - 1) * self._cool_down - now)
 
     def _fly(self, flight: _Flight) -> None:
-        failed, found = "it broke off", None
+        failed, found = "", None
         try:
             found = self.load()
-            failed = ""
         except Refused as refused:
             failed = f"{refused.detail} [{refused.code}]"
         except UnusableError as error:
             failed = str(error)
-        except Exception as error:  # noqa: BLE001  whatever it is, the last snapshot stays
+        except BaseException as error:  # noqa: BLE001  this thread has nobody above it
             failed = type(error).__name__
         finally:
             with self._lock:
