@@ -99,6 +99,13 @@ def test_metadata_that_leads_elsewhere_is_refused(case: Case, changed: dict[str,
     assert case.door.ask(token) == "Ann"
 
 
+def test_an_issuer_of_https_has_its_keys_there_too(case: Case) -> None:
+    """Its metadata can't lead to what speaks http on this machine, whatever the fetch policy lets through."""
+    case.metadata["jwks_uri"] = "http://127.0.0.1/jwks"
+    with pytest.raises(Refused, match="no jwks_uri of https"):
+        case.door.ask(case.issuer.token("a"))
+
+
 def test_metadata_need_not_list_algorithms(case: Case) -> None:
     """RFC 8414 has no such list for access tokens: the declared ones hold."""
     del case.metadata["id_token_signing_alg_values_supported"]

@@ -35,6 +35,7 @@ from tests.keys.issuer import (
 )
 
 COOL = COOL_DOWN.total_seconds()
+STRANGERS = [jwk("stranger-1", Ed25519PrivateKey.generate())]
 
 
 def refusal(http: Door, token: str) -> Refused:
@@ -159,6 +160,10 @@ def test_names_that_are_remembered_are_bounded(case: Case) -> None:
     assert len(case.keys._absent) == 1
     case.keys.refresh("n" * 300)
     assert case.issuer.asked == asked + 1
+    case.keys._absent |= {f"name-{number}" for number in range(MAX_ABSENT)}
+    before = len(case.keys._absent)
+    case.keys._land(remote._Flight(0), "one more", "")
+    assert len(case.keys._absent) == before
 
 
 async def test_strangers_at_a_stalled_issuer_keep_nobody_waiting(case: Case) -> None:
@@ -244,6 +249,7 @@ def test_keys_last_while_the_issuer_is_away_up_to_the_hard_limit(case: Case) -> 
     "answer",
     [
         reply(500),
+        reply(503, json.dumps({"keys": STRANGERS}).encode(), Content_Type=JWKS),
         reply(404, b"{}", Content_Type="application/json"),
         reply(200, b"<html>", Content_Type="text/html"),
         reply(200, b'{"keys": []}', Content_Type="text/plain"),
@@ -255,7 +261,9 @@ def test_keys_last_while_the_issuer_is_away_up_to_the_hard_limit(case: Case) -> 
         reply(200, b'{"keys": [{"kty": "none"}]}', Content_Type=JWKS),
         reply(200, b'{"keys": [], "keys": []}', Content_Type=JWKS),
         reply(200, b'{"keys": [1]}' + b" " * 300_000, Content_Type=JWKS),
-        reply(200, json.dumps({"keys": [{"kty": "x"}] * 101}).encode(), Content_Type=JWKS),
+        reply(
+            200, json.dumps({"keys": [{"kty": "x"}] * 100 + STRANGERS}).encode(), Content_Type=JWKS
+        ),
         reply(
             200,
             json.dumps({"keys": [{"kty": "oct", "k": "c2Vj" * 20, "kid": "stranger-1"}]}).encode(),
@@ -447,3 +455,13 @@ def test_whatever_a_fetcher_raises_the_keys_stay(world: World, error: BaseExcept
     assert issuer.asked == 1
     assert fetch.perimeter is not None
     fetch.perimeter.close()
+
+
+def test_a_verifier_takes_no_lock_that_a_fetch_may_hold(case: Case) -> None:
+    """Keys that are due while somebody holds the lock: the present ones serve, and nobody waits."""
+    known = case.issuer.token("a")
+    case.door.ask(known)
+    case.clock.now += DEFAULT_FRESH.total_seconds() + 1
+    with case.keys._lock:
+        assert case.door.ask(known) == "Ann"
+    assert case.issuer.asked == 1
