@@ -166,8 +166,11 @@ def test_names_that_are_remembered_are_bounded(case: Case) -> None:
     assert len(case.keys._absent) == before
 
 
-async def test_strangers_at_a_stalled_issuer_keep_nobody_waiting(case: Case) -> None:
+async def test_strangers_at_a_stalled_issuer_keep_nobody_waiting(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """200 unknown kids while the issuer stalls: one fetch, and every token of a known key passes meanwhile."""
+    monkeypatch.setattr(remote, "WAIT", 60.0)
     known = case.issuer.token("a")
     await case.door.aask(known)
     asked = case.issuer.asked
@@ -196,8 +199,9 @@ async def test_strangers_at_a_stalled_issuer_keep_nobody_waiting(case: Case) -> 
     assert case.door.ask(known) == "Ann"
 
 
-def test_strangers_take_few_threads(case: Case) -> None:
+def test_strangers_take_few_threads(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     """On threads, four wait for a fetch that stalls; the others are sent away at once."""
+    monkeypatch.setattr(remote, "WAIT", 60.0)
     known = case.issuer.token("a")
     case.door.ask(known)
     case.issuer.goes_on.clear()

@@ -2,15 +2,14 @@
 
 import base64
 import hashlib
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Final, cast
 from urllib.parse import quote_plus, urlencode
 
 from pratique.core.boundary import Proof
 from pratique.core.crossing import Crossing
+from pratique.core.memo import Memo
 from pratique.core.obligation import AUTHENTIC, FRESH
 from pratique.core.proofs.authentic.jws import MAX_TOKEN_BYTES, TokenRefused
 from pratique.core.proofs.authentic.presented import bearer_token
@@ -44,7 +43,7 @@ class OpaqueToken:
             one of each question.
         max_age: How long an answer is believed without another question; zero asks each time.
             At most 5 minutes, and never past `exp`.
-        max_tokens: How many answers are kept.
+        max_tokens: How many answers are kept; one more begins anew.
 
     Raises:
         BoundaryError: the URL is none of https, a text is empty, or a limit is out of bounds.
@@ -221,11 +220,11 @@ class _Asking:
 
 
 class _Kept:
-    """Answers of a moment ago: bounded, each with the time when it was given."""
+    """Answers of a moment ago: bounded, each with the time of its question."""
 
     def __init__(self, max_age: timedelta, most: int) -> None:
-        self.max_age, self._most = max_age, most
-        self._entries: OrderedDict[bytes, tuple[dict[str, Any], datetime]] = OrderedDict()
+        self.max_age = max_age
+        self._entries = Memo[bytes, tuple[dict[str, Any], datetime]](most)
 
     def find(self, key: bytes, at: datetime) -> dict[str, Any] | None:
         found = self._entries.get(key)
@@ -235,13 +234,8 @@ class _Kept:
         return found[0]
 
     def keep(self, key: bytes, told: dict[str, Any], at: datetime) -> None:
-        if self.max_age == _ZERO:
-            return
-        self._entries[key] = (told, at)
-        self._entries.move_to_end(key)
-        while len(self._entries) > self._most:
-            with suppress(KeyError):  # another thread was first
-                self._entries.popitem(last=False)
+        if self.max_age > _ZERO:
+            self._entries.keep(key, (told, at))
 
 
 def _seconds(told: Mapping[str, Any], name: str) -> float:
