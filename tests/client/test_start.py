@@ -1,10 +1,11 @@
 """An application with clients starts whole: no naked route, no annotation that says something else."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
-from fastapi import FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from starlette.testclient import TestClient
 
 from pratique import Perimeter, Proven
@@ -69,6 +70,78 @@ def _again(app: FastAPI, perimeter: Perimeter) -> FastAPI:
 
 def _view(proof: Any) -> Any:
     async def view(who: Annotated[Proven[User, Literal["profile.read"]], proof]) -> None: ...
+
+    return view
+
+
+def _routed(add: Callable[[APIRouter, Client], None]) -> FastAPI:
+    """Return an application with a router in a router, both with a prefix."""
+    perimeter = Perimeter(clock=lambda: NOON)
+    shop = perimeter.declare(client())
+    inner, outer, app = APIRouter(prefix="/v1"), APIRouter(prefix="/api"), FastAPI()
+    add(inner, shop)
+    outer.include_router(inner)
+    app.include_router(outer)
+    return guard(app, perimeter)
+
+
+def test_routes_of_an_included_router_are_seen_with_their_whole_path() -> None:
+    """FastAPI keeps an included router as one route: what is in it is guarded, public, or naked."""
+
+    async def view() -> None: ...
+
+    async def health() -> None: ...
+
+    def guarded(router: APIRouter, shop: Client) -> None:
+        router.get("/me")(_view(called(shop, "profile.read")))
+        router.get("/orders/{order_id}")(_order(owned(shop, Order.owner_id, "read", session=db)))
+        router.get("/health")(Public("says only that it runs")(health))
+
+    def naked(router: APIRouter, shop: Client) -> None:
+        guarded(router, shop)
+        router.get("/all")(view)
+        router.websocket("/live")(view)
+
+    assert debts(_routed(guarded)) == []
+    all_, live = debts(_routed(naked))
+    assert "Route /api/v1/all is naked" in all_
+    assert "Route /api/v1/live is naked" in live
+
+
+def test_a_router_that_proves_who_calls_proves_it_for_its_routes() -> None:
+    """A dependency of the router is one of each of its routes; without it each is naked."""
+
+    async def view() -> None: ...
+
+    for is_proven in (True, False):
+        perimeter = Perimeter(clock=lambda: NOON)
+        proof = called(perimeter.declare(client()), "profile.read")
+        router = APIRouter(dependencies=[proof if is_proven else Depends(db)])
+        router.get("/one")(view)
+        app = guard(FastAPI(), perimeter)
+        app.include_router(router, prefix="/api")
+        assert ["/api/one is naked" in debt for debt in debts(app)] == [True] * (not is_proven)
+
+
+def test_a_place_that_the_path_has_not_is_told_at_the_start() -> None:
+    """FastAPI would answer 422 to everybody; the same place by its name, or named by key=, starts."""
+    for path, key, starts in (
+        ("/orders/{order_id}", None, True),
+        ("/orders/{number}", "number", True),
+        ("/orders/{number}", None, False),
+        ("/orders", None, False),
+    ):
+        perimeter = Perimeter(clock=lambda: NOON)
+        shop = perimeter.declare(client())
+        app = guard(FastAPI(), perimeter)
+        app.get(path)(_order(owned(shop, Order.owner_id, "read", session=db, key=key)))
+        found = debts(app)
+        assert (found == []) is starts
+        assert starts or "reads {order_id}, which" in found[0]
+
+
+def _order(proof: Any) -> Any:
+    async def view(order: Annotated[Proven[Order, Literal["read"]], proof]) -> None: ...
 
     return view
 

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from fastapi import Body, Depends, FastAPI
+from fastapi import APIRouter, Body, Depends, FastAPI
 from starlette.applications import Starlette
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.testclient import TestClient
@@ -160,6 +160,28 @@ def test_a_dependency_that_reads_the_body_first_is_refused(tmp_path: Path) -> No
         if starts:
             with TestClient(app) as client:
                 assert client.post(URL, **honest()).status_code == 200
+        else:
+            with pytest.raises(BoundaryError, match="before it is proven"), TestClient(app):
+                pass
+
+
+def test_a_webhook_may_stand_in_an_included_router(tmp_path: Path) -> None:
+    """It is found, served and documented there; a dependency of its router that reads the body is refused."""
+
+    def reads(body: dict[str, Any] = Body()) -> None:
+        """Read it."""
+
+    for dependencies, starts in (([Depends(reads)], False), ([], True)):
+        shop = plain_sqlite3(tmp_path / f"{starts}.db")
+        router = APIRouter(dependencies=dependencies)
+        router.post(URL)(endpoint(shop.payments))
+        app = guard(FastAPI(), shop.perimeter)
+        app.include_router(router, prefix="/v1")
+        if starts:
+            with TestClient(app) as client:
+                assert client.post("/v1" + URL, **honest()).status_code == 200
+            responses = app.openapi()["paths"]["/v1" + URL]["post"]["responses"]
+            assert "application/problem+json" in responses["401"]["content"]
         else:
             with pytest.raises(BoundaryError, match="before it is proven"), TestClient(app):
                 pass

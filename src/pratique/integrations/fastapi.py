@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from typing import Any, Final, TypeVar
 
-from fastapi import FastAPI
+from fastapi import FastAPI, routing
 
 from pratique.core.perimeter import Perimeter
 
-from .fastapi_actions import annotation_debts, called, owned, proves_something
+from .fastapi_actions import annotation_debts, called, owned, place_debts, proves_something
 from .routes import Elsewhere, Public, elsewhere
 from .starlette import BOUNDARY, Routes, endpoint
 from .starlette import guard as _guard
@@ -56,6 +56,14 @@ def guard(app: A, perimeter: Perimeter, *, elsewhere: Iterable[Elsewhere] = ()) 
 
 
 class _FastApiRoutes(Routes):
+    def each(self, routes: Iterable[Any]) -> Iterable[Any]:
+        """Unfold the routers that are included: newer versions keep each as one route.
+
+        Without the function the version is an older one, which copies their routes.
+        """
+        unfold = getattr(routing, "iter_route_contexts", None)
+        return routes if unfold is None else unfold(list(routes))
+
     def is_proven(self, route: Any) -> bool:
         view = getattr(route, "endpoint", None)
         is_the_frameworks = str(getattr(view, "__module__", "")).startswith(
@@ -63,13 +71,15 @@ class _FastApiRoutes(Routes):
         )  # its own docs
         return super().is_proven(route) or proves_something(route) or is_the_frameworks
 
-    def debts(self, route: Any) -> Iterable[str]:
-        return annotation_debts(route) if hasattr(route, "dependant") else ()
+    def debts(self, path: str, route: Any) -> Iterable[str]:
+        yield from place_debts(path, route)
+        if getattr(route, "endpoint", None) is not None and hasattr(route, "dependant"):
+            yield from annotation_debts(path, route)
 
 
 def _document(document: dict[str, Any], app: FastAPI) -> None:
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    for route in app.routes:
+    for route in _FastApiRoutes().each(app.routes):
         if getattr(getattr(route, "endpoint", None), BOUNDARY, None) is None:
             continue
         schemas["Problem"] = _PROBLEM

@@ -1,5 +1,6 @@
 """Actions of a client or service boundary as FastAPI's own dependencies: `owned`, `called`."""
 
+import re
 from collections.abc import Callable, Iterator
 from inspect import Parameter, Signature, signature
 from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
@@ -16,6 +17,7 @@ from .asgi import SCOPE_KEY, claim_of, read_content
 CONTENT_KEY: Final = "pratique.content"
 ACTION: Final = "__pratique_action__"
 PROVES: Final = "__pratique_proves__"
+_PLACE: Final = re.compile(r"\{(\w+)")
 
 
 def owned(
@@ -88,7 +90,7 @@ def called(
     return Depends(prove)
 
 
-def annotation_debts(route: Any) -> Iterator[str]:
+def annotation_debts(path: str, route: Any) -> Iterator[str]:
     """Yield what is wrong where a view's annotation says something else than its dependency proves.
 
     No type checker looks into `Annotated`.
@@ -101,22 +103,37 @@ def annotation_debts(route: Any) -> Iterator[str]:
             proves = getattr(getattr(mark, "dependency", None), PROVES, None)
             if proves is not None and not _agrees(said, *proves):
                 yield (
-                    f"Route {route.path}: {name} is annotated as {said}, and its dependency proves "
+                    f"Route {path}: {name} is annotated as {said}, and its dependency proves "
                     f"{_shown(*proves)}."
+                )
+
+
+def place_debts(path: str, route: Any) -> Iterator[str]:
+    """Yield the places of a path that a dependency reads and the route hasn't got."""
+    there = set(_PLACE.findall(path))
+    for dependant in _dependants(route):
+        if getattr(dependant.call, ACTION, None) is None:
+            continue
+        for name in (field.alias for field in dependant.path_params):
+            if name not in there:
+                yield (
+                    f"Route {path}: its dependency reads {{{name}}}, which isn't in the path. "
+                    'Name it so there, or say which it is: owned(…, key="…").'
                 )
 
 
 def proves_something(route: Any) -> bool:
     """Say whether a dependency of a route proves a crossing."""
+    return any(getattr(each.call, ACTION, None) is not None for each in _dependants(route))
+
+
+def _dependants(route: Any) -> Iterator[Any]:
     waiting = [getattr(route, "dependant", None)]
     while waiting:
         dependant = waiting.pop()
-        if dependant is None:
-            continue
-        if getattr(dependant.call, ACTION, None) is not None:
-            return True
-        waiting.extend(dependant.dependencies)
-    return False
+        if dependant is not None:
+            yield dependant
+            waiting.extend(dependant.dependencies)
 
 
 def _hints(view: Any) -> dict[str, Any]:

@@ -91,6 +91,7 @@ def naked_routes(
         )
         if not is_told and not is_proven(route):
             yield (
-                f"Route {path} is naked: nothing proves who calls it. Let a dependency prove it, "
+                f"Route {path or 'without a path'} is naked: nothing proves who calls it. "
+                "Let a dependency prove it, "
                 'mark it @Public("reason"), or name who guards it: elsewhere(prefix, by=…).'
             )

@@ -59,11 +59,15 @@ def endpoint(boundary: Boundary, *, shadows: Endpoint | None = None) -> Endpoint
 class Routes:
     """What is known of a route. FastAPI's door knows more."""
 
+    def each(self, routes: Iterable[Any]) -> Iterable[Any]:
+        """Return the routes, with those of an included router in its place."""
+        return routes
+
     def is_proven(self, route: Any) -> bool:
         """Say whether a boundary proves the requests of a route."""
         return getattr(getattr(route, "endpoint", None), BOUNDARY, None) is not None
 
-    def debts(self, route: Any) -> Iterable[str]:  # noqa: ARG002  Starlette's own has none
+    def debts(self, path: str, route: Any) -> Iterable[str]:  # noqa: ARG002  Starlette's own has none
         """Return what is wrong with how a route is declared."""
         return ()
 
@@ -106,10 +110,10 @@ def guard(
     known, others = routes or Routes(), tuple(elsewhere)
 
     def debts() -> list[str]:
-        leaves = list(_leaves(app.routes))
+        leaves = list(_leaves(app.routes, known))
         naked = naked_routes(leaves, perimeter, others=others, is_proven=known.is_proven)
-        told = (debt for _, route in leaves for debt in known.debts(route))
-        return [*route_debts(app.routes, perimeter), *told, *naked]
+        told = (debt for path, route in leaves for debt in known.debts(path, route))
+        return [*route_debts(_every(app.routes, known), perimeter), *told, *naked]
 
     def build_guarded() -> Any:
         return Guarded(build(), perimeter, debts)
@@ -123,9 +127,13 @@ def route_debts(routes: Iterable[Any], perimeter: Perimeter) -> Iterable[str]:
     """Return what is wrong with the routes.
 
     A boundary of another perimeter, one without a route, a body read too early.
+
+    Args:
+        routes: Every one, also those below a mount or in an included router.
+        perimeter: What guards them.
     """
     mounted: set[str] = set()
-    for route in _every(routes):
+    for route in routes:
         boundary = getattr(getattr(route, "endpoint", None), BOUNDARY, None)
         if boundary is None:
             continue
@@ -153,21 +161,21 @@ def route_debts(routes: Iterable[Any], perimeter: Perimeter) -> Iterable[str]:
             )
 
 
-def _leaves(routes: Iterable[Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
+def _leaves(routes: Iterable[Any], known: Routes, prefix: str = "") -> Iterable[tuple[str, Any]]:
     """Yield each route that answers by itself, with its whole path."""
-    for route in routes:
-        path = prefix + str(getattr(route, "path", ""))
+    for route in known.each(routes):
+        path = prefix + str(getattr(route, "path", None) or "")
         inner = getattr(route, "routes", None)
         if inner:
-            yield from _leaves(inner, path)
+            yield from _leaves(inner, known, path)
         else:
             yield path, route
 
 
-def _every(routes: Iterable[Any]) -> Iterable[Any]:
-    for route in routes:
+def _every(routes: Iterable[Any], known: Routes) -> Iterable[Any]:
+    for route in known.each(routes):
         yield route
-        yield from _every(getattr(route, "routes", None) or ())
+        yield from _every(getattr(route, "routes", None) or (), known)
 
 
 async def _refused(_: Request, refused: Exception) -> Response:
