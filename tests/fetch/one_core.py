@@ -9,6 +9,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,8 +22,11 @@ if sys.argv[1:] == ["alias"]:
 else:
     sys.modules.update(dict.fromkeys(sys.argv[1:]))  # type: ignore[arg-type]
 
+from pratique import Perimeter, Secret, unsafe
+from pratique.core.boundary import Boundary
 from pratique.core.refusal import BoundaryError, Refused
-from pratique.fetch import AsyncFetcher, Fetcher, FetchPolicy
+from pratique.fetch import AsyncFetcher, Fetch, Fetcher, FetchPolicy
+from pratique.partner import Partner
 from tests.fetch.world import World, reply, small_internet
 from tests.partner.risk import Risk
 
@@ -89,6 +93,28 @@ def by_library(name: str) -> Callable[[World, str], bytes]:
     return get
 
 
+def debts(boundary: Boundary) -> list[str]:
+    """Start a perimeter with a boundary alone, and return why it doesn't."""
+    perimeter = Perimeter()
+    perimeter.declare(boundary)
+    try:
+        with perimeter:
+            return []
+    except BoundaryError as error:
+        return list(error.debts)
+
+
+OBSERVED = FetchPolicy(
+    hosts={"a.test"},
+    observe=unsafe.observe(
+        until=datetime.now(UTC).date() + timedelta(days=9), reason="a trial", owner="tests"
+    ),
+)
+BOUNDARIES: dict[str, Boundary] = {
+    "fetch": Fetch("previews", POLICY),
+    "observed": Fetch("importer", OBSERVED),
+    "partner": Partner("risk", "https://a.test", bearer=Secret("sk_8sPq2Lx0Vt7RkYw3Zb5N")),
+}
 DOORS = "pratique.integrations."
 WAYS: dict[str, Callable[[World, str], bytes]] = {
     "fetcher": by_fetcher,
@@ -122,6 +148,7 @@ def main() -> None:
         found: dict[str, Any] = {
             name: [got(way, world, URL), got(way, world, OTHER)] for name, way in WAYS.items()
         }
+        found["start"] = {name: debts(boundary) for name, boundary in BOUNDARIES.items()}
         found["partner"] = got(by_partner, world, "o_1")
         patch.delenv("SSL_CERT_FILE")
         found["without the CA"] = got(by_fetcher, world, URL)

@@ -52,6 +52,7 @@ def test_fetches_on_the_core_that_is_there(
     for way in (*OURS, *doors):
         assert found[way] == ["OK-FINAL", "host_not_allowed"], way
     assert found["partner"] == "OK-FINAL"
+    assert set(map(tuple, found["start"].values())) == {()}
 
 
 @pytest.mark.parametrize("absent", [HTTPCORE, HTTPCORE2], ids=["httpcore2", "httpcore"])
@@ -69,6 +70,15 @@ def test_says_what_to_install_where_neither_is() -> None:
         assert "pratique[fetch]" in got
         assert "pratique[fetch2]" in got
     assert found["aiohttp"] == ["OK-FINAL", "host_not_allowed"]
+
+
+def test_a_perimeter_says_it_at_its_start() -> None:
+    """Not at the first fetch, as 500. An observed policy is an adapter's: aiohttp's needs neither."""
+    start = without(*HTTPCORE, *HTTPCORE2)["start"]
+    for name, boundary in (("fetch", "previews"), ("partner", "risk")):
+        (debt,) = start[name]
+        assert debt.startswith(f'Boundary "{boundary}": A fetch needs the library httpcore')
+    assert start["observed"] == []
 
 
 def test_the_ways_of_httpx2_stand_on_httpcore2() -> None:

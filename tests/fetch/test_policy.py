@@ -34,6 +34,7 @@ GOOD: dict[str, Any] = {"hosts": {"a.example"}}
         {"max_wire_bytes": 0},
         {"max_content_bytes": 0},
         {"deadline": timedelta(0)},
+        {"deadline": 5},
         {"internal": [Internal("a.example", "10.0.0.0/8", 80, " ")]},
         {"internal": [Internal("a.example", "10.0.0.1/8", 80, "r")]},
         {"internal": [Internal("a.example", "10.0.0.0/8", 0, "r")]},

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from importlib import import_module
 from threading import Lock
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -11,6 +12,7 @@ from pratique.core.crossing import Crossing
 from pratique.core.obligation import ALLOWED, AUTHENTIC, VALID, Obligation
 from pratique.core.proven import Proven
 from pratique.core.question import Flow
+from pratique.core.refusal import BoundaryError
 from pratique.core.roots import OWN_CODE, Root, RootKind, Way, ways
 from pratique.core.store import Store
 
@@ -34,6 +36,15 @@ _UNSAID: Final = Via(scheme="", method="GET", target="")
 """Where another library keeps what it asks for, and goes through the gate by itself."""
 OF_A_HOP: Final = frozenset({"host", "connection", "accept-encoding", "transfer-encoding"})
 """Fields that belong to a hop, not to a request: ours alone say them."""
+
+
+def library_debts() -> list[str]:
+    """Say what to install where neither httpcore nor httpcore2 is: at the start, not at a fetch."""
+    try:
+        import_module("pratique.fetch.wire.core")
+    except BoundaryError as error:
+        return list(error.debts)
+    return []
 
 
 class Fetch(Boundary):
@@ -134,8 +145,10 @@ class Fetch(Boundary):
         return self._declared
 
     def prepare(self, store: Store | None) -> list[str]:  # noqa: ARG002  it needs none
-        """Read the secrets: beyond them a policy is whole or isn't made."""
-        debts = self.policy.unread()
+        """Read the secrets, look for the library: beyond them a policy is whole or isn't made."""
+        # An observed policy is an adapter's, and that of aiohttp needs no library of ours.
+        missing = library_debts() if self.policy.observe is None else []
+        debts = [*missing, *self.policy.unread()]
         return [f'Boundary "{self.name}": {debt}' for debt in debts]
 
     def flow(self, crossing: Crossing) -> Flow[Proven[Response]]:

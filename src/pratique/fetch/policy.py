@@ -131,6 +131,8 @@ class FetchPolicy:
                 raise BoundaryError(f"FetchPolicy(hosts=…): {host!r}: a star stands for one label.")
 
     def _require_limits(self) -> None:
+        if not isinstance(self.deadline, timedelta):
+            raise BoundaryError("FetchPolicy(deadline=…) is a timedelta: timedelta(seconds=5).")
         for name in ("max_wire_bytes", "max_content_bytes"):
             if not _is_count(getattr(self, name), 1):
                 raise BoundaryError(f"FetchPolicy({name}=…) admits nothing: bytes, above zero.")

@@ -17,7 +17,7 @@ from pratique.core.roots import Root, RootKind
 from pratique.core.secret import Secret, read_all
 from pratique.core.store import Store
 from pratique.core.waiver import Waiver
-from pratique.fetch.boundary import Fetch
+from pratique.fetch.boundary import Fetch, library_debts
 from pratique.fetch.gate import gate
 from pratique.fetch.policy import FetchPolicy
 
@@ -88,7 +88,10 @@ class Partner(Boundary):
         waivers: Sequence[Waiver] = (),
     ) -> None:
         if policy is not None and deadline is not None:
-            raise BoundaryError("Partner(deadline=…, policy=…): a policy has its own deadline.")
+            raise BoundaryError(
+                "Partner(deadline=…, policy=…): a policy has its own deadline. "
+                "Say it there: FetchPolicy(deadline=…)."
+            )
         self.policy = policy or _policy(base, DEADLINE if deadline is None else deadline)
         try:
             target = gate(base, self.policy)
@@ -206,8 +209,8 @@ class Partner(Boundary):
         return _MENDS.get(obligation, super().mend(obligation))
 
     def prepare(self, store: Store | None) -> list[str]:  # noqa: ARG002  it needs none
-        """Read the secrets."""
-        unread = self.policy.unread()
+        """Read the secrets, and look for the library below a fetch."""
+        unread = [*library_debts(), *self.policy.unread()]
         if self.signature is not None:
             unread = [*unread, *self.signature.prepare()]
         debts = [f'Boundary "{self.name}": {debt}' for debt in unread]

@@ -13,7 +13,7 @@ elif find_spec("httpcore2") is not None:
 else:
     raise BoundaryError(
         "A fetch needs the library httpcore or httpcore2: "
-        "pip install pratique[fetch], or pratique[fetch2]."
+        'pip install "pratique[fetch]", or "pratique[fetch2]".'
     )
 
 __all__ = ("httpcore",)
