@@ -11,7 +11,7 @@ from pratique.core.refusal import BoundaryError, Refused
 from pratique.fetch import PUBLIC, FetchPolicy, Internal
 from pratique.partner import NoSubject, Partner, Root, RootKind
 from tests.fetch.world import World
-from tests.partner.risk import KEY, ORDER, Risk, Score
+from tests.partner.risk import HONEST, KEY, ORDER, Risk, Score
 
 BASE = "https://risk.example/v1"
 REGISTRY = Root(RootKind.PARTY, "registry", controller="the state")
@@ -211,3 +211,12 @@ def test_in_place_and_declared_ask_the_same(world: World) -> None:
     assert risk.call(call, params={"order": ORDER}) == risk.ask()
     assert risk.records[0].proofs == risk.records[1].proofs
     assert risk.records[0].declaration == risk.records[1].declaration
+
+
+def test_an_id_of_another_kind_is_told_as_that(world: World) -> None:
+    """Our 7 and their "7" aren't the same, and the refusal says why; asked as text it is proven."""
+    risk = Risk(world, is_async=False)
+    risk.answers({**HONEST, "order": "7"})
+    wrong: Any = 7
+    assert str(risk.refusal(order=wrong)).count("int was asked, str was answered") == 1
+    assert risk.ask("7").order == "7"

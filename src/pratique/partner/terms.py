@@ -137,6 +137,13 @@ def _comparing(pairs: Mapping[str, str]) -> Callback:
     return Callback.of(repeats, arguments=2, role="about")
 
 
+def _kinds(asked: object, got: object) -> str:
+    """Say where an honest answer fails: "7" is no 7."""
+    if asked is _MISSING or got is _MISSING or type(asked) is type(got):
+        return ""
+    return f": {type(asked).__name__} was asked, {type(got).__name__} was answered"
+
+
 def _repeats(answer: object, words: Mapping[str, object], pairs: Mapping[str, str]) -> bool:
     """Say whether each field has the value that was asked for; what is absent has none."""
     for field, name in pairs.items():
@@ -145,7 +152,7 @@ def _repeats(answer: object, words: Mapping[str, object], pairs: Mapping[str, st
         if asked is _MISSING or type(asked) is not type(got) or asked != got:
             raise Refused(
                 LINKED,
-                f"the answer's {field} isn't the {name} that was asked for",
+                f"the answer's {field} isn't the {name} that was asked for{_kinds(asked, got)}",
                 code="not_about_it",
             )
     return True
