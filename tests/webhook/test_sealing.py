@@ -119,6 +119,16 @@ def test_a_scheme_that_lets_deliveries_be_replayed_isnt_sent_with(name: str) -> 
 
 
 @every_way
+@pytest.mark.parametrize("content", ['{"type": "a"}', {"type": "a"}, bytearray(b"{}")])
+def test_content_that_isnt_bytes_is_a_mistake_of_ours(world: World, way: Way, content: Any) -> None:
+    """It says so, where hashing said "object supporting the buffer API required"; bytes are sent."""
+    with pytest.raises(BoundaryError, match="is bytes"):
+        way(POLICY, URL, content)
+    assert world.touched == []
+    assert way(POLICY, URL, CONTENT).status == 200
+
+
+@every_way
 @pytest.mark.parametrize(
     ("secrets", "code"),
     [

@@ -125,7 +125,8 @@ class Outgoing(Generic[R_co]):
             Refused: what the fetch policy refuses; what `require_taken` refuses; AUTHENTIC, code
                 "no_secret", "bad_secret", "expired_secret"; UNIQUE, code "bad_event_key". See
                 `next_step` for what to do then.
-            BoundaryError: several secrets, and the scheme's field holds one signature.
+            BoundaryError: several secrets, and the scheme's field holds one signature; content that
+                isn't bytes.
         """
         fields = self._sealed(content, key, secrets, content_type)
         return self._taken(
@@ -175,6 +176,10 @@ class Outgoing(Generic[R_co]):
         return _answered(answer, token)
 
     def _sealed(self, content: bytes, key: str, secrets: Secrets, content_type: str) -> Lines:
+        if not isinstance(content, bytes):
+            raise BoundaryError(
+                "send(content=…) is bytes, the same at each attempt: json.dumps(…).encode(), once."
+            )
         fields = sealed(self.scheme, content, key=key, secrets=secrets, at=self._clock())
         return [*fields, ("Content-Type", content_type)]
 
