@@ -152,7 +152,10 @@ class Acting(Boundary):
         if self.perimeter is not None and self.perimeter.is_started:
             raise BoundaryError(f'Boundary "{self.name}": action({name!r}) comes after the start.')
         if name in self._actions:
-            raise BoundaryError(f'Boundary "{self.name}" declares the action {name} twice.')
+            raise BoundaryError(
+                f'Boundary "{self.name}" declares the action {name} twice. '
+                "Declare it once and use what that gave in both places."
+            )
         if (find is None) != (read_key is None):
             raise BoundaryError(
                 f'Boundary "{self.name}" {name}: find= and read_key= come together.'
