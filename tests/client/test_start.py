@@ -140,6 +140,30 @@ def test_a_place_that_the_path_has_not_is_told_at_the_start() -> None:
         assert starts or "reads {order_id}, which" in found[0]
 
 
+def test_a_mount_is_below_its_prefix() -> None:
+    """The prefix /static/ names what is mounted at /static; /stat/ doesn't, nor a route /static."""
+
+    async def view() -> None: ...
+
+    for prefix, is_mount, starts in (
+        ("/static/", True, True),
+        ("/stat/", True, False),
+        ("/static/", False, False),
+    ):
+        perimeter = Perimeter(clock=lambda: NOON)
+        perimeter.declare(client())
+        app = guard(FastAPI(), perimeter, elsewhere=[elsewhere(prefix, by="files")])
+        if is_mount:
+            app.mount("/static", lambda *_: None)
+        else:
+            app.get("/static")(view)
+        assert ["/static is naked" in debt for debt in _naked(app)] == [True] * (not starts)
+
+
+def _naked(app: FastAPI) -> list[str]:
+    return [debt for debt in debts(app) if "is naked" in debt]
+
+
 def _order(proof: Any) -> Any:
     async def view(order: Annotated[Proven[Order, Literal["read"]], proof]) -> None: ...
 

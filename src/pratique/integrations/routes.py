@@ -86,8 +86,10 @@ def naked_routes(
     named = tuple(others)
     for path, route in routes:
         view = getattr(route, "endpoint", None)
+        # A mount at /static answers what is below /static/, and nothing else.
+        place = path if getattr(route, "routes", None) is None else f"{path}/"
         is_told = getattr(view, PUBLIC_MARK, None) is not None or any(
-            path.startswith(other.prefix) for other in named
+            place.startswith(other.prefix) for other in named
         )
         if not is_told and not is_proven(route):
             yield (
