@@ -185,7 +185,12 @@ class FetchPolicy:
             return
         # A name without a dot is one of this machine's or its search domain's.
         if not self.is_public or ("." not in host and ":" not in host):
-            raise _not_named("host_not_allowed", "the policy names no such host")
+            raise _not_named(
+                "host_not_allowed",
+                "a name without a dot isn't in the open internet"
+                if self.is_public
+                else "the policy names no such host",
+            )
 
     def judge(self, host: str, port: int, addresses: Sequence[str]) -> Sequence[str]:
         """Return the addresses to connect to: all of them, or none.
