@@ -185,11 +185,18 @@ class BearerToken:
         """Return the subject of a token that is signed, ours, in force and not taken back.
 
         Raises:
-            Refused: what `bearer_token` and `verify_token` refuse; FRESH, code "revoked" (401).
+            Refused: what `bearer_token` and `verify_token` refuse; AUTHENTIC, code "bound_token"
+                (RFC 9449, RFC 8705); FRESH, code "revoked" (401).
         """
         claim = crossing.claim
         token = bearer_token(claim.fields)
         claims = yield from presented(token, self.policy, claim, cache=self.cache)
+        if "cnf" in claims:
+            raise TokenRefused(
+                "it is bound to a key of its client, and came as a plain bearer token",
+                code="bound_token",
+                hint="whoever stole it would be let in: the binding is checked nowhere here",
+            )
         crossing.discharge(AUTHENTIC)
         if self._revoked is not None:
             told: object = yield Lookup(*self._revoked.with_session((claims,), session))
