@@ -1,6 +1,7 @@
 """A policy is whole or isn't made; empty is never "unset"."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -154,3 +155,17 @@ def test_a_proxys_credential_is_read_at_the_start() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PRATIQUE_TEST_PROXY", "user:long-enough-7Hq2vXb9Tz")
         assert debts("PRATIQUE_TEST_PROXY") == []
+
+
+def test_a_file_of_authorities_that_is_not_there_is_told_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without it every certificate would be refused, at the first fetch; one that is there starts."""
+    file = tmp_path / "ca.pem"
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    perimeter = Perimeter()
+    perimeter.declare(Fetch("previews", FetchPolicy(hosts=PUBLIC)))
+    (said,) = perimeter.debts()
+    assert "SSL_CERT_FILE" in said
+    file.touch()
+    assert perimeter.debts() == []

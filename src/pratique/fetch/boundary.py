@@ -1,8 +1,10 @@
 """The fetch boundary: declares what may be fetched, and fetches it."""
 
+import os
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from importlib import import_module
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -38,13 +40,20 @@ OF_A_HOP: Final = frozenset({"host", "connection", "accept-encoding", "transfer-
 """Fields that belong to a hop, not to a request: ours alone say them."""
 
 
-def library_debts() -> list[str]:
-    """Say what to install where neither httpcore nor httpcore2 is: at the start, not at a fetch."""
+def way_out_debts() -> list[str]:
+    """Say at the start, not at a fetch, what the way out lacks: the library, the file of CAs."""
+    found: list[str] = []
     try:
         import_module("pratique.fetch.wire.core")
     except BoundaryError as error:
-        return list(error.debts)
-    return []
+        found.extend(error.debts)
+    authorities = os.environ.get("SSL_CERT_FILE")
+    if authorities and not Path(authorities).is_file():
+        found.append(
+            "SSL_CERT_FILE names a file that isn't there, so that no host could prove its name. "
+            "Name a file of CA certificates, or unset it."
+        )
+    return found
 
 
 class Fetch(Boundary):
@@ -145,9 +154,9 @@ class Fetch(Boundary):
         return self._declared
 
     def prepare(self, store: Store | None) -> list[str]:  # noqa: ARG002  it needs none
-        """Read the secrets, look for the library: beyond them a policy is whole or isn't made."""
+        """Read the secrets, look at the way out: beyond them a policy is whole or isn't made."""
         # An observed policy is an adapter's, and that of aiohttp needs no library of ours.
-        missing = library_debts() if self.policy.observe is None else []
+        missing = way_out_debts() if self.policy.observe is None else []
         debts = [*missing, *self.policy.unread()]
         return [f'Boundary "{self.name}": {debt}' for debt in debts]
 

@@ -17,7 +17,7 @@ from pratique.core.roots import Root, RootKind
 from pratique.core.secret import Secret, read_all
 from pratique.core.store import Store
 from pratique.core.waiver import Waiver
-from pratique.fetch.boundary import Fetch, library_debts
+from pratique.fetch.boundary import Fetch, way_out_debts
 from pratique.fetch.gate import gate
 from pratique.fetch.policy import FetchPolicy
 
@@ -210,7 +210,7 @@ class Partner(Boundary):
 
     def prepare(self, store: Store | None) -> list[str]:  # noqa: ARG002  it needs none
         """Read the secrets, and look for the library below a fetch."""
-        unread = [*library_debts(), *self.policy.unread()]
+        unread = [*way_out_debts(), *self.policy.unread()]
         if self.signature is not None:
             unread = [*unread, *self.signature.prepare()]
         debts = [f'Boundary "{self.name}": {debt}' for debt in unread]
