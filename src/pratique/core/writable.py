@@ -1,16 +1,9 @@
 """What a client may write: the fields that an action names, and no others."""
 
-from typing import (
-    Annotated,
-    Any,
-    Final,
-    Generic,
-    TypeVar,
-    cast,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
+import re
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
@@ -18,49 +11,22 @@ from .claim import Fields
 from .obligation import VALID
 from .proofs.valid import count, members
 from .refusal import BoundaryError, Refused
+from .writable_fields import Writable, field_debts, holds_decimals, is_struct
+
+__all__ = ["Content", "Writable"]
 
 T = TypeVar("T")
 UNPROCESSABLE: Final = 422
 UNSUPPORTED: Final = 415
+MAX_EXPONENT: Final = 308
+"""Of a decimal number: the range of a double, which is all that JSON readers share (RFC 8259 §6).
+One of a million digits takes ten characters to send."""
 _untyped: Final = msgspec.json.Decoder().decode
-_OURS: Final = frozenset(
-    {
-        "balance",
-        "created_at",
-        "currency",
-        "discount",
-        "exchange_rate",
-        "id",
-        "is_admin",
-        "owner",
-        "owner_id",
-        "price",
-        "role",
-        "roles",
-        "state",
-        "status",
-        "tenant",
-        "tenant_id",
-        "total",
-        "user",
-        "user_id",
-        "verified",
-    }
+# The texts of msgspec that name our own fields and types alone; others hold what was sent.
+_OURS: Final = re.compile(
+    r"(?:Expected |Object missing required field |(?:Number|Integer value) out of range)"
 )
-"""Names that our own state decides, as a rule: writable only where `Writable` says so."""
-
-
-class Writable:
-    """Marks a field as one that a client may decide, though its name is one of our own state's.
-
-    Args:
-        reason: Why, for the reviewer: `status: Annotated[Literal["draft"], Writable("…")]`.
-    """
-
-    def __init__(self, reason: str) -> None:
-        if not reason.strip():
-            raise BoundaryError("Writable() needs a reason that a reviewer can judge.")
-        self.reason = reason
+_PLACE: Final = re.compile(r" - at `[^`]*`\Z")
 
 
 class Content(Generic[T]):
@@ -68,31 +34,25 @@ class Content(Generic[T]):
 
     Args:
         declared: A `msgspec.Struct` with `forbid_unknown_fields=True`: a field for each thing that
-            may be written.
+            may be written. What is inside of it owes the same.
 
     Raises:
         BoundaryError: it takes unknown fields, or a field of it has a name that our own state
-            decides and no `Writable`.
+            decides, or no type, and no `Writable`.
 
     Source: OWASP API3:2023; CWE-915.
     """
 
     def __init__(self, declared: type[T]) -> None:
         name = getattr(declared, "__name__", str(declared))
-        if not _is_struct(declared):
+        if not is_struct(declared):
             raise BoundaryError(f"content={name}: declare a msgspec.Struct.")
-        if not cast("Any", declared).__struct_config__.forbid_unknown_fields:
-            raise BoundaryError(
-                f"content={name} takes fields that it doesn't name, and drops them without a word. "
-                "Declare it with forbid_unknown_fields=True."
-            )
-        for field in _ours(declared):
-            raise BoundaryError(
-                f'content={name}: "{field}" is decided by our own state. Leave it out, or mark it: '
-                f"{field}: Annotated[…, Writable(reason)]."
-            )
+        debts = [f"content={name}: {debt}" for debt in field_debts(declared)]
+        if debts:
+            raise BoundaryError(*debts)
         self.name = name
         self._read = msgspec.json.Decoder(declared).decode
+        self._holds_decimals = holds_decimals(declared)
 
     def read(self, content: bytes, fields: Fields) -> T:
         """Return what was sent.
@@ -114,6 +74,8 @@ class Content(Generic[T]):
             raise Refused(VALID, "the content isn't JSON", code="malformed_content") from None
         try:
             is_single = members(content) == count(_untyped(content))
+        except msgspec.DecodeError:  # a number that only a Decimal, or a field without type, holds
+            raise _out_of_range() from None
         except RecursionError:
             raise Refused(VALID, "the content is nested too deeply", code="too_deep") from None
         if not is_single:  # a reader keeps the last of two, and another one the first (CWE-436)
@@ -123,27 +85,40 @@ class Content(Generic[T]):
                 code="duplicate_member",
                 status=UNPROCESSABLE,
             )
+        if self._holds_decimals and not _is_in_range(value):
+            raise _out_of_range()
         return value
 
 
-def _is_struct(declared: Any) -> bool:
-    return isinstance(declared, type) and issubclass(declared, msgspec.Struct)
+def _is_in_range(value: Any) -> bool:
+    """Say whether each `Decimal` in a value is a number of a sane size."""
+    if isinstance(value, Decimal):  # "NaN" is equal to nothing and less than nothing
+        return value.is_finite() and abs(value.adjusted()) <= MAX_EXPONENT
+    inside: Iterable[Any] = ()
+    told: Any = value
+    if isinstance(value, msgspec.Struct):
+        inside = (getattr(value, name) for name in value.__struct_fields__)
+    elif type(value) is dict:
+        inside = told.values()
+    elif isinstance(value, list | tuple | set | frozenset):
+        inside = told
+    return all(_is_in_range(one) for one in inside)
 
 
-def _ours(declared: Any) -> list[str]:
-    hints = get_type_hints(declared, include_extras=True)
-    return [
-        name
-        for name, hint in hints.items()
-        if name in _OURS and not any(isinstance(m, Writable) for m in _marks(hint))
-    ]
-
-
-def _marks(hint: Any) -> tuple[Any, ...]:
-    return get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+def _out_of_range() -> Refused:
+    return Refused(
+        VALID,
+        f"a number is none, or has an exponent over {MAX_EXPONENT}",
+        code="bad_content",
+        status=UNPROCESSABLE,
+    )
 
 
 def _told(error: msgspec.ValidationError) -> str:
-    # msgspec names our own fields and types; the name of an unknown field is the client's.
     text = str(error)
-    return "the content has a field that isn't writable here" if "unknown field" in text else text
+    if _OURS.match(text) is not None:
+        return text
+    if "unknown field" in text:
+        return "the content has a field that isn't writable here"
+    place = _PLACE.search(text)
+    return f"a value isn't one of those that are declared{place[0] if place is not None else ''}"
