@@ -13,7 +13,7 @@ from pratique.core.obligation import ALLOWED, AUTHENTIC, FRESH, LINKED
 from pratique.core.proofs.authentic.base64url import decode
 from pratique.core.proofs.authentic.jws import MAX_TOKEN_BYTES, TokenRefused
 from pratique.core.proofs.authentic.jwt import JwtClaims, TokenPolicy
-from pratique.core.proofs.authentic.key import Keys
+from pratique.core.proofs.authentic.key import Keys, KeySet
 from pratique.core.proofs.authentic.presented import presented
 from pratique.core.question import Flow
 from pratique.core.refusal import BoundaryError, Refused
@@ -41,7 +41,8 @@ class Minter:
         issuer: Its `iss`: "https://gateway.shop.example".
         keys: Its own: a JWKS dict, a JWK, a PEM, or a source of them. Never another minter's.
         scopes: The actions for which it may mint.
-        subjects: The users that it may name: a prefix, "customer:"; or `ANYBODY`.
+        subjects: The users that it may name: a prefix that ends in a sign, "customer:"; or
+            `ANYBODY`.
         algorithms: In which it signs.
     """
 
@@ -81,7 +82,8 @@ class TransactionToken:
         max_age: Longest time since it was minted, at most 5 minutes. It is no session.
 
     Raises:
-        BoundaryError: no minter, two of one issuer, a minter without actions or users.
+        BoundaryError: no minter, two of one issuer or with one key, a minter without actions or
+            users, or with a prefix that ends in the middle of a word.
 
     Source: IETF draft-ietf-oauth-transaction-tokens; guide §6; CWE-441.
     """
@@ -103,6 +105,12 @@ class TransactionToken:
                 raise BoundaryError(
                     f"Minter({minter.issuer!r}) names no action, or no users, to mint for."
                 )
+            if minter.subjects != ANYBODY and minter.subjects[-1].isalnum():
+                # "customer" is the beginning of "customer-service:9" too.
+                raise BoundaryError(
+                    f"Minter({minter.issuer!r}, subjects={minter.subjects!r}) ends in the middle "
+                    f'of a word. End it where the name begins: "{minter.subjects}:".'
+                )
         self.trust_domain, self.bound_claim = trust_domain, bound_claim
         self._minters = {
             minter.issuer: (
@@ -118,6 +126,7 @@ class TransactionToken:
             )
             for minter in minters
         }
+        _require_own_keys([policy for _, policy in self._minters.values()])
 
     def prove(self, claim: Claim, *, caller: str, scope: str, key: str | None) -> Flow[Context]:
         """Return for whom a proven caller calls.
@@ -164,7 +173,7 @@ class TransactionToken:
         # Not believed: it only says whose key is tried, and the policy then owes that very issuer.
         try:
             named = _issuer_of(decode(token[:MAX_TOKEN_BYTES].split(".")[1].encode("ascii"))).iss
-        except (IndexError, ValueError):
+        except (IndexError, ValueError, RecursionError):
             raise TokenRefused("it isn't a token", code="malformed_token") from None
         found = self._minters.get(named)
         if found is None:
@@ -187,6 +196,20 @@ class TransactionToken:
         # "10" and 10 are two objects to two readers: the token has the text that the path has.
         if key is not None and (type(bound) is not str or bound != key):
             raise _not_bound("object", f"its tctx.{self.bound_claim} isn't the object asked for")
+
+
+def _require_own_keys(policies: Sequence[TokenPolicy]) -> None:
+    """Refuse two minters with one key: its thief mints for both."""
+    seen: dict[bytes, str] = {}
+    for policy in policies:
+        source = policy.source
+        for key in source.keys if isinstance(source, KeySet) else ():
+            known = seen.setdefault(key.fingerprint, policy.issuer)
+            if known != policy.issuer:
+                raise BoundaryError(
+                    f"Minter({policy.issuer!r}) has a key of Minter({known!r}). "
+                    "Each minter has its own: who takes one over mints for its users alone."
+                )
 
 
 def _not_bound(what: str, detail: str) -> Refused:

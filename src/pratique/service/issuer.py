@@ -4,12 +4,13 @@ import json
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from secrets import token_urlsafe
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from pratique.core.proofs.authentic.base64url import encode
+from pratique.core.proofs.authentic.jwt import JwtClaims
 from pratique.core.refusal import BoundaryError
 
 from .context import MAX_AGE, TYPE, Context
@@ -96,13 +97,16 @@ class Issuer:
             about: What the parent says, and more.
 
         Raises:
-            BoundaryError: an action that the parent lacks, another object, or the parent is over.
+            BoundaryError: an action that the parent lacks, another object, the parent is over or of
+                another trust domain, or its `tctx` isn't an object of texts.
         """
         claims = parent.jwt_claims
+        if self.trust_domain not in claims.audience:
+            raise BoundaryError("narrow(…): the parent is of another trust domain.")
         more = sorted(set(scope) - claims.scope)
         if more:
             raise BoundaryError(f"narrow(scope=…): the parent has no {', '.join(more)}.")
-        known = dict(claims.get("tctx") or {})
+        known = _context_of(claims)
         for name, value in (about or {}).items():
             if known.setdefault(name, value) != value:
                 raise BoundaryError(f"narrow(about=…): the parent is about another {name}.")
@@ -144,3 +148,14 @@ class Issuer:
         head = {"alg": "EdDSA", "typ": TYPE, "kid": self.key_name}
         content = ".".join(encode(json.dumps(part).encode()) for part in (head, claims))
         return f"{content}.{encode(self._key.sign(content.encode('ascii')))}"
+
+
+def _context_of(claims: JwtClaims) -> dict[str, str]:
+    """Return the parent's `tctx`, which another issuer may have written."""
+    told: Any = claims.get("tctx", {})
+    if not isinstance(told, Mapping):
+        raise BoundaryError("narrow(…): the parent's tctx isn't an object.")
+    known = dict(cast("Mapping[str, Any]", told))
+    if not all(isinstance(value, str) for value in known.values()):
+        raise BoundaryError("narrow(…): the parent's tctx holds more than texts.")
+    return known
