@@ -1,12 +1,13 @@
 """The rows of a SQLAlchemy model that belong to a user: another one's are not found."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from inspect import isawaitable
 from typing import Any, Final, cast
 from uuid import UUID
 
 from sqlalchemy import Select, inspect, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import ColumnProperty, InstrumentedAttribute, Session
 
 from pratique.core.obligation import VALID
 from pratique.core.refusal import BoundaryError, Refused
@@ -24,10 +25,12 @@ class OwnedRows:
     Args:
         owner: The column that holds the owner: `Order.owner_id`.
         by: (user) -> the value of that column for a user of ours.
-        lock: Lock the row until the session's transaction ends (FOR UPDATE).
+        lock: Lock the row until the session's transaction ends (FOR UPDATE), and read it anew
+            where the session knows it already.
 
     Raises:
-        BoundaryError: the model has no single primary key of integers, texts or UUIDs.
+        BoundaryError: the owner is no column of a model, or the model has no single primary key of
+            integers, texts or UUIDs.
 
     Source: OWASP API1:2023; CWE-639.
     """
@@ -39,6 +42,11 @@ class OwnedRows:
         by: Callable[[Any], object],
         lock: bool = False,
     ) -> None:
+        if not _is_column(owner):
+            raise BoundaryError(
+                f"owner={str(owner)[:MAX_KEY]} is no column of a model. Name the column that holds "
+                "the owner: Order.owner_id, not a relationship or a table's."
+            )
         self.model = cast("type[Any]", owner.class_)
         columns: Sequence[Any] = cast("Any", inspect(self.model)).primary_key
         kinds: list[type[Any]] = [column.type.python_type for column in columns]
@@ -77,16 +85,21 @@ class OwnedRows:
         statement = self._statement(user, key)
         if statement is None:
             return None
-        if isinstance(session, AsyncSession):
-            return self._afind(session.scalar(statement), user)
-        return self._own(session.scalar(statement), user)
+        found: Any = session.scalar(statement)
+        # A proxy, as async_scoped_session is, gives an awaitable and is no AsyncSession.
+        return self._afind(found, user) if isawaitable(found) else self._own(found, user)
 
     def _statement(self, user: Any, key: object) -> Select[Any] | None:
         owner = self._by(user)
-        if owner is None:  # `== None` would be IS NULL: everybody's and nobody's rows
+        # `== None` would be IS NULL: everybody's and nobody's rows. `== True` would be the rows of
+        # owner 1 in more than one database.
+        if owner is None or isinstance(owner, bool):
             return None
         found = select(self.model).where(self._key == key, self.owner == owner)
-        return found.with_for_update() if self._lock else found
+        if not self._lock:
+            return found
+        # Else a row that the session knows stays what it was when it was loaded (CWE-367).
+        return found.with_for_update().execution_options(populate_existing=True)
 
     async def _afind(self, found: Awaitable[Any], user: Any) -> Any:
         return self._own(await found, user)
@@ -94,6 +107,11 @@ class OwnedRows:
     def _own(self, row: Any, user: Any) -> Any:
         # A declared equality of our own, whatever a mapper, a view or a loader option did.
         return row if row is not None and getattr(row, self.owner.key) == self._by(user) else None
+
+
+def _is_column(owner: Any) -> bool:
+    is_mapped = isinstance(owner, InstrumentedAttribute)
+    return is_mapped and isinstance(cast("Any", owner).property, ColumnProperty)
 
 
 def _integer(text: str) -> int | None:

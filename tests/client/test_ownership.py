@@ -1,0 +1,144 @@
+"""Rows of one owner: by every kind of mapping that SQLAlchemy has, and never nobody's."""
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import pytest
+from sqlalchemy import ForeignKey, create_engine, literal_column
+from sqlalchemy.ext.asyncio import (
+    AsyncSession,
+    async_scoped_session,
+    async_sessionmaker,
+    create_async_engine,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
+from sqlalchemy.pool import NullPool
+
+from pratique.client.ownership import OwnedRows
+from pratique.core.refusal import BoundaryError
+
+
+class Base(DeclarativeBase): ...
+
+
+class Owner(Base):
+    __tablename__ = "owner"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    papers: Mapped[list["Paper"]] = relationship(back_populates="owner")
+
+
+class Paper(Base):
+    __tablename__ = "paper"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    state: Mapped[str] = mapped_column(default="open")
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("owner.id"))
+    owner: Mapped[Owner | None] = relationship(back_populates="papers")
+    __mapper_args__: ClassVar = {"polymorphic_on": "kind", "polymorphic_identity": "paper"}
+
+
+class Invoice(Paper):
+    __tablename__ = "invoice"
+    id: Mapped[int] = mapped_column(ForeignKey("paper.id"), primary_key=True)
+    total: Mapped[int]
+    __mapper_args__: ClassVar = {"polymorphic_identity": "invoice"}
+
+
+class Line(Base):
+    __tablename__ = "line"
+    paper_id: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    owner_id: Mapped[int]
+
+
+def owner_of(user: Any) -> Any:
+    """Return whose rows a user may reach."""
+    return user.id
+
+
+@pytest.fixture
+def db(tmp_path: Any) -> Iterator[Session]:
+    """Give a database with papers of two owners and of nobody."""
+    engine = create_engine(f"sqlite:///{tmp_path}/papers.db", poolclass=NullPool)
+    Base.metadata.create_all(engine)
+    with Session(engine) as session:
+        session.add_all([Owner(id=1), Owner(id=2)])
+        session.flush()
+        session.add_all(
+            [Invoice(id=10, owner_id=1, total=1), Paper(id=11, owner_id=1, kind="paper")]
+        )
+        session.add_all([Invoice(id=20, owner_id=2, total=2), Paper(id=30, kind="paper")])
+        session.commit()
+        yield session
+    engine.dispose()
+
+
+def found(
+    db: Session, key: int, column: Any = Paper.owner_id, by: Any = owner_of, **more: Any
+) -> Any:
+    """Return the id of the row that owner 1 reaches, None without one."""
+    row = OwnedRows(column, by=by, **more).find(db.get(Owner, 1), key, db)
+    return None if row is None else row.id
+
+
+def test_a_joined_table_has_its_parents_owner(db: Session) -> None:
+    """CL-01: an invoice is looked for by the paper's owner; another's, and a paper that is no invoice, aren't found."""
+    assert [found(db, key, Invoice.owner_id) for key in (10, 11, 20)] == [10, None, None]
+    assert [found(db, key) for key in (10, 11, 20)] == [10, 11, None]
+
+
+@pytest.mark.parametrize(
+    "by",
+    [
+        lambda _: None,
+        lambda _: True,
+        lambda _: Owner.id,
+        lambda _: literal_column("owner_id"),
+        lambda _: Paper.owner_id,
+        lambda _: "",
+    ],
+)
+def test_what_is_no_owner_owns_nothing(db: Session, by: Any) -> None:
+    """CL-01: nobody, yes, or a column in the place of its value: no row, and not everybody's; the owner's own is found."""
+    assert [found(db, key, by=by) for key in (10, 20, 30)] == [None, None, None]
+    assert found(db, 10) == 10
+
+
+@pytest.mark.parametrize(
+    "column", [Paper.owner, Paper.__table__.c.owner_id, "owner_id", Line.owner_id]
+)
+def test_what_is_no_column_of_a_model_does_not_start(column: Any) -> None:
+    """A relationship, a bare table, a name, and a key of two columns are said at the start; a mapped column starts."""
+    with pytest.raises(BoundaryError):
+        OwnedRows(column, by=owner_of)
+    assert OwnedRows(Paper.owner_id, by=owner_of).name == "Paper"
+
+
+def test_a_locked_row_is_the_one_of_now(db: Session) -> None:
+    """CL-09, CWE-367: what the session knew of a row is read again under its lock; else the policy judges a memory."""
+    user = db.get(Owner, 1)
+    assert user is not None
+    for paper in user.papers:  # as a user callable that loads more than the user would
+        assert paper.state == "open"
+    with Session(db.get_bind()) as other:
+        other.get_one(Paper, 11).state = "sealed"
+        other.get_one(Paper, 10).state = "sealed"
+        other.commit()
+    row = OwnedRows(Paper.owner_id, by=owner_of, lock=True).find(user, 11, db)
+    assert row.state == "sealed"
+
+
+async def test_a_scoped_session_of_a_loop_is_awaited(db: Session) -> None:
+    """A proxy of an AsyncSession is no AsyncSession; what it gives is awaited all the same."""
+    engine = create_async_engine(
+        f"sqlite+aiosqlite:///{db.get_bind().engine.url.database}", poolclass=NullPool
+    )
+    scoped: Any = async_scoped_session(async_sessionmaker(engine), scopefunc=lambda: 1)
+    plain = AsyncSession(engine)
+    rows = OwnedRows(Paper.owner_id, by=owner_of)
+    for session in (scoped, plain):
+        user = await session.get(Owner, 1)
+        assert (await rows.find(user, 10, session)).id == 10
+        assert await rows.find(user, 20, session) is None
+        await session.close()
+    await engine.dispose()
