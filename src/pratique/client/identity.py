@@ -27,6 +27,7 @@ MIN_TOKEN: Final = 22
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _NEVER_AHEAD: Final = timedelta(seconds=60)
 _UNAUTHENTICATED: Final = 401
+_DEFAULT_PORTS: Final = {"https": ":443", "http": ":80"}
 
 
 class Identity(Protocol):
@@ -114,7 +115,8 @@ class SessionCookie:
             raise _no_session()
         digest = sha256(token.encode()).hexdigest()
         found: object = yield Lookup(*self._load.with_session((digest,), session))
-        if not isinstance(found, Session):
+        # A look-up by nothing finds whoever has nothing there: empty is no subject.
+        if not isinstance(found, Session) or found.subject is None or found.subject == "":
             raise _no_session()
         crossing.discharge(AUTHENTIC)
         self._require_young(found, claim)
@@ -226,27 +228,42 @@ def cookie(fields: Fields, name: str) -> str | None:
     """Return the value of a cookie; None where it is absent.
 
     Raises:
-        Refused: AUTHENTIC, code "two_sessions": it comes twice, so that two programs could take
-            each another one (CWE-436).
+        Refused: AUTHENTIC, code "two_sessions": it comes twice, or beside a name that another
+            reader trims to it, so that two programs could take each another one (CWE-436).
 
-    Source: RFC 6265 §4.2.
+    Source: RFC 6265 §4.2, §5.4.
     """
     found: list[str] = []
+    alike = 0
     for line in fields.all("Cookie"):
-        for pair in line[:MAX_COOKIE].split(";"):
-            key, equals, value = pair.strip().partition("=")
+        for pair in line.split(";"):
+            # Whole, and without a space of another kind: "\x85__Host-session" is a cookie that a
+            # neighbouring host may set, and a reader that trims it takes it for ours.
+            key, equals, value = pair.strip(" \t").partition("=")
             if equals and key == name:
                 found.append(value.strip('"'))
-    if len(found) > 1:
+            elif name in pair and _trimmed(pair) == name:
+                alike += 1
+    if found and len(found) + alike > 1:
         raise Refused(
-            AUTHENTIC, f"the cookie of the session comes {len(found)} times", code="two_sessions"
+            AUTHENTIC,
+            f"the cookie of the session comes {len(found) + alike} times",
+            code="two_sessions",
         )
-    return found[0] if found else None
+    return found[0] if found and len(found[0]) <= MAX_COOKIE else None
+
+
+def _trimmed(pair: str) -> str:
+    """Return the name of a cookie as the most generous reader takes it."""
+    return pair.strip().lstrip("=").partition("=")[0].strip()
 
 
 def _is_origin(text: str) -> bool:
+    # RFC 6454 §6.2: lower case, no path, and no port where it is the scheme's own.
     scheme, _, host = text.partition("://")
-    return scheme in ("https", "http") and bool(host) and "/" not in host and text == text.lower()
+    port = _DEFAULT_PORTS.get(scheme)
+    is_host = bool(host) and not any(sign in host for sign in "/?#@*")
+    return port is not None and is_host and not host.endswith(port) and text == text.lower()
 
 
 def _no_session() -> Refused:
