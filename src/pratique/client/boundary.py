@@ -42,6 +42,7 @@ class Client(Acting):
         self.identity = identity
         origin = "whoever calls the API"
         super().__init__(name, origin=origin, user=user, policy=policy, waivers=waivers)
+        self.challenge = identity.challenge
 
     def identify(
         self, crossing: Crossing, action: Action, *, key: str, session: object

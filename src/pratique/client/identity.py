@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 from pratique.core.access import Asker
 from pratique.core.boundary import Proof
@@ -32,6 +32,9 @@ _DEFAULT_PORTS: Final = {"https": ":443", "http": ":80"}
 
 class Identity(Protocol):
     """How a client boundary learns who calls."""
+
+    challenge: ClassVar[str]
+    """The authentication scheme that a 401 names."""
 
     def prove(self, crossing: Crossing, *, session: object) -> Flow[object]:
         """Discharge `authentic` and `fresh`, and return the subject; Refused where it can't."""
@@ -79,6 +82,8 @@ class SessionCookie:
 
     Source: OWASP ASVS 5.0 chapter 7; RFC 6265; Fetch Metadata (Sec-Fetch-Site).
     """
+
+    challenge: ClassVar[str] = "Cookie"
 
     def __init__(
         self,
@@ -172,6 +177,8 @@ class BearerToken:
 
     Source: RFC 6750; RFC 9068; OWASP API2:2023.
     """
+
+    challenge: ClassVar[str] = "Bearer"  # without error=: that would tell how far a token came
 
     def __init__(
         self,

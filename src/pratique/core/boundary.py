@@ -117,6 +117,8 @@ class Boundary(ABC):
         """Declared, and off: an optional secret is unset. It answers 404."""
         self.reads_client_certificate = False
         """Its callers are proven by TLS: a server that can't show their certificate refuses it."""
+        self.challenge = "Signature"
+        """The authentication scheme that a 401 of it names: RFC 9110 §11.6.1."""
         self.perimeter: Perimeter | None = None
         """Where it is declared."""
 

@@ -17,8 +17,7 @@ def closed(
     The effect's own exceptions stay what they are.
     """
     if isinstance(error, Refused):
-        error.crossing_id = crossing.id
-        return error
+        return crossing.owns(error)
     if isinstance(error, StoreError) and isinstance(question, Settle):
         refused = _unknown()
     elif isinstance(error, StoreError):
@@ -42,8 +41,7 @@ def closed(
             answer=Answer.RETRY,
         )
         refused.__cause__ = error
-    refused.crossing_id = crossing.id
-    return refused
+    return crossing.owns(refused)
 
 
 def effect_is_out(question: Question | None, *, acted: bool, failed: BaseException) -> bool:

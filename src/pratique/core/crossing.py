@@ -78,6 +78,7 @@ class Crossing:
     __slots__ = (
         "boundary",
         "claim",
+        "context",
         "declaration",
         "done",
         "error",
@@ -92,6 +93,8 @@ class Crossing:
         self.id = new_crossing_id()
         self.boundary = boundary
         self.claim = claim
+        self.context: object = None
+        """For whom it is, where a service's token said so: what the next call may be for."""
         self.declaration: Declaration | None = None
         self.done = 0
         self.key = b""
@@ -105,6 +108,13 @@ class Crossing:
     def is_authentic(self) -> bool:
         """Say whether the sender is known by now: from here on a refusal is durable."""
         return bool(self.done & _AUTHENTIC)
+
+    def owns(self, refused: Refused) -> Refused:
+        """Let a refusal name this crossing and how its boundary is to be convinced; return it."""
+        realm = self.boundary.name.replace("\\", "\\\\").replace('"', '\\"')
+        refused.crossing_id = self.id
+        refused.challenge = f'{self.boundary.challenge} realm="{realm}"'
+        return refused
 
     def discharge(self, obligation: Obligation) -> None:
         """Note that a proof of *obligation* has run and held."""

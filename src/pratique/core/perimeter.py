@@ -245,7 +245,7 @@ class Perimeter:
         Return it.
         """
         crossing = Crossing(boundary, Claim(b"", _NO_FIELDS, self.clock()))
-        refused.crossing_id = crossing.id
+        crossing.owns(refused)
         self.recorder.emit(
             crossing.record(outcome_of(refused, observing=crossing.observing), refused), sample=True
         )

@@ -114,6 +114,8 @@ class Refused(PratiqueError):
         self.status: int = status if status is not None else _status(obligation, answer)
         self.retry_after: timedelta | None = retry_after if answer is Answer.RETRY else None
         self.crossing_id = ""
+        self.challenge = ""
+        """What WWW-Authenticate says of a 401: the boundary's scheme, and its name as the realm."""
 
     def facts(self) -> dict[str, Any]:
         """Return what it was made of, for an exception that is a refusal and another library's."""

@@ -52,7 +52,7 @@ def accepted(crossing_id: str) -> Reply:
     return Reply(200, {"content-type": "application/json", CROSSING_FIELD: crossing_id}, b"{}")
 
 
-def refusal(refused: Refused, boundary: str) -> Reply:
+def refusal(refused: Refused) -> Reply:
     """Return the answer to a refusal: an RFC 9457 problem, or 2xx where it is only acknowledged."""
     if refused.answer is Answer.ACKNOWLEDGE:
         return accepted(refused.crossing_id)
@@ -62,7 +62,7 @@ def refusal(refused: Refused, boundary: str) -> Reply:
         CROSSING_FIELD: refused.crossing_id,
     }
     if refused.status == 401:  # noqa: PLR2004  RFC 9110 §15.5.2: a 401 names a challenge
-        fields["www-authenticate"] = f'Signature realm="{boundary}"'
+        fields["www-authenticate"] = refused.challenge or "Signature"
     if refused.retry_after is not None:
         fields["retry-after"] = str(max(1, round(refused.retry_after / timedelta(seconds=1))))
     return Reply(refused.status, fields, json.dumps(refused.problem()).encode())
@@ -144,14 +144,14 @@ async def deliver(
         content = await read_content(scope, receive, cap)
         claim = claim_of(scope, content, perimeter)
     except Refused as refused:
-        reply = refusal(perimeter.refuse(boundary, refused), boundary.name)
+        reply = refusal(perimeter.refuse(boundary, refused))
         if str(scope.get("http_version", "1.1")).startswith("1"):
             reply.fields["connection"] = "close"  # else the server reads the rest, however much
         return reply
     try:
         reply = accepted((await perimeter.aadmit(boundary, claim)).crossing_id)
     except Refused as refused:
-        reply = refusal(refused, boundary.name)
+        reply = refusal(refused)
     if boundary.observe is not None and boundary.observe.holds(claim.received_at):
         reply.shadowed = content
     return reply
@@ -203,7 +203,7 @@ class Guarded:
         except Refused as refused:
             if has_answered:  # a second answer is none
                 raise
-            await send_reply(refusal(refused, ""), send)
+            await send_reply(refusal(refused), send)
 
     async def _start(self, receive: Receive | None = None) -> None:
         loop = asyncio.get_running_loop()

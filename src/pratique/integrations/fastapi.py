@@ -7,12 +7,19 @@ from fastapi import FastAPI, routing
 
 from pratique.core.perimeter import Perimeter
 
-from .fastapi_actions import annotation_debts, called, owned, place_debts, proves_something
+from .fastapi_actions import (
+    annotation_debts,
+    called,
+    context_of,
+    owned,
+    place_debts,
+    proves_something,
+)
 from .routes import Elsewhere, Public, elsewhere
 from .starlette import BOUNDARY, Routes, endpoint
 from .starlette import guard as _guard
 
-__all__ = ["Elsewhere", "Public", "called", "elsewhere", "endpoint", "guard", "owned"]
+__all__ = ["Elsewhere", "Public", "called", "context_of", "elsewhere", "endpoint", "guard", "owned"]
 
 A = TypeVar("A", bound=FastAPI)
 _REFUSALS: Final = {

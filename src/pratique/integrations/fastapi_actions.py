@@ -8,13 +8,17 @@ from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_typ
 from fastapi import Depends, Path, Request
 
 from pratique.core.action import Acting, Action, Change
+from pratique.core.crossing import Crossing
 from pratique.core.perimeter import Perimeter
 from pratique.core.proven import Proven
+from pratique.core.question import Flow
 from pratique.core.refusal import BoundaryError, Refused
+from pratique.service import Context
 
 from .asgi import SCOPE_KEY, claim_of, read_content
 
 CONTENT_KEY: Final = "pratique.content"
+CONTEXT_KEY: Final = "pratique.context"
 ACTION: Final = "__pratique_action__"
 PROVES: Final = "__pratique_proves__"
 _PLACE: Final = re.compile(r"\{(\w+)")
@@ -88,6 +92,24 @@ def called(
     prove = _dependency(boundary.action(action, content=content), session, None)
     setattr(prove, PROVES, (action, None, content))
     return Depends(prove)
+
+
+def context_of(request: Request) -> Context:
+    """Return for whom this request was proven, so that the next call can be for no more.
+
+    Args:
+        request: Of a view whose dependency proves an action of a service boundary.
+
+    Raises:
+        BoundaryError: none does.
+    """
+    context = request.scope.get(CONTEXT_KEY)
+    if not isinstance(context, Context):
+        raise BoundaryError(
+            "context_of(request): no action of a service boundary was proven for this request. "
+            "Let a dependency prove one: owned(…), called(…)."
+        )
+    return context
 
 
 def annotation_debts(path: str, route: Any) -> Iterator[str]:
@@ -178,13 +200,15 @@ def _dependency(
             claim = claim_of(request.scope, content, perimeter)
         except Refused as refused:
             raise perimeter.refuse(boundary, refused)  # noqa: B904  the same refusal, recorded
-        return await perimeter.acarry(
-            boundary,
-            claim,
-            lambda crossing: action.flow(
-                crossing, key=given.get("key", ""), session=given.get("session")
-            ),
-        )
+        crossed: list[Crossing] = []
+
+        def flow_of(crossing: Crossing) -> Flow[Proven[Any]]:
+            crossed.append(crossing)
+            return action.flow(crossing, key=given.get("key", ""), session=given.get("session"))
+
+        proven = await perimeter.acarry(boundary, claim, flow_of)
+        request.scope[CONTEXT_KEY] = crossed[0].context
+        return proven
 
     parameters = [Parameter("request", Parameter.POSITIONAL_OR_KEYWORD, annotation=Request)]
     if key is not None:

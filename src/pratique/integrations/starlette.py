@@ -181,7 +181,7 @@ def _every(routes: Iterable[Any], known: Routes) -> Iterable[Any]:
 async def _refused(_: Request, refused: Exception) -> Response:
     if not isinstance(refused, Refused):
         raise refused
-    return _response(refusal(refused, ""))
+    return _response(refusal(refused))
 
 
 def _response(reply: Reply) -> Response:

@@ -4,7 +4,7 @@ import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, cast
+from typing import Any, ClassVar, Final, cast
 from urllib.parse import quote_plus, urlencode
 
 from pratique.core.boundary import Proof
@@ -50,6 +50,8 @@ class OpaqueToken:
 
     Source: RFC 7662; RFC 6749 §2.3.1; CWE-636.
     """
+
+    challenge: ClassVar[str] = "Bearer"
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 from pratique.core.boundary import Proof
 from pratique.core.crossing import Crossing
@@ -58,6 +58,8 @@ class ProxyAssertion:
         policy: What it must be.
         cache: Assertions that were verified a moment ago.
     """
+
+    challenge: ClassVar[str] = "Signature"
 
     def __init__(self, field: str, policy: TokenPolicy, *, cache: TokenCache | None = None) -> None:
         self.field, self.policy, self.cache = field, policy, cache

@@ -4,6 +4,7 @@ from .boundary import Service
 from .caller import Caller, CallerProof, forwarded_certificate, mtls
 from .context import ANYBODY, Context, Minter, TransactionToken
 from .issuer import Issuer
+from .onward import Onward
 
 __all__ = [
     "ANYBODY",
@@ -12,6 +13,7 @@ __all__ = [
     "Context",
     "Issuer",
     "Minter",
+    "Onward",
     "Service",
     "TransactionToken",
     "forwarded_certificate",

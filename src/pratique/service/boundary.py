@@ -22,7 +22,7 @@ from pratique.core.roots import OWN_CODE, ways
 from pratique.core.waiver import Waiver
 
 from .caller import CallerProof
-from .context import TransactionToken
+from .context import FIELD, TransactionToken
 from .unsigned import refuse_unsigned
 
 _FORBIDDEN: Final = 403
@@ -65,6 +65,7 @@ class Service(Acting):
         self.caller, self.context = caller, context
         origin = "the user, by the minter of the token; the service that calls"
         super().__init__(name, origin=origin, user=user, policy=policy, waivers=waivers)
+        self.challenge = FIELD
         self.reads_client_certificate = caller.reads_client_certificate
 
     def identify(
@@ -94,6 +95,7 @@ class Service(Acting):
         )
         crossing.discharge(AUTHENTIC)
         crossing.discharge(FRESH)
+        crossing.context = context
         return context.subject
 
     def identity_proofs(self) -> Sequence[Proof]:
