@@ -15,7 +15,8 @@ _ORIGIN: Final = re.compile(
     r"(?:https://(?:[a-z0-9.\-]+|\[[0-9a-f:.]+\])|http://(?:localhost|127\.0\.0\.1|\[::1\]))"
     r"(?::[0-9]{1,5})?"
 )
-_WHERE: Final = re.compile(r"(https?://)(?:[^/?#@]*@)?([^/?#@\\]+)(?:[/?#]|$)", re.IGNORECASE)
+# With "@" or a backslash in it, readers disagree about where the host begins (CWE-436).
+_WHERE: Final = re.compile(r"(https?://)([^/?#@\\]+)(?:[/?#]|$)", re.IGNORECASE)
 _OWN_PORT: Final = {"http://": ":80", "https://": ":443"}
 
 
@@ -68,7 +69,7 @@ class Onward:
 
 
 def origin_of(url: str) -> str:
-    """Return the origin of an absolute http URL in lower case, "" where it has none."""
+    """Return the origin of an absolute http URL in lower case, "" where it has none, or a user name."""
     found = _WHERE.match(url)
     if found is None:
         return ""
