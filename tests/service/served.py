@@ -21,13 +21,13 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from pratique import Perimeter, Proven
 from pratique.events import JsonLines
-from pratique.integrations.fastapi import called, guard, owned
+from pratique.integrations.fastapi import called, context_of, guard, owned
 from pratique.integrations.httpx_onward import ONWARD, acarry
 from pratique.service import ANYBODY, Issuer, Minter, Onward, Service, TransactionToken, mtls
 
 GATEWAY, REPORTS = "spiffe://shop.example/gateway", "spiffe://shop.example/reports"
 ORDERS = "spiffe://shop.example/orders"
-ACTIONS = ("order.read", "order.refund", "orders.list")
+ACTIONS = ("order.hold", "order.read", "order.refund", "orders.list")
 USERS = {"staff:9": ("admin", "t1"), "staff:8": ("admin", "t2"), "customer:1": ("customer", "t1")}
 ROWS = {10: "t1", 11: "t1", 12: "t1", 20: "t2"}
 SESSIONS = {"s" * 32: "staff:9", "c" * 32: "customer:1"}
@@ -135,6 +135,7 @@ def ours(path: str) -> FastAPI:
     tenant: Any = lambda who: who.tenant  # noqa: E731
     read = owned(orders, Order.tenant, "read", session=db, by=tenant)
     refund = owned(orders, Order.tenant, "refund", session=db, by=tenant, lock=True)
+    hold = owned(orders, Order.tenant, "hold", session=db, by=tenant)
     listing = called(orders, "orders.list", session=db)
 
     @app.get("/api/admin/orders")
@@ -151,6 +152,16 @@ def ours(path: str) -> FastAPI:
     def pay_back(order: Annotated[Proven[Order, Literal["refund"]], refund]) -> Any:
         order.value.refunds += 1
         return {"ok": True}
+
+    @app.post("/api/admin/orders/{order_id}/hold")
+    def hold_stock(order: Annotated[Proven[Order, Literal["hold"]], hold], request: Request) -> Any:
+        assert order.value.id
+        parent = context_of(request)
+        onward = Onward(
+            "https://stock.internal",
+            lambda at: issuer().narrow(parent, scope=["order.hold"], caller=ORDERS, at=at),
+        )
+        return onward.fields_for("https://stock.internal/items/7")
 
     return app
 

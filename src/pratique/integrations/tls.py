@@ -59,6 +59,7 @@ def server_debt(receive: object) -> str:
     Args:
         receive: The server's own, of the lifespan scope.
     """
+    receive = _own(receive)
     server = str(getattr(receive, "__module__", None) or "").partition(".")[0]
     if server not in _HOW_IT_FAILS:
         return ""
@@ -73,6 +74,15 @@ def server_debt(receive: object) -> str:
     if context is None:
         return "uvicorn serves it without TLS: --ssl-certfile, --ssl-keyfile, --ssl-ca-certs."
     return f"{NOT_ASKED}." if context.verify_mode is ssl.CERT_NONE else ""
+
+
+def _own(receive: object) -> object:
+    """Return the server's own, which newer FastAPIs hand on in a function around it."""
+    code, cells = getattr(receive, "__code__", None), getattr(receive, "__closure__", None)
+    if code is None or not str(getattr(receive, "__module__", "")).startswith("fastapi."):
+        return receive
+    held = dict(zip(code.co_freevars, cells or (), strict=True))
+    return held["receive"].cell_contents if "receive" in held else receive
 
 
 def of_connection(connection: Any) -> Tls:

@@ -69,7 +69,7 @@ class Onward:
 
 
 def origin_of(url: str) -> str:
-    """Return the origin of an absolute http URL in lower case, "" where it has none, or a user name."""
+    """Return the origin of an absolute http URL in lower case; "" for any other text."""
     found = _WHERE.match(url)
     if found is None:
         return ""
