@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import httpx
 import jwt
 import uvicorn
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
 from sqlalchemy import create_engine, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
@@ -107,7 +107,7 @@ def ours(path: str) -> FastAPI:
     """Return the guarded orders service."""
     state = State(path)
 
-    def db() -> Iterator[Session]:
+    def written() -> Iterator[Session]:
         with Session(state.engine) as session, session.begin():
             yield session
 
@@ -132,6 +132,7 @@ def ours(path: str) -> FastAPI:
         )
     )
     app = guard(FastAPI(), perimeter)
+    db = Depends(written, scope="function")  # the refund is written before it is answered
     tenant: Any = lambda who: who.tenant  # noqa: E731
     read = owned(orders, Order.tenant, "read", session=db, by=tenant)
     refund = owned(orders, Order.tenant, "refund", session=db, by=tenant, lock=True)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from inspect import Parameter, Signature, signature
 from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
 
-from fastapi import Depends, Path, Request
+from fastapi import Depends, Path, Request, params
 
 from pratique.core.action import Acting, Action, Change
 from pratique.core.crossing import Crossing
@@ -21,6 +21,7 @@ CONTENT_KEY: Final = "pratique.content"
 CONTEXT_KEY: Final = "pratique.context"
 ACTION: Final = "__pratique_action__"
 PROVES: Final = "__pratique_proves__"
+Given = Callable[..., Any] | params.Depends
 _PLACE: Final = re.compile(r"\{(\w+)")
 
 
@@ -29,7 +30,7 @@ def owned(
     owner: Any,
     verb: str,
     *,
-    session: Callable[..., Any],
+    session: Given,
     content: type[Any] | None = None,
     key: str | None = None,
     by: Callable[[Any], object] | None = None,
@@ -46,7 +47,8 @@ def owned(
         owner: The column of a SQLAlchemy model that holds the owner: `Order.owner_id`.
         verb: "read": the policy is asked with it; events have "order.read".
         session: The dependency that gives the request's Session or AsyncSession; the view gets the
-            same one.
+            same one. FastAPI answers before such a one ends: where it commits, hand in
+            `Depends(get_session, scope="function")`, here and in the view.
         content: What may be written; the value is then `Change[Order, Content]`.
         key: Name of the place in the path; "order_id" for Order by default.
         by: (user) -> the owner's value; `user.id` by default.
@@ -78,7 +80,7 @@ def called(
     boundary: Acting,
     action: str,
     *,
-    session: Callable[..., Any] | None = None,
+    session: Given | None = None,
     content: type[Any] | None = None,
 ) -> Any:
     """Return the dependency that proves who calls, for an action about the user itself.
@@ -184,9 +186,7 @@ def _shown(verb: str, model: Any, content: Any) -> str:
     return f'Proven[{value}, Literal["{verb}"]]'
 
 
-def _dependency(
-    action: Action, session: Callable[..., Any] | None, key: str | None
-) -> Callable[..., Any]:
+def _dependency(action: Action, session: Given | None, key: str | None) -> Callable[..., Any]:
     async def prove(request: Request, **given: Any) -> Any:
         perimeter = request.scope.get(SCOPE_KEY)
         boundary = action.boundary
@@ -215,7 +215,7 @@ def _dependency(
         place = Path(alias=key)
         parameters.append(Parameter("key", Parameter.KEYWORD_ONLY, annotation=str, default=place))
     if session is not None:
-        given = Depends(session)
+        given = session if isinstance(session, params.Depends) else Depends(session)
         parameters.append(
             Parameter("session", Parameter.KEYWORD_ONLY, annotation=Any, default=given)
         )
