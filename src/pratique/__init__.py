@@ -1,7 +1,7 @@
 """pratique: no claim crosses a trust boundary without proof."""
 
 from . import stores, unsafe
-from .core import Admitted, BoundaryError, Claim, Fields, Obligation, Proven, Refused, Secret
+from .core import Admitted, Claim, Fields, Obligation, Proven, Refused, Secret
 from .core.boundary import Boundary
 from .core.perimeter import Perimeter
 from .core.question import IGNORE, LATER, Ignore, Later
@@ -11,7 +11,6 @@ __all__ = [
     "LATER",
     "Admitted",
     "Boundary",
-    "BoundaryError",
     "Claim",
     "Fields",
     "Ignore",

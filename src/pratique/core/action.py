@@ -10,6 +10,7 @@ from .access import Access, Asker, access, places
 from .boundary import Boundary, Declaration, Proof
 from .crossing import Crossing
 from .decision import DecisionPoint
+from .marking import mark_proven
 from .obligation import ALLOWED, LINKED, VALID
 from .proven import Proven
 from .question import Flow
@@ -80,7 +81,9 @@ class Action:
         user, found = yield from access(crossing, self.rule, subject, key=named, session=session)
         crossing.discharge(VALID)
         value = found if self.rule.find is not None else user
-        return crossing.prove(value if self.content is None else Change(value, sent))
+        proven = crossing.prove(value if self.content is None else Change(value, sent))
+        mark_proven(session, self.name)
+        return proven
 
 
 class Acting(Boundary):

@@ -22,7 +22,7 @@ _ENDS_IT: Final = re.compile(
 _LOCKS: Final = re.compile(r"\bFOR (?:NO KEY )?UPDATE(?: NOWAIT| SKIP LOCKED)?\s*$")
 """At the end, and of no one table: `FOR UPDATE OF other` locks the other."""
 # Comments and literals in one pass: an apostrophe in a comment opens no literal.
-_QUOTED: Final = re.compile(
+QUOTED: Final = re.compile(
     r"""/\*.*?\*/|--[^\n]*|"(?:[^"]|"")*"|'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$""", re.DOTALL
 )
 _FULL: Final = 2
@@ -141,7 +141,7 @@ def _on_rollback(connection: Connection) -> None:
 
 @lru_cache(maxsize=512)
 def _ends_it(statement: str) -> bool:
-    return _ENDS_IT.search(_QUOTED.sub(" ", statement)) is not None
+    return _ENDS_IT.search(QUOTED.sub(" ", statement)) is not None
 
 
 def _on_error(context: ExceptionContext) -> None:

@@ -9,17 +9,19 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Final, TypeVar, cast
 
-from sqlalchemy import CursorResult, inspect, text
+from sqlalchemy import CursorResult, TextClause, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
 from pratique.core.event import Record
+from pratique.core.marking import mark_proven
 from pratique.core.refusal import BoundaryError, StoreBusy, StoreError
 from pratique.stores import statements
 from pratique.stores.statements import Dialect, Result, Steps
 
 from .guard import Guard, driver_is_inside
+from .proven_session import OURS
 
 T = TypeVar("T")
 ROLLBACK_SECONDS: Final = 1.0
@@ -33,7 +35,10 @@ _BUSY: Final = (
     "40P01",
 )  # lock_not_available, serialization_failure, deadlock_detected
 
-_text = lru_cache(maxsize=64)(text)
+
+@lru_cache(maxsize=64)
+def _text(statement: str) -> TextClause:
+    return text(statement).execution_options(**{OURS: True})
 
 
 def run(session: Session, steps: Steps[T]) -> T:
@@ -83,6 +88,7 @@ class SqlTransaction:
             self.session, statements.first_use(self._dialect, keys, record.crossing_id, record)
         )
         self._guard.is_armed = True
+        mark_proven(self.session, record.declaration or record.boundary)
         return used
 
     def lock(self, linked: object) -> None:
