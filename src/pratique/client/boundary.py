@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-from pratique.core.action import Acting, Action
+from pratique.core.acting import Acting
+from pratique.core.action import Action
 from pratique.core.boundary import Proof
 from pratique.core.crossing import Crossing
 from pratique.core.obligation import ALLOWED, AUTHENTIC, FRESH, LINKED, VALID, Obligation

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_typ
 
 from fastapi import Depends, Path, Request, params
 
-from pratique.core.action import Acting, Action, Change
+from pratique.core.acting import Acting
+from pratique.core.action import Action, Change
 from pratique.core.crossing import Crossing
 from pratique.core.perimeter import Perimeter
 from pratique.core.proven import Proven

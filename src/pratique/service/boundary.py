@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final
 
-from pratique.core.action import OWN_STATE, Acting, Action
+from pratique.core.acting import OWN_STATE, Acting
+from pratique.core.action import Action
 from pratique.core.boundary import Proof
 from pratique.core.crossing import Crossing
 from pratique.core.obligation import (
