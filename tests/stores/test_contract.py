@@ -18,7 +18,7 @@ from sqlalchemy.orm import sessionmaker
 from pratique import stores
 from pratique.core.event import Outcome, Record
 from pratique.core.refusal import BoundaryError, StoreBusy
-from pratique.core.store import Busy, Conflict, Held, Settled
+from pratique.core.store import Busy, Conflict, Held, Kept, Settled
 
 AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 LEASE = timedelta(seconds=30)
@@ -238,6 +238,51 @@ async def test_a_transaction_keeps_keys_and_record_together(store: Any) -> None:
         if used is not None:
             assert await store.first_use((b"n", b"b", b"k"), "d") == b"b"
             assert await store.first_use((b"k",), "d") == used
+
+
+async def test_an_answer_lies_beside_its_key(store: Any) -> None:
+    """Committed, the answer is there for whoever finds the key used; rolled back, neither is."""
+    if not store.transactional:
+        with pytest.raises(BoundaryError):
+            await store.look()
+        return
+    answer = Kept(b"f" * 32, b'{"ok": true}')
+    for end, used in (("rollback", None), ("commit", b"k")):
+        transaction = Face(await store.begin())
+        assert await transaction.first_use((b"k", b"b"), record("c")) is None
+        await transaction.keep(b"k", answer)
+        await getattr(transaction, end)()
+        again = Face(await store.begin())
+        assert await again.first_use((b"k",), record("d")) == used
+        if used is not None:
+            assert await again.kept(b"k") == answer
+            assert await again.kept(b"nothing") is None
+        await again.rollback()
+
+
+async def test_a_count_outlives_what_fails(store: Any) -> None:
+    """Each count is one more in its window, by keys; taken back, never below zero."""
+    window = timedelta(seconds=30)
+    counted = [await store.count(b"a", window) for _ in range(3)]
+    assert [one.times for one in counted] == [1, 2, 3]
+    assert all(timedelta(0) < one.ends_in <= window for one in counted)
+    assert (await store.count(b"b", window)).times == 1
+    await store.uncount(b"a", 2)
+    assert (await store.count(b"a", window)).times == 2
+    await store.uncount(b"a", 99)
+    assert (await store.count(b"a", window)).times == 1
+    await store.uncount(b"never counted", 1)
+
+
+async def test_a_count_begins_anew_after_its_window(store: Any) -> None:
+    """A window that is over by the store's clock is followed by one of its own."""
+    assert (await store.count(b"a", timedelta(milliseconds=1))).times == 1
+    for _ in range(10_000):
+        later = await store.count(b"a", timedelta(milliseconds=1))
+        if later.times == 1:
+            break
+    assert later.times == 1
+    assert (await store.count(b"a", timedelta(seconds=30))).ends_in <= timedelta(seconds=30)
 
 
 async def test_a_settled_hold_keeps_its_record(store: Any) -> None:

@@ -16,23 +16,27 @@ from .question import (
     Ask,
     Begin,
     Confirm,
+    Count,
     Decide,
     Flow,
     Hold,
     Lookup,
     Name,
     Question,
+    Recall,
     Refresh,
     Settle,
+    Uncount,
+    Undo,
 )
 from .refusal import Refused, StoreError
-from .store import AsyncStore, AsyncTransaction, Held
+from .store import AsyncStore, AsyncTransaction, Counted, Held, Kept
 from .threads import Gate
 
 T = TypeVar("T")
 TIDY_SECONDS: Final = 1.0
 """How long giving back holds and writing down a refusal may take, once a crossing has failed."""
-_NEEDS_STORE: Final = (Begin, Hold)
+_NEEDS_STORE: Final = (Begin, Hold, Count)
 
 
 class _AsyncRun:
@@ -105,25 +109,58 @@ class _AsyncRun:
         self.record = question.record
         return await transaction.first_use(question.keys, question.record)
 
+    async def look(self, question: Ask) -> Any:
+        """Let a callable read, with a session of its own where it takes one. See `Run.look`."""
+        reading = await needed(self.store).look()
+        try:
+            self.session = reading.session
+            return await self.ask(question)
+        finally:
+            self.session = None
+            await reading.rollback()
+
+    async def name(self, question: Name) -> Any:
+        if self.transaction is None and question.call.wants_session:
+            return await self.look(question)
+        return await self.ask(question)
+
     async def lookup(self, question: Lookup) -> object:
         if self.transaction is None:
-            return await self.ask_outside(question)
+            is_reading = question.call.wants_session
+            return await (self.look(question) if is_reading else self.ask_outside(question))
         linked = await self.ask(question)
         if linked is not None:
             await self.transaction.lock(linked)
         return linked
 
-    async def act(self, question: Act) -> None:
+    async def recall(self, question: Recall) -> Kept | None:
+        return await needed(self.transaction).kept(question.key)
+
+    async def undo(self, question: Undo) -> None:
+        await needed(self.transaction).rollback()
+        self.transaction = None
+        self.world.recorder.emit(question.record, sample=False)
+
+    async def count(self, question: Count) -> Counted:
+        return await needed(self.store).count(question.key, question.window)
+
+    async def uncount(self, question: Uncount) -> None:
+        await _quietly(needed(self.store).uncount(question.key, question.times))
+
+    async def act(self, question: Act) -> Kept | None:
         if self.limit is not None:
             self.limit.lift()  # the deadline bounds the proofs; an effect is never abandoned
         self.acted = True
-        if self.transaction is None:
-            await self.ask_outside(question)
-            return
-        await self.ask(question)
-        await self.transaction.commit()
-        self.transaction = None
-        self.world.recorder.emit(needed(self.record), sample=False)
+        is_inside = self.transaction is not None
+        done: object = await (self.ask(question) if is_inside else self.ask_outside(question))
+        kept = question.answer(done) if question.answer is not None else None
+        if self.transaction is not None:
+            if kept is not None and question.key:
+                await self.transaction.keep(question.key, kept)
+            await self.transaction.commit()
+            self.transaction = None
+            self.world.recorder.emit(needed(self.record), sample=False)
+        return kept
 
     async def refresh(self, question: Refresh) -> None:
         await question.source.arefresh(question.name)
@@ -182,7 +219,7 @@ class _AsyncRun:
 _AnswerOf = Callable[[_AsyncRun, Any], Awaitable[Any]]
 _ANSWERS: Final[dict[type[Question], _AnswerOf]] = {
     Confirm: _AsyncRun.ask_outside,
-    Name: _AsyncRun.ask,
+    Name: _AsyncRun.name,
     Begin: _AsyncRun.begin,
     Lookup: _AsyncRun.lookup,
     Decide: _AsyncRun.ask,
@@ -190,6 +227,10 @@ _ANSWERS: Final[dict[type[Question], _AnswerOf]] = {
     Hold: _AsyncRun.hold,
     Settle: _AsyncRun.settle,
     Refresh: _AsyncRun.refresh,
+    Recall: _AsyncRun.recall,
+    Undo: _AsyncRun.undo,
+    Count: _AsyncRun.count,
+    Uncount: _AsyncRun.uncount,
 }
 
 
@@ -244,7 +285,7 @@ async def _loop(flow: Flow[T], run: _AsyncRun) -> T:
             kind = type(question)
             if run.limit is not None and run.limit.is_over:
                 raise too_late(question)  # a callable swallowed the cancellation
-            if kind in _NEEDS_STORE and run.store is None:
+            if run.store is None and _needs_store(question):
                 return await _on_a_thread(flow, run, question)
             answer_of = _ANSWERS.get(kind)
             try:
@@ -257,6 +298,11 @@ async def _loop(flow: Flow[T], run: _AsyncRun) -> T:
                 question = flow.send(answer)
     except StopIteration as end:
         return cast("T", end.value)
+
+
+def _needs_store(question: Question) -> bool:
+    takes_session = isinstance(question, Ask) and question.call.wants_session
+    return takes_session or type(question) in _NEEDS_STORE
 
 
 async def _on_a_thread(flow: Flow[T], run: _AsyncRun, question: Question) -> T:

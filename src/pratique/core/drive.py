@@ -18,18 +18,22 @@ from .question import (
     Ask,
     Begin,
     Confirm,
+    Count,
     Decide,
     Flow,
     Hold,
     Lookup,
     Name,
     Question,
+    Recall,
     Refresh,
     Settle,
+    Uncount,
+    Undo,
 )
 from .recorder import Recorder
 from .refusal import BoundaryError, Refused, StoreError
-from .store import Held, Store, SyncStore, Transaction
+from .store import Counted, Held, Kept, Store, SyncStore, Transaction
 from .threads import Gate, Pool
 
 T = TypeVar("T")
@@ -133,23 +137,57 @@ class Run:
         self.record = question.record
         return transaction.first_use(question.keys, question.record)
 
+    def look(self, question: Ask) -> Any:
+        """Let a callable read, with a session of its own where it takes one and none is open."""
+        if self.transaction is not None or not question.call.wants_session:
+            return self.ask(question)
+        reading = needed(self.store).look()
+        try:
+            self.session = reading.session
+            return self.ask(question)
+        finally:
+            self.session = None
+            reading.rollback()
+
     def lookup(self, question: Lookup) -> object:
         """Find our own row, and lock it."""
-        linked = self.ask(question)
+        linked = self.look(question)
         if self.transaction is not None and linked is not None:
             self.transaction.lock(linked)
         return linked
 
-    def act(self, question: Act) -> None:
+    def recall(self, question: Recall) -> Kept | None:
+        """Look at an answer that is kept."""
+        return needed(self.transaction).kept(question.key)
+
+    def undo(self, question: Undo) -> None:
+        """Roll back what has nothing to do again."""
+        needed(self.transaction).rollback()
+        self.transaction = None
+        self.world.recorder.emit(question.record, sample=False)
+
+    def count(self, question: Count) -> Counted:
+        """Count an attempt."""
+        return needed(self.store).count(question.key, question.window)
+
+    def uncount(self, question: Uncount) -> None:
+        """Take counts back."""
+        quietly(needed(self.store).uncount, question.key, question.times)
+
+    def act(self, question: Act) -> Kept | None:
         """Do the effect, unless the deadline was first; commit it where a transaction is open."""
         if self.gate is not None and not self.gate.enter():
             raise too_late(question)
         self.acted = True
-        self.ask(question)
+        done: object = self.ask(question)
+        kept = question.answer(done) if question.answer is not None else None
         if self.transaction is not None:
+            if kept is not None and question.key:
+                self.transaction.keep(question.key, kept)
             self.transaction.commit()
             self.transaction = None
             self.world.recorder.emit(needed(self.record), sample=False)
+        return kept
 
     def refresh(self, question: Refresh) -> None:
         """Let a remote source look for something newer."""
@@ -203,7 +241,7 @@ class Run:
 
 _ANSWERS: Final[dict[type[Question], Callable[[Run, Any], Any]]] = {
     Confirm: Run.ask,
-    Name: Run.ask,
+    Name: Run.look,
     Begin: Run.begin,
     Lookup: Run.lookup,
     Decide: Run.ask,
@@ -211,6 +249,10 @@ _ANSWERS: Final[dict[type[Question], Callable[[Run, Any], Any]]] = {
     Hold: Run.hold,
     Settle: Run.settle,
     Refresh: Run.refresh,
+    Recall: Run.recall,
+    Undo: Run.undo,
+    Count: Run.count,
+    Uncount: Run.uncount,
 }
 
 

@@ -3,7 +3,8 @@
 One type a question, each with the obligation that its answer serves.
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from datetime import timedelta
 from enum import Enum
 from typing import Any, ClassVar, Final, Protocol, TypeVar
 
@@ -12,6 +13,7 @@ import msgspec
 from .callback import Callback
 from .event import Record
 from .obligation import Obligation
+from .store import Kept
 
 T = TypeVar("T")
 Flow = Generator["Question", Any, T]
@@ -62,7 +64,7 @@ class Confirm(Ask, frozen=True, gc=False):
 
 
 class Name(Ask, frozen=True, gc=False):
-    """(confirmed): which business object is it, once only?"""
+    """(confirmed): which business object is it, once only? Before the transaction: `Lookup`."""
 
     obligation: ClassVar[Obligation] = Obligation.UNIQUE
 
@@ -81,7 +83,10 @@ class Begin(Question, frozen=True, gc=False):
 
 
 class Lookup(Ask, frozen=True, gc=False):
-    """(confirmed): which row of ours does it belong to? Locked until the transaction ends."""
+    """(confirmed): which row of ours does it belong to? Locked until the transaction ends.
+
+    Asked while none is open, a callable that takes a session is given one to read with.
+    """
 
     obligation: ClassVar[Obligation] = Obligation.LINKED
 
@@ -95,9 +100,44 @@ class Decide(Ask, frozen=True, gc=False):
 class Act(Ask, frozen=True, gc=False):
     """(admitted): do it.
 
-    Where a transaction is open, commit it: effect, single use and event together. No proof is asked
-    for after this.
+    Where a transaction is open, commit it: effect, answer, single use and event together. No proof
+    is asked for after this. Answer: what `answer` made of what the callable returned.
     """
+
+    answer: Callable[[object], Kept] | None = None
+    """(what the callable returned) -> what is kept, and given to the caller."""
+    key: bytes = b""
+    """The key of the transaction beside which it is kept; b"" where no key asked for it."""
+
+
+class Recall(Question, frozen=True, gc=False):
+    """Look in the open transaction at what lies beside a settled key. Answer: Kept or None."""
+
+    obligation: ClassVar[Obligation] = Obligation.UNIQUE
+    key: bytes
+
+
+class Undo(Question, frozen=True, gc=False):
+    """Roll the open transaction back and record how it ended: there is nothing to do again."""
+
+    obligation: ClassVar[Obligation] = Obligation.UNIQUE
+    record: Record
+
+
+class Count(Question, frozen=True, gc=False):
+    """Count an attempt, durably and whatever comes of it. Answer: Counted."""
+
+    obligation: ClassVar[Obligation] = Obligation.ALLOWED
+    key: bytes
+    window: timedelta
+
+
+class Uncount(Question, frozen=True, gc=False):
+    """Take counts back, after a success; a store that can't is no failure."""
+
+    obligation: ClassVar[Obligation] = Obligation.ALLOWED
+    key: bytes
+    times: int
 
 
 class Renewable(Protocol):

@@ -35,6 +35,21 @@ class Conflict(msgspec.Struct, frozen=True):
     """The key was used, or is held, for a request with another fingerprint."""
 
 
+class Kept(msgspec.Struct, frozen=True):
+    """What lies beside a settled key: the answer, and for what request it was given."""
+
+    fingerprint: bytes
+    result: bytes
+
+
+class Counted(msgspec.Struct, frozen=True):
+    """How often a key was counted in its present window, this time included."""
+
+    times: int
+    ends_in: timedelta
+    """By the store's clock."""
+
+
 HoldAnswer = Held | Settled | Busy | Conflict
 
 
@@ -58,6 +73,14 @@ class Transaction(Protocol):
         The first statement of the transaction: the unique constraint makes concurrent deliveries
         wait for each other.
         """
+        ...
+
+    def keep(self, key: bytes, kept: Kept) -> None:
+        """Lay an answer beside one of our keys, in this transaction."""
+        ...
+
+    def kept(self, key: bytes) -> Kept | None:
+        """Return what another transaction laid beside a settled key; None where it is gone."""
         ...
 
     def lock(self, linked: object) -> None:
@@ -106,6 +129,18 @@ class SyncStore(Protocol):
 
     def begin(self) -> Transaction:
         """Open a transaction. Only where `Store.sessions` is not "none"."""
+        ...
+
+    def look(self) -> Transaction:
+        """Open a session to read with; `rollback` gives it back. Takes no lock on what is read."""
+        ...
+
+    def count(self, key: bytes, window: timedelta) -> Counted:
+        """Count the key once more, durably. A window begins with the first count after the last."""
+        ...
+
+    def uncount(self, key: bytes, times: int) -> None:
+        """Take counts back, none below zero."""
         ...
 
     def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
@@ -162,6 +197,14 @@ class AsyncTransaction(Protocol):
         """See `Transaction.first_use`."""
         ...
 
+    async def keep(self, key: bytes, kept: Kept) -> None:
+        """See `Transaction.keep`."""
+        ...
+
+    async def kept(self, key: bytes) -> Kept | None:
+        """See `Transaction.kept`."""
+        ...
+
     async def lock(self, linked: object) -> None:
         """See `Transaction.lock`."""
         ...
@@ -188,6 +231,18 @@ class AsyncStore(Protocol):
 
     async def begin(self) -> AsyncTransaction:
         """See `SyncStore.begin`."""
+        ...
+
+    async def look(self) -> AsyncTransaction:
+        """See `SyncStore.look`."""
+        ...
+
+    async def count(self, key: bytes, window: timedelta) -> Counted:
+        """See `SyncStore.count`."""
+        ...
+
+    async def uncount(self, key: bytes, times: int) -> None:
+        """See `SyncStore.uncount`."""
         ...
 
     async def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:

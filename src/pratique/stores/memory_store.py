@@ -11,7 +11,7 @@ from typing import Final
 from pratique.core.event import Record
 from pratique.core.refusal import StoreBusy
 from pratique.core.roots import Root, RootKind
-from pratique.core.store import Busy, Conflict, Held, HoldAnswer, Settled
+from pratique.core.store import Busy, Conflict, Counted, Held, HoldAnswer, Kept, Settled
 
 _log: Final = logging.getLogger("pratique")
 KEPT_RECORDS: Final = 10_000
@@ -41,6 +41,7 @@ class MemoryStore:
         self.records: deque[Record] = deque(maxlen=KEPT_RECORDS)
         self.dead_letters: dict[tuple[str, bytes, str], bytes] = {}
         self._holds: dict[bytes, _Hold] = {}
+        self._counts: dict[bytes, _Hold] = {}
         self._released: dict[bytes, int] = {}
         self._lock = Lock()
         self.sync = self
@@ -57,6 +58,27 @@ class MemoryStore:
     def begin(self) -> "_MemoryTransaction":
         """Open a transaction."""
         return _MemoryTransaction(self)
+
+    def look(self) -> "_MemoryTransaction":
+        """See `SyncStore.look`."""
+        return _MemoryTransaction(self)
+
+    def count(self, key: bytes, window: timedelta) -> Counted:
+        """See `SyncStore.count`."""
+        now = monotonic()
+        with self._lock:
+            counted = self._counts.get(key)
+            if counted is None or counted.expires <= now:
+                counted = self._counts[key] = _Hold(0, now + window.total_seconds(), b"")
+            counted.token += 1
+            return Counted(counted.token, timedelta(seconds=counted.expires - now))
+
+    def uncount(self, key: bytes, times: int) -> None:
+        """See `SyncStore.uncount`."""
+        with self._lock:
+            counted = self._counts.get(key)
+            if counted is not None:
+                counted.token = max(0, counted.token - times)
 
     def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
         """See `SyncStore.first_use`."""
@@ -137,12 +159,15 @@ class MemoryStore:
                 self.open_keys.update(keys)
         return used
 
-    def settle_open(self, keys: Sequence[bytes], record: Record | None) -> None:
+    def settle_open(
+        self, keys: Sequence[bytes], record: Record | None, answers: dict[bytes, Kept]
+    ) -> None:
         """Close the keys of a transaction: they are used."""
         with self._lock:
             self.open_keys.difference_update(keys)
             for key in keys:
-                self.settled[key] = _NOTHING
+                kept = answers.get(key)
+                self.settled[key] = _NOTHING if kept is None else (kept.fingerprint, kept.result)
             if record is not None:
                 self.records.append(record)
 
@@ -153,10 +178,11 @@ class MemoryStore:
 
 
 class _MemoryTransaction:
-    __slots__ = ("_keys", "_record", "_store", "session")
+    __slots__ = ("_answers", "_keys", "_record", "_store", "session")
 
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
+        self._answers: dict[bytes, Kept] = {}
         self._keys: Sequence[bytes] = ()
         self._record: Record | None = None
         self.session = None
@@ -168,11 +194,18 @@ class _MemoryTransaction:
             self._record = record
         return used
 
+    def keep(self, key: bytes, kept: Kept) -> None:
+        self._answers[key] = kept
+
+    def kept(self, key: bytes) -> Kept | None:
+        found = self._store.settled.get(key)
+        return None if found is None else Kept(*found)
+
     def lock(self, linked: object) -> None:
         """Lock nothing: there is no session."""
 
     def commit(self) -> None:
-        self._store.settle_open(self._keys, self._record)
+        self._store.settle_open(self._keys, self._record, self._answers)
         self._keys = ()
 
     def rollback(self) -> None:
@@ -194,6 +227,15 @@ class _OnLoop:
 
     async def begin(self) -> "_AsyncMemoryTransaction":
         return _AsyncMemoryTransaction(self._store)
+
+    async def look(self) -> "_AsyncMemoryTransaction":
+        return _AsyncMemoryTransaction(self._store)
+
+    async def count(self, key: bytes, window: timedelta) -> Counted:
+        return self._store.count(key, window)
+
+    async def uncount(self, key: bytes, times: int) -> None:
+        self._store.uncount(key, times)
 
     async def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
         return self._store.first_use(keys, crossing_id)
@@ -227,6 +269,12 @@ class _AsyncMemoryTransaction:
 
     async def first_use(self, keys: Sequence[bytes], record: Record) -> bytes | None:
         return self._inner.first_use(keys, record)
+
+    async def keep(self, key: bytes, kept: Kept) -> None:
+        self._inner.keep(key, kept)
+
+    async def kept(self, key: bytes) -> Kept | None:
+        return self._inner.kept(key)
 
     async def lock(self, linked: object) -> None:
         """Lock nothing: there is no session."""

@@ -13,7 +13,7 @@ from weakref import WeakSet
 from pratique.core.event import Record
 from pratique.core.refusal import BoundaryError, StoreBusy, StoreError
 from pratique.core.roots import Root, RootKind
-from pratique.core.store import AsyncStore, HoldAnswer
+from pratique.core.store import AsyncStore, Counted, HoldAnswer, Kept
 
 from . import statements
 from .statements import PROBE, SQLITE, Result, Steps
@@ -169,6 +169,18 @@ class Sqlite3Store:
         begin_immediate(connection)
         return Sqlite3Transaction(connection)
 
+    def look(self) -> "Sqlite3Transaction":
+        """See `SyncStore.look`: whoever isn't known yet takes no write lock."""
+        return Sqlite3Transaction(self.connection())
+
+    def count(self, key: bytes, window: timedelta) -> Counted:
+        """See `SyncStore.count`."""
+        return self._in_transaction(statements.count(SQLITE, key, window))
+
+    def uncount(self, key: bytes, times: int) -> None:
+        """See `SyncStore.uncount`."""
+        self._in_transaction(statements.uncount(key, times))
+
     def _in_transaction(self, steps: Steps[T]) -> T:
         connection = self.connection()
         begin_immediate(connection)
@@ -242,6 +254,14 @@ class Sqlite3Transaction:
             raise
         self._forbid()
         return used
+
+    def keep(self, key: bytes, kept: Kept) -> None:
+        """See `Transaction.keep`."""
+        run(self.session, statements.keep(key, kept))
+
+    def kept(self, key: bytes) -> Kept | None:
+        """See `Transaction.kept`."""
+        return run(self.session, statements.kept(key))
 
     def lock(self, linked: object) -> None:
         """Lock nothing more: BEGIN IMMEDIATE holds the only write lock."""

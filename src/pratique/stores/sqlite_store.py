@@ -15,7 +15,7 @@ from uuid import uuid4
 from pratique.core.event import Record
 from pratique.core.refusal import BoundaryError, StoreError
 from pratique.core.roots import Root, RootKind
-from pratique.core.store import HoldAnswer
+from pratique.core.store import Counted, HoldAnswer
 
 from . import statements
 from .sqlite_writer import Operation, Writer
@@ -63,6 +63,10 @@ class SqliteStore:
             "or stores.sqlalchemy."
         )
         raise BoundaryError(message)
+
+    def look(self) -> NoReturn:
+        """Refuse: the user's rows aren't in this file."""
+        self.begin()
 
     def do(self, steps: Callable[[], Steps[Any]]) -> Any:
         """Hand steps to the writer and wait until they are on the disk."""
@@ -145,6 +149,14 @@ class SqliteStore:
             )
             raise BoundaryError(message)
 
+    def count(self, key: bytes, window: timedelta) -> Counted:
+        """See `SyncStore.count`."""
+        return self.do(lambda: statements.count(SQLITE, key, window))  # type: ignore[no-any-return]
+
+    def uncount(self, key: bytes, times: int) -> None:
+        """See `SyncStore.uncount`."""
+        self.do(lambda: statements.uncount(key, times))
+
     def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
         """See `SyncStore.first_use`."""
         return self.do(lambda: _all_or_none(keys, crossing_id))  # type: ignore[no-any-return]
@@ -192,6 +204,15 @@ class _OnLoop:
 
     async def begin(self) -> NoReturn:
         self._store.begin()
+
+    async def look(self) -> NoReturn:
+        self._store.look()
+
+    async def count(self, key: bytes, window: timedelta) -> Counted:
+        return await self._store.ado(lambda: statements.count(SQLITE, key, window))  # type: ignore[no-any-return]
+
+    async def uncount(self, key: bytes, times: int) -> None:
+        await self._store.ado(lambda: statements.uncount(key, times))
 
     async def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
         return await self._store.ado(lambda: _all_or_none(keys, crossing_id))  # type: ignore[no-any-return]

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from pratique.core.event import Record, decode_record, encode_record
 from pratique.core.refusal import BoundaryError, StoreBusy, StoreError
-from pratique.core.store import Busy, Conflict, Held, HoldAnswer, Settled
+from pratique.core.store import Busy, Conflict, Counted, Held, HoldAnswer, Kept, Settled
 
 T = TypeVar("T")
 Statement = tuple[str, dict[str, Any]]
@@ -74,7 +74,7 @@ DIALECTS: Final = {dialect.name: dialect for dialect in (SQLITE, POSTGRESQL)}
 _TABLES: Final = (
     "CREATE TABLE IF NOT EXISTS pratique_store (identity TEXT PRIMARY KEY, version INTEGER NOT NULL)",
     # state 0 held, 1 settled. token grows with each takeover and is never given twice. A settled
-    # key stays for good. record: the event of the crossing, beside the first of its keys.
+    # key stays for good. A key that is counted is held till its window ends, token says how often. record: the event of the crossing, beside the first of its keys.
     "CREATE TABLE IF NOT EXISTS pratique_key (key BYTES PRIMARY KEY, state SMALLINT NOT NULL, token BIGINT NOT NULL, "
     "expires_ms BIGINT, fingerprint BYTES NOT NULL, result BYTES NOT NULL, crossing_id TEXT NOT NULL, at_ms BIGINT NOT NULL, "
     "record TEXT)",
@@ -231,6 +231,47 @@ def release(key: bytes, token: int) -> Steps[bool]:
         {"key": key, "token": token},
     )
     return done.written == 1
+
+
+def keep(key: bytes, kept: Kept) -> Steps[None]:
+    """Lay an answer beside a key that this transaction has settled."""
+    yield (
+        "UPDATE pratique_key SET fingerprint = :fingerprint, result = :result WHERE key = :key",
+        {"key": key, "fingerprint": kept.fingerprint, "result": kept.result},
+    )
+
+
+def kept(key: bytes) -> Steps[Kept | None]:
+    """Return what lies beside a settled key."""
+    found = yield (
+        "SELECT fingerprint, result FROM pratique_key WHERE key = :key AND state = 1",
+        {"key": key},
+    )
+    return Kept(*map(bytes, found.rows[0])) if found.rows else None
+
+
+def count(dialect: Dialect, key: bytes, window: timedelta) -> Steps[Counted]:
+    """Count a key once more in its present window, or as the first of a new one."""
+    is_over = f"pratique_key.expires_ms <= {dialect.now}"
+    found = yield (
+        "INSERT INTO pratique_key (key, state, token, expires_ms, fingerprint, result, crossing_id, at_ms) "
+        f"VALUES (:key, 0, 1, {dialect.now} + :window, :empty, :empty, '', {dialect.now}) "
+        f"ON CONFLICT (key) DO UPDATE SET token = CASE WHEN {is_over} THEN 1 ELSE pratique_key.token + 1 END, "
+        f"expires_ms = CASE WHEN {is_over} THEN excluded.expires_ms ELSE pratique_key.expires_ms END "
+        f"RETURNING token, expires_ms - {dialect.now}",
+        {"key": key, "window": int(window.total_seconds() * 1000), "empty": b""},
+    )
+    times, left = found.rows[0]
+    return Counted(int(times), timedelta(milliseconds=max(1, int(left))))
+
+
+def uncount(key: bytes, times: int) -> Steps[None]:
+    """Take counts back."""
+    yield (
+        "UPDATE pratique_key SET token = CASE WHEN token > :times THEN token - :times ELSE 0 END "
+        "WHERE key = :key AND state = 0",
+        {"key": key, "times": times},
+    )
 
 
 def refusal(record: Record, key: bytes, content: bytes | None) -> Statement:

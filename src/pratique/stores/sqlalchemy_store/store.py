@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from pratique.core.event import Record
 from pratique.core.refusal import BoundaryError, StoreError
 from pratique.core.roots import Root, RootKind
-from pratique.core.store import HoldAnswer
+from pratique.core.store import Counted, HoldAnswer
 from pratique.stores import statements
 from pratique.stores.statements import DIALECTS, PROBE, Dialect, Steps
 
@@ -133,6 +133,14 @@ class _SyncFace(_Face):
     def begin(self) -> SqlTransaction:
         return SqlTransaction(self._open(), self.known())
 
+    look = begin
+
+    def count(self, key: bytes, window: timedelta) -> Counted:
+        return self._once(statements.count(self.known(), key, window))
+
+    def uncount(self, key: bytes, times: int) -> None:
+        self._once(statements.uncount(key, times))
+
     def _once(self, steps: Steps[T], *, keep: Callable[[T], bool] = lambda _: True) -> T:
         session = self._open()
         try:
@@ -184,6 +192,14 @@ class _AsyncFace(_Face):
 
     async def begin(self) -> AsyncSqlTransaction:
         return AsyncSqlTransaction(self.new_session(), self.known())
+
+    look = begin
+
+    async def count(self, key: bytes, window: timedelta) -> Counted:
+        return await self._once(statements.count(self.known(), key, window))
+
+    async def uncount(self, key: bytes, times: int) -> None:
+        await self._once(statements.uncount(key, times))
 
     async def _once(self, steps: Steps[T], *, keep: Callable[[T], bool] = lambda _: True) -> T:
         session = self.new_session()

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from pratique.core.event import Record
 from pratique.core.marking import mark_proven
 from pratique.core.refusal import BoundaryError, StoreBusy, StoreError
+from pratique.core.store import Kept
 from pratique.stores import statements
 from pratique.stores.statements import Dialect, Result, Steps
 
@@ -91,6 +92,14 @@ class SqlTransaction:
         mark_proven(self.session, record.declaration or record.boundary)
         return used
 
+    def keep(self, key: bytes, kept: Kept) -> None:
+        """See `Transaction.keep`."""
+        run(self.session, statements.keep(key, kept))
+
+    def kept(self, key: bytes) -> Kept | None:
+        """See `Transaction.kept`."""
+        return run(self.session, statements.kept(key))
+
     def lock(self, linked: object) -> None:
         """Lock the row on databases with row locks, where `link` hasn't."""
         if self.lacks_lock(linked):
@@ -154,6 +163,16 @@ class AsyncSqlTransaction:
             return self._inner.first_use(keys, record)
 
         return await self.session.run_sync(begin)
+
+    async def keep(self, key: bytes, kept: Kept) -> None:
+        """See `Transaction.keep`."""
+        inner = self._begun()
+        await self.session.run_sync(lambda _: inner.keep(key, kept))
+
+    async def kept(self, key: bytes) -> Kept | None:
+        """See `Transaction.kept`."""
+        inner = self._begun()
+        return await self.session.run_sync(lambda _: inner.kept(key))
 
     async def lock(self, linked: object) -> None:
         """See `Transaction.lock`."""
