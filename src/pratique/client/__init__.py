@@ -1,6 +1,8 @@
 """The client boundary: an API's own clients reach what is theirs, and write what they may."""
 
 from pratique.core.action import Action, Change
+from pratique.core.attempts import Attempts
+from pratique.core.once import Asked, Once, OneTime
 from pratique.core.writable import Content, Writable
 
 from .boundary import Client
@@ -8,11 +10,15 @@ from .identity import BearerToken, Identity, Session, SessionCookie
 
 __all__ = [
     "Action",
+    "Asked",
+    "Attempts",
     "BearerToken",
     "Change",
     "Client",
     "Content",
     "Identity",
+    "Once",
+    "OneTime",
     "Session",
     "SessionCookie",
     "Writable",

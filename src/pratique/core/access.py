@@ -11,7 +11,10 @@ from .obligation import ALLOWED, LINKED, Obligation
 from .question import LATER, Decide, Flow, Lookup
 from .refusal import Answer, BoundaryError, Refused
 
+OF_THE_STORE: Final = object()
+"""In place of a session: the driver hands in the store's own, in the transaction that is open."""
 NOT_FOUND: Final = 404
+NOT_FOUND_DETAIL: Final = "the user has no such object"
 FORBIDDEN: Final = 403
 
 
@@ -43,7 +46,7 @@ class Asker:
             BoundaryError: it takes a session, and the door was given none.
         """
         callback = self.callback
-        if not callback.wants_session:
+        if not callback.wants_session or session is OF_THE_STORE:
             return callback, args
         if session is None:
             raise BoundaryError(
@@ -99,16 +102,30 @@ def access(
     found: object = None
     if rule.find is not None:
         found = yield Lookup(*rule.find.with_session((user, key), session))
-        _require(found, LINKED, "not_found", "the user has no such object", NOT_FOUND)
+        _require(found, LINKED, "not_found", NOT_FOUND_DETAIL, NOT_FOUND)
     crossing.discharge(LINKED)
     told: object = yield Decide(*rule.policy.with_session((user, rule.action, found), session))
     if type(told) is Decision:
         told = _weighed(crossing, told)
-    if told is not True:
-        _require(told, ALLOWED, "not_allowed", "the policy says no", FORBIDDEN)
-        raise not_a_bool(ALLOWED, "the policy", told)
+    require_allowed(told, "the policy", "the policy says no")
     crossing.discharge(ALLOWED)
     return user, found
+
+
+def require_allowed(told: object, role: str, detail: str) -> None:
+    """Refuse what isn't exactly True.
+
+    Raises:
+        Refused: ALLOWED, code "not_allowed" (403), "later", "internal".
+    """
+    if told is not True:
+        _require(told, ALLOWED, "not_allowed", detail, FORBIDDEN)
+        raise not_a_bool(ALLOWED, role, told)
+
+
+def not_found() -> Refused:
+    """Return the refusal of an object that isn't there, or isn't this user's: one and the same."""
+    return Refused(LINKED, NOT_FOUND_DETAIL, code="not_found", status=NOT_FOUND)
 
 
 def _weighed(crossing: Crossing, decision: Decision) -> object:

@@ -6,14 +6,18 @@ from typing import Any, ClassVar, Final
 
 from .access import Access, Asker, places
 from .action import Action
+from .attempts import Attempts
 from .boundary import Boundary, Declaration, Proof
+from .callback import Callback
 from .crossing import Crossing
 from .decision import DecisionPoint
-from .obligation import ALLOWED, LINKED, VALID
+from .obligation import ALLOWED, LINKED, UNIQUE, VALID, Obligation
+from .once import Doing, OneTime
 from .question import Flow
 from .refusal import BoundaryError
 from .roots import OWN_CODE, Root, RootKind, ways
 from .store import Store
+from .told import AnswerType
 from .waiver import Waiver
 from .writable import Content
 
@@ -53,6 +57,7 @@ class Acting(Boundary):
         self._user = Asker.of(user, arguments=1, role="user")
         self._policy = Asker.of(policy, arguments=3, role="policy")
         self._actions: dict[str, Action] = {}
+        self._has_store = False
 
     @abstractmethod
     def identify(
@@ -87,18 +92,7 @@ class Acting(Boundary):
         Raises:
             BoundaryError: it is declared twice, after the start, or `find` without `read_key`.
         """
-        if self.perimeter is not None and self.perimeter.is_started:
-            raise BoundaryError(f'Boundary "{self.name}": action({name!r}) comes after the start.')
-        if name in self._actions:
-            raise BoundaryError(
-                f'Boundary "{self.name}" declares the action {name} twice. '
-                "Declare it once and use what that gave in both places."
-            )
-        if (find is None) != (read_key is None):
-            raise BoundaryError(
-                f'Boundary "{self.name}" {name}: find= and read_key= come together.'
-            )
-        asked = None if find is None else Asker.of(find, arguments=2, role="find")
+        asked = self._asker_of(name, find, read_key)
         made = Action(
             self,
             name,
@@ -108,6 +102,91 @@ class Acting(Boundary):
         )
         self._actions[name] = made
         return made
+
+    def once(  # noqa: PLR0913  each proof is a keyword of its own
+        self,
+        name: str,
+        *,
+        key: Callable[..., Any] | None = None,
+        verb: str = "",
+        link: Callable[..., Any] | None = None,
+        read_key: Callable[[str], object] | None = None,
+        allow: Callable[..., Any] | None = None,
+        content: type[Any] | None = None,
+        answer: type[Any] | None = None,
+        attempts: Attempts | None = None,
+        tenant: Callable[..., Any] | None = None,
+        effect: str = "",
+    ) -> Callable[[Callable[..., Any]], OneTime]:
+        """Declare something that happens once; the handler does it.
+
+        The handler is (proven[, session]) -> answer, with `proven.value` an `Once`. It runs in one
+        transaction of the store, with the keys before it and the commit after it. What it raises
+        undoes all of it, and so does `Refused`.
+
+        Args:
+            name: "coupon.redeem", in events and reports.
+            key: (asked[, session]) -> the business key: what happens once, by our own state,
+                whoever asks. None where there is nothing of the kind: 404. Read before the
+                transaction, judged by the first statement in it.
+            verb: See `action`.
+            link: (user, key[, session]) -> the object, looked for among what this user may name;
+                None: 404. It is locked. Left out, the action is about the user itself.
+            read_key: See `action`.
+            allow: (asked, object[, session]) -> whether it is legal from the state that the object
+                is in now; the user in place of the object where there is none. Not asked again
+                where an answer is told again: who may do it at all belongs in the policy.
+            content: See `action`.
+            answer: The Struct that the handler returns, at most 4096 bytes as JSON and without a
+                secret: it is kept where a client sent an idempotency key. Left out, `{}`.
+            attempts: How often one principal may try.
+            tenant: (user) -> the tenant that it is in: an answer is told again in the same alone.
+            effect: The name under which business keys are kept, shared by boundaries of one store;
+                the action's by default. Keep it: a new one forgets.
+
+        Raises:
+            BoundaryError: see `action`; a callable takes another number of arguments.
+        """
+        asked = self._asker_of(name, link, read_key)
+        answers = AnswerType(answer)
+        sent = None if content is None else Content(content)
+
+        def declare(handler: Callable[..., Any]) -> OneTime:
+            doing = Doing(
+                act=Callback.of(handler, arguments=1, role=f"{name} handler"),
+                key=_callback(key, 1, f"{name} key"),
+                allow=_callback(allow, 2, f"{name} allow"),
+                tenant=_callback(tenant, 1, f"{name} tenant"),
+                answer=answers,
+                attempts=attempts,
+                effect=effect or name,
+            )
+            rule = Access(verb or name, self._user, self._policy, asked, self.loading)
+            made = OneTime(self, name, rule, read_key=read_key, content=sent, doing=doing)
+            self._actions[name] = made
+            return made
+
+        return declare
+
+    def _asker_of(
+        self,
+        name: str,
+        find: Callable[..., Any] | None,
+        read_key: Callable[[str], object] | None,
+    ) -> Asker | None:
+        if self.perimeter is not None and self.perimeter.is_started:
+            raise BoundaryError(f'Boundary "{self.name}": {name} is declared after the start.')
+        if name in self._actions:
+            raise BoundaryError(
+                f'Boundary "{self.name}" declares the action {name} twice. '
+                "Declare it once and use what that gave in both places."
+            )
+        if (find is None) != (read_key is None):
+            raise BoundaryError(
+                f'Boundary "{self.name}" {name}: find= (link= of what happens once) and read_key= '
+                "come together."
+            )
+        return None if find is None else Asker.of(find, arguments=2, role="find")
 
     def declarations(self) -> Sequence[Declaration]:
         """Return one declaration an action."""
@@ -145,10 +224,26 @@ class Acting(Boundary):
         """Refuse to be handed a claim without an action."""
         raise BoundaryError(f'Boundary "{self.name}" crosses by an action: action(…).')
 
-    def prepare(self, store: Store | None) -> list[str]:  # noqa: ARG002  it needs none
-        """Read what the identity needs."""
-        return [f'Boundary "{self.name}": {debt}' for debt in self.unread()]
+    def prepare(self, store: Store | None) -> list[str]:
+        """Read what the identity needs, and let what happens once look at the store."""
+        self._has_store = store is not None
+        debts = self.unread()
+        for action in self._actions.values():
+            debts += action.prepare(store)
+        return [f'Boundary "{self.name}": {debt}' for debt in debts]
+
+    def mend(self, obligation: Obligation) -> str:
+        """Say what to pass so that the obligation is discharged."""
+        if obligation is not UNIQUE:
+            return super().mend(obligation)
+        if not self._has_store:
+            return "Pass Perimeter(store=stores.…)."
+        return "Pass key=, the business key: what happens once, by our own state."
 
     def unread(self) -> list[str]:
         """Return what is wrong with what `identify` needs, one sentence each."""
         return []
+
+
+def _callback(call: Callable[..., Any] | None, arguments: int, role: str) -> Callback | None:
+    return None if call is None else Callback.of(call, arguments=arguments, role=role)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import msgspec
 
 from .access import Access, access
+from .boundary import Declaration
 from .crossing import Crossing
 from .marking import mark_proven
 from .obligation import VALID
@@ -16,6 +17,7 @@ from .writable import Content
 
 if TYPE_CHECKING:
     from .acting import Acting
+    from .store import Store
 
 O = TypeVar("O")  # noqa: E741  the object
 C = TypeVar("C")
@@ -48,7 +50,30 @@ class Action:
         self.boundary, self.name, self.rule = boundary, name, rule
         self.content = content
         self._read_key = read_key
-        self.declaration = boundary.declaration_of(self)
+        self.declaration: Declaration = boundary.declaration_of(self)
+
+    @property
+    def is_one_time(self) -> bool:
+        """Say whether what proves the caller is shown once where it can be."""
+        return False
+
+    def prepare(self, store: "Store | None") -> list[str]:  # noqa: ARG002  it needs none
+        """Look at the store; return the debts."""
+        return []
+
+    def read(self, crossing: Crossing, key: str) -> tuple[Any, Any]:
+        """Return which object it is about, and what was sent, as what they are declared as.
+
+        Raises:
+            Refused: VALID, code "unwanted_content" and what `Content.read` and `read_key` refuse.
+        """
+        claim = crossing.claim
+        sent: object = None
+        if self.content is not None:
+            sent = self.content.read(claim.content, claim.fields)
+        elif claim.content:
+            raise Refused(VALID, "the action takes no content", code="unwanted_content")
+        return (self._read_key(key) if self._read_key is not None else None), sent
 
     def flow(
         self, crossing: Crossing, *, key: str = "", session: object = None
@@ -65,14 +90,8 @@ class Action:
                 "unwanted_content".
         """
         crossing.declaration = self.declaration
-        claim = crossing.claim
         subject = yield from self.boundary.identify(crossing, self, key=key, session=session)
-        sent: object = None
-        if self.content is not None:
-            sent = self.content.read(claim.content, claim.fields)
-        elif claim.content:
-            raise Refused(VALID, "the action takes no content", code="unwanted_content")
-        named = self._read_key(key) if self._read_key is not None else None
+        named, sent = self.read(crossing, key)
         user, found = yield from access(crossing, self.rule, subject, key=named, session=session)
         crossing.discharge(VALID)
         value = found if self.rule.find is not None else user

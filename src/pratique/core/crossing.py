@@ -71,6 +71,48 @@ class Rule:
         stateful |= _ALLOWED if self.allow is not None else 0
         object.__setattr__(self, "stateful", stateful)
 
+    def named(self, subject: object) -> Flow[bytes | None]:
+        """Return the business key; None where it is waived."""
+        if self.once is None:
+            return None
+        value: object = yield Name(self.once, (subject,))
+        _check(value, UNIQUE, "it names no business object", code="no_business_key")
+        return self.business(value)
+
+    def again(self, crossing: "Crossing", key: bytes, used: bytes) -> Flow[Any]:
+        """Refuse what was done before, or tell anew what came of it. The transaction is open.
+
+        Args:
+            crossing: The present one.
+            key: Its own key.
+            used: Which of its keys was used before.
+        """
+        _ = crossing
+        yield from ()
+        raise _used_before(is_same_delivery=used == key)
+
+    def judge(self, crossing: "Crossing", subject: object) -> Flow[Any]:
+        """Discharge `linked` and `allowed` in the transaction, and return our own row."""
+        linked: object = None
+        if self.link is not None:
+            linked = yield Lookup(self.link, (subject,))
+            _check(linked, LINKED, "no row of ours belongs to it", code="not_linked")
+            crossing.done |= _LINKED
+        if self.allow is not None:
+            _require_true((yield Decide(self.allow, (subject, linked))))
+            crossing.done |= _ALLOWED
+        return linked
+
+    def mint(self, crossing: "Crossing", event: Any, subject: Any, linked: Any) -> Proven[Any]:
+        """Return what the handler is given."""
+        return crossing.admit(event, subject if self.confirm is not None else None, linked)
+
+    def doing(self, crossing: "Crossing", key: bytes, proven: Proven[Any]) -> Flow[Any]:
+        """Do the effect, and return what came of it."""
+        _ = crossing, key
+        yield Act(self.act, (proven,))
+        return proven
+
 
 class Crossing:
     """One claim on its way: knows what was discharged, mints only when nothing owed is missing."""
@@ -85,8 +127,10 @@ class Crossing:
         "id",
         "key",
         "observing",
+        "party",
         "remark",
         "secret_name",
+        "single_use",
     )
 
     def __init__(self, boundary: Boundary, claim: Claim) -> None:
@@ -100,6 +144,10 @@ class Crossing:
         self.key = b""
         self.secret_name = ""
         self.error = ""
+        self.party = ""
+        """Who calls for the subject, where that is somebody else and proven."""
+        self.single_use: tuple[bytes, ...] = ()
+        """Keys of what was shown and works once: a token, by its `jti`."""
         self.remark: tuple[str, str] = ("", "")
         """Code and detail of what is worth saying of a crossing that is proven."""
         self.observing = boundary.observe is not None and boundary.observe.holds(claim.received_at)
@@ -199,9 +247,9 @@ class Crossing:
         )
 
 
-def settle(  # noqa: C901  one procedure, in the order of the obligations
+def settle(
     crossing: Crossing, rule: Rule, event: object, key: bytes, *, is_transactional: bool
-) -> Flow[Admitted[Any, Any, Any]]:
+) -> Flow[Any]:
     """Carry a state change through: remote proofs, then one transaction for rest and effect.
 
     Where the effect is outside any transaction of ours, the keys are held for a lease around it and
@@ -212,48 +260,40 @@ def settle(  # noqa: C901  one procedure, in the order of the obligations
         crossing: With `authentic`, `fresh` and `valid` discharged as far as they are owed.
         rule: What is owed from here on.
         event: What the sender said, typed.
-        key: The single-use key, from inside the signed bytes.
+        key: The single-use key, from inside the signed bytes; b"" where the claim has none.
         is_transactional: Single use and effect are one commit.
     """
     holds: list[tuple[bytes, int]] = []
     if not is_transactional:
         first: HoldAnswer = yield Hold(key)
         holds.append((key, _held(first, is_same_delivery=True)))
-    subject, keys = event, [key]
+    subject, keys = event, [own for own in (key, *crossing.single_use) if own]
     if rule.confirm is not None:
         subject = yield Confirm(rule.confirm, (event,))
         _check(subject, CONFIRMED, "its source doesn't say so", code="not_confirmed")
         crossing.done |= rule.confirming
-    if rule.once is not None:
-        value: object = yield Name(rule.once, (subject,))
-        _check(value, UNIQUE, "it names no business object", code="no_business_key")
-        keys.append(rule.business(value))
+    named = yield from rule.named(subject)
+    if named is not None:
+        keys.append(named)
     if is_transactional:
         # The record says what will hold when it is committed: `admit` mints only if it does.
         record = crossing.record(Outcome.PROVEN, done=crossing.done | rule.stateful)
         used: bytes | None = yield Begin(tuple(keys), record)
         if used is not None:
-            raise _used_before(is_same_delivery=used == key)
+            return (yield from rule.again(crossing, key, used))
     else:
         for business in keys[1:]:
             other: HoldAnswer = yield Hold(business)
             holds.append((business, _held(other, is_same_delivery=False)))
     if rule.once is not None:
         crossing.done |= _UNIQUE
-    linked: object = None
-    if rule.link is not None:
-        linked = yield Lookup(rule.link, (subject,))
-        _check(linked, LINKED, "no row of ours belongs to it", code="not_linked")
-        crossing.done |= _LINKED
-    if rule.allow is not None:
-        _require_true((yield Decide(rule.allow, (subject, linked))))
-        crossing.done |= _ALLOWED
-    admitted = crossing.admit(event, subject if rule.confirm is not None else None, linked)
-    yield Act(rule.act, (admitted,))
+    linked = yield from rule.judge(crossing, subject)
+    proven = rule.mint(crossing, event, subject, linked)
+    told = yield from rule.doing(crossing, key, proven)
     for name, token in reversed(holds):
         if not (yield Settle(name, token, is_last=name == key)):
             raise _overtaken()
-    return admitted
+    return told
 
 
 def _require_true(allowed: object) -> None:

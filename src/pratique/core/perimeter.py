@@ -239,6 +239,25 @@ class Perimeter:
         self.recorder.emit(crossing.record(Outcome.PROVEN), sample=False)
         return found
 
+    def perform(
+        self, boundary: Boundary, claim: Claim, flow_of: Callable[[Crossing], Flow[T]]
+    ) -> T:
+        """Let a claim cross by one of a boundary's flows that does its effect, and records it.
+
+        Raises:
+            Refused: it doesn't cross.
+            BoundaryError: the perimeter hasn't started.
+        """
+        crossing = self._cross(boundary, claim)
+        return drive(flow_of(crossing), crossing, self._world)
+
+    async def aperform(
+        self, boundary: Boundary, claim: Claim, flow_of: Callable[[Crossing], Flow[T]]
+    ) -> T:
+        """Do the same on the event loop."""
+        crossing = self._cross(boundary, claim)
+        return await adrive(flow_of(crossing), crossing, self._world)
+
     def refuse(self, boundary: Boundary, refused: Refused) -> Refused:
         """Record a refusal of the door itself: there was no claim yet (a size, a slow sender).
 

@@ -74,6 +74,8 @@ _STATUS: Final[dict[Obligation, int]] = {
 }
 _OF_OTHERS: Final = 500
 """From here on it isn't the sender who can mend it: what is wrong is for the operator alone."""
+TOO_MANY: Final = 429
+"""RFC 6585 §4: too many requests, with Retry-After."""
 _RETRY_AFTER: Final = timedelta(seconds=5)
 
 
@@ -90,7 +92,7 @@ class Refused(PratiqueError):
         hint: For the operator: what to do now.
         answer: What the sender is asked to do.
         status: HTTP status where the obligation's own doesn't fit (413 for a size).
-        retry_after: With `Answer.RETRY`: the pause that the sender is asked to make.
+        retry_after: With `Answer.RETRY`, or status 429: the pause that the sender is asked to make.
     """
 
     def __init__(
@@ -112,7 +114,8 @@ class Refused(PratiqueError):
         self.hint = hint
         self.answer = answer
         self.status: int = status if status is not None else _status(obligation, answer)
-        self.retry_after: timedelta | None = retry_after if answer is Answer.RETRY else None
+        has_pause = answer is Answer.RETRY or status == TOO_MANY
+        self.retry_after: timedelta | None = retry_after if has_pause else None
         self.crossing_id = ""
         self.challenge = ""
         """What WWW-Authenticate says of a 401: the boundary's scheme, and its name as the realm."""

@@ -11,6 +11,7 @@ from .fastapi_actions import (
     annotation_debts,
     called,
     context_of,
+    does,
     owned,
     place_debts,
     proves_something,
@@ -19,7 +20,17 @@ from .routes import Elsewhere, Public, elsewhere
 from .starlette import BOUNDARY, Routes, endpoint
 from .starlette import guard as _guard
 
-__all__ = ["Elsewhere", "Public", "called", "context_of", "elsewhere", "endpoint", "guard", "owned"]
+__all__ = [
+    "Elsewhere",
+    "Public",
+    "called",
+    "context_of",
+    "does",
+    "elsewhere",
+    "endpoint",
+    "guard",
+    "owned",
+]
 
 A = TypeVar("A", bound=FastAPI)
 _REFUSALS: Final = {

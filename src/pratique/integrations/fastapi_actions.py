@@ -1,22 +1,27 @@
-"""Actions of a client or service boundary as FastAPI's own dependencies: `owned`, `called`."""
+"""Actions of a client or service boundary as FastAPI's own.
+
+Dependencies that prove (`owned`, `called`), and a view that does (`does`).
+"""
 
 import re
 from collections.abc import Callable, Iterator
 from inspect import Parameter, Signature, signature
 from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
 
-from fastapi import Depends, Path, Request, params
+from fastapi import Depends, Path, Request, Response, params
 
 from pratique.core.acting import Acting
 from pratique.core.action import Action, Change
+from pratique.core.claim import Claim
 from pratique.core.crossing import Crossing
+from pratique.core.once import OneTime
 from pratique.core.perimeter import Perimeter
 from pratique.core.proven import Proven
 from pratique.core.question import Flow
 from pratique.core.refusal import BoundaryError, Refused
 from pratique.service import Context
 
-from .asgi import SCOPE_KEY, claim_of, read_content
+from .asgi import CROSSING_FIELD, SCOPE_KEY, claim_of, read_content
 
 CONTENT_KEY: Final = "pratique.content"
 CONTEXT_KEY: Final = "pratique.context"
@@ -115,6 +120,37 @@ def context_of(request: Request) -> Context:
     return context
 
 
+def does(action: OneTime, *, key: str | None = None) -> Callable[..., Any]:
+    """Return the view of a one-time action.
+
+        app.post("/coupons/{coupon_id}/redemption")(does(redeem))
+
+    The answer is the handler's, as JSON. A client that sends an Idempotency-Key may ask again.
+
+    Args:
+        action: Made by `Client.once` or `Service.once`.
+        key: Name of the place in the path; "coupon_id" for "coupon.redeem" by default. Not used
+            where the action has no object.
+    """
+    has_object = action.rule.find is not None
+    place = key or f"{action.name.split('.', maxsplit=1)[0]}_id"
+
+    async def do(request: Request, **given: Any) -> Response:
+        perimeter, claim = await _claim(request, action)
+        told = await perimeter.aperform(
+            action.boundary,
+            claim,
+            lambda crossing: action.flow(crossing, key=given.get("key", "")),
+        )
+        fields = {"cache-control": "no-store", CROSSING_FIELD: told.crossing_id}
+        return Response(told.content, media_type="application/json", headers=fields)
+
+    _shape(do, action, place if has_object else None, None)
+    do.__name__ = do.__qualname__ = f"do_{action.name.replace('.', '_')}"
+    do.__doc__ = f"{action.name}, once."
+    return do
+
+
 def annotation_debts(path: str, route: Any) -> Iterator[str]:
     """Yield what is wrong where a view's annotation says something else than its dependency proves.
 
@@ -189,28 +225,41 @@ def _shown(verb: str, model: Any, content: Any) -> str:
 
 def _dependency(action: Action, session: Given | None, key: str | None) -> Callable[..., Any]:
     async def prove(request: Request, **given: Any) -> Any:
-        perimeter = request.scope.get(SCOPE_KEY)
-        boundary = action.boundary
-        if not isinstance(perimeter, Perimeter) or boundary not in perimeter.boundaries:
-            raise BoundaryError(
-                f'Boundary "{boundary.name}" stands in an application that isn\'t guarded: '
-                "guard(app, perimeter)."
-            )
-        try:
-            content = await _content(request, boundary.max_content_bytes)
-            claim = claim_of(request.scope, content, perimeter)
-        except Refused as refused:
-            raise perimeter.refuse(boundary, refused)  # noqa: B904  the same refusal, recorded
+        perimeter, claim = await _claim(request, action)
         crossed: list[Crossing] = []
 
         def flow_of(crossing: Crossing) -> Flow[Proven[Any]]:
             crossed.append(crossing)
             return action.flow(crossing, key=given.get("key", ""), session=given.get("session"))
 
-        proven = await perimeter.acarry(boundary, claim, flow_of)
+        proven = await perimeter.acarry(action.boundary, claim, flow_of)
         request.scope[CONTEXT_KEY] = crossed[0].context
         return proven
 
+    _shape(prove, action, key, session)
+    prove.__name__ = prove.__qualname__ = f"prove_{action.name.replace('.', '_')}"
+    return prove
+
+
+async def _claim(request: Request, action: Action) -> tuple[Perimeter, Claim]:
+    perimeter = request.scope.get(SCOPE_KEY)
+    boundary = action.boundary
+    if not isinstance(perimeter, Perimeter) or boundary not in perimeter.boundaries:
+        raise BoundaryError(
+            f'Boundary "{boundary.name}" stands in an application that isn\'t guarded: '
+            "guard(app, perimeter)."
+        )
+    try:
+        content = await _content(request, boundary.max_content_bytes)
+        return perimeter, claim_of(request.scope, content, perimeter)
+    except Refused as refused:
+        raise perimeter.refuse(boundary, refused)  # noqa: B904  the same refusal, recorded
+
+
+def _shape(
+    view: Callable[..., Any], action: Action, key: str | None, session: Given | None
+) -> None:
+    """Tell FastAPI what a callable reads of a request, and the start which action it proves."""
     parameters = [Parameter("request", Parameter.POSITIONAL_OR_KEYWORD, annotation=Request)]
     if key is not None:
         place = Path(alias=key)
@@ -220,10 +269,8 @@ def _dependency(action: Action, session: Given | None, key: str | None) -> Calla
         parameters.append(
             Parameter("session", Parameter.KEYWORD_ONLY, annotation=Any, default=given)
         )
-    setattr(prove, "__signature__", Signature(parameters))  # noqa: B010
-    setattr(prove, ACTION, action)
-    prove.__name__ = prove.__qualname__ = f"prove_{action.name.replace('.', '_')}"
-    return prove
+    setattr(view, "__signature__", Signature(parameters))  # noqa: B010
+    setattr(view, ACTION, action)
 
 
 async def _content(request: Request, cap: int) -> bytes:

@@ -1,5 +1,8 @@
 """The service boundary: which service calls and for which user, never by a header's word."""
 
+from pratique.core.attempts import Attempts
+from pratique.core.once import Asked, Once, OneTime
+
 from .boundary import Service
 from .caller import Caller, CallerProof, forwarded_certificate, mtls
 from .context import ANYBODY, Context, Minter, TransactionToken
@@ -8,11 +11,15 @@ from .onward import Onward
 
 __all__ = [
     "ANYBODY",
+    "Asked",
+    "Attempts",
     "Caller",
     "CallerProof",
     "Context",
     "Issuer",
     "Minter",
+    "Once",
+    "OneTime",
     "Onward",
     "Service",
     "TransactionToken",

@@ -23,7 +23,7 @@ from pratique.core.roots import OWN_CODE, ways
 from pratique.core.waiver import Waiver
 
 from .caller import CallerProof
-from .context import FIELD, TransactionToken
+from .context import FIELD, TransactionToken, token_key
 from .unsigned import refuse_unsigned
 
 _FORBIDDEN: Final = 403
@@ -76,7 +76,8 @@ class Service(Acting):
 
         Raises:
             Refused: AUTHENTIC, code "unsigned_identity" and what the caller's proof and
-                `TransactionToken.prove` refuse; ALLOWED, code "caller_may_not" (403).
+                `TransactionToken.prove` refuse; ALLOWED, code "caller_may_not" (403). The token of
+                a one-time action works once, and has a `jti`: AUTHENTIC, code "bad_claim".
         """
         _ = session
         claim = crossing.claim
@@ -94,6 +95,9 @@ class Service(Acting):
         context = yield from self.context.prove(
             claim, caller=caller.id, scope=action.name, key=named
         )
+        crossing.party = caller.id
+        if action.is_one_time:
+            crossing.single_use = (token_key(context),)
         crossing.discharge(AUTHENTIC)
         crossing.discharge(FRESH)
         crossing.context = context

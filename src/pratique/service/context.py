@@ -9,6 +9,7 @@ import msgspec
 
 from pratique.core.boundary import Proof
 from pratique.core.claim import Claim
+from pratique.core.key import prefixed
 from pratique.core.obligation import ALLOWED, AUTHENTIC, FRESH, LINKED
 from pratique.core.proofs.authentic.base64url import decode
 from pratique.core.proofs.authentic.jws import MAX_TOKEN_BYTES, TokenRefused
@@ -210,6 +211,20 @@ def _require_own_keys(policies: Sequence[TokenPolicy]) -> None:
                     f"Minter({policy.issuer!r}) has a key of Minter({known!r}). "
                     "Each minter has its own: who takes one over mints for its users alone."
                 )
+
+
+def token_key(context: Context) -> bytes:
+    """Return the key under which a token is used once: its issuer and its `jti`.
+
+    Raises:
+        Refused: AUTHENTIC, code "bad_claim": it has none.
+
+    Source: RFC 7519 §4.1.7; CWE-294.
+    """
+    claims = context.jwt_claims
+    if not claims.id:
+        raise TokenRefused("jti is missing, and a one-time action owes it", code="bad_claim")
+    return prefixed(b"jti", claims.issuer.encode(), claims.id.encode())
 
 
 def _not_bound(what: str, detail: str) -> Refused:

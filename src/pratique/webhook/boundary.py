@@ -200,11 +200,10 @@ class Webhook(On, Boundary):
             opened.sent,
             content,
         )
-        return (
-            yield from settle(
-                crossing, rule, event, opened.key, is_transactional=self._is_transactional
-            )
+        admitted: Admitted[Any, Any, Any] = yield from settle(
+            crossing, rule, event, opened.key, is_transactional=self._is_transactional
         )
+        return admitted
 
     def _lacking(self) -> str:
         if self.sender.scheme.signed_type:
