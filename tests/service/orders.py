@@ -4,17 +4,22 @@ The stand-in answers what `mtls(…)` would of a verified certificate; that one 
 `tests/integrations/test_mtls.py`.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pratique import Perimeter
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from pratique import Perimeter, stores
 from pratique.core.action import Action
 from pratique.core.boundary import Proof
 from pratique.core.claim import Claim, Fields, Via
 from pratique.core.event import Record
 from pratique.core.obligation import AUTHENTIC
+from pratique.core.once import OneTime
+from pratique.core.proofs.authentic.base64url import decode, encode
 from pratique.core.refusal import Refused
 from pratique.core.roots import Root, RootKind, ways
 from pratique.service import Caller, Issuer, Minter, Service, TransactionToken
@@ -91,20 +96,21 @@ class Orders:
             "20": Order("20", "customer:2", tenant="t2"),
         }
         granted = {
-            GATEWAY: frozenset({"order.read", "orders.list"}),
-            REPORTS: frozenset({"orders.list"}),
+            GATEWAY: frozenset({"order.read", "orders.list", "order.refund"}),
+            REPORTS: frozenset({"orders.list", "order.refund"}),
         }
         minter = Minter(
             issuer=TOKENS.name,
             keys=TOKENS.jwks(),
-            scopes={"order.read", "orders.list"},
+            scopes={"order.read", "orders.list", "order.refund"},
             subjects="customer:",
         )
         staff = Minter(
             issuer=STAFF.name, keys=STAFF.jwks(), scopes={"orders.list"}, subjects="staff:"
         )
         self.kept = Kept()
-        self.perimeter = Perimeter(events=self.kept, clock=lambda: NOON)
+        self.refunds: list[str] = []
+        self.perimeter = Perimeter(stores.memory(), self.kept, clock=lambda: NOON)
         self.service = self.perimeter.declare(
             Service(
                 "orders",
@@ -118,6 +124,17 @@ class Orders:
             "order.read", verb="read", find=self._find, read_key=lambda text: text
         )
         self.list = self.service.action("orders.list")
+        self.refund = self.service.once(
+            "order.refund",
+            key=lambda asked: (asked.key, len(self.refunds) if self.is_repeatable else 0),
+            link=self._find,
+            read_key=lambda text: text,
+        )(self._refund)
+        self.is_repeatable = False
+        """Whether an order may be refunded again: single use of the token is then all that holds."""
+
+    def _refund(self, proven: Any) -> None:
+        self.refunds.append(proven.value.object.id)
 
     def _user(self, subject: str) -> User | None:
         found = self.users.get(subject)
@@ -140,6 +157,10 @@ class Orders:
         lines = [*({} if token is None else {"Txn-Token": token}).items(), *(fields or {}).items()]
         claim = Claim(b"", Fields(lines), NOON, Via(peer=peer, method="GET"))
         with self.perimeter:
+            if isinstance(action, OneTime):
+                return self.perimeter.perform(
+                    self.service, claim, lambda crossing: action.flow(crossing, key=key)
+                )
             return self.perimeter.carry(
                 self.service, claim, lambda crossing: action.flow(crossing, key=key)
             ).value
@@ -172,3 +193,13 @@ def token(**changes: Any) -> str:
     }
     issuer: Issuer = said.pop("issuer", TOKENS)
     return issuer.mint(said.pop("subject"), **said)
+
+
+def without_id(text: str) -> str:
+    """Return a token of the gateway's without its `jti`, signed anew."""
+    head, payload, _ = text.split(".")
+    claims = json.loads(decode(payload.encode()))
+    del claims["jti"]
+    content = f"{head}.{encode(json.dumps(claims).encode())}"
+    key = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+    return f"{content}.{encode(key.sign(content.encode()))}"

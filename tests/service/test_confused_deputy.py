@@ -1,7 +1,4 @@
-"""The confused-deputy cases: each is refused, and the honest call beside it is answered.
-
-Of the twelve, the ninth (a write that is replayed) comes with one-time actions.
-"""
+"""The twelve confused-deputy cases: each is refused, and the honest call beside it is answered."""
 
 import json
 from collections.abc import Callable
@@ -12,7 +9,7 @@ import pytest
 
 from pratique.core.refusal import BoundaryError, Refused
 from pratique.service import Issuer
-from tests.service.orders import GATEWAY, NOON, REPORTS, STAFF, TOKENS, Orders, token
+from tests.service.orders import GATEWAY, NOON, REPORTS, STAFF, TOKENS, Orders, token, without_id
 
 
 @pytest.fixture
@@ -112,6 +109,55 @@ def test_a_stale_token_is_refused(orders: Orders, seconds: int) -> None:
     )
     assert (refused.obligation, refused.status) == ("fresh", 401)
     assert orders.ask(orders.read, token=token(at=NOON - timedelta(seconds=59))).id == "10"
+
+
+def test_a_replayed_write_is_refused(orders: Orders) -> None:
+    """9, SV-15: whoever recorded a write sends it again: its token works once, by its `jti`; a new one for a new refund does (CWE-294)."""
+    orders.is_repeatable = True
+    first = token(scope=["order.refund"])
+    orders.ask(orders.refund, token=first)
+    for fields in ({}, {"Idempotency-Key": "k"}):
+        refused = refusal(lambda f=fields: orders.ask(orders.refund, token=first, fields=f))
+        assert (refused.obligation, refused.code, refused.status) == ("unique", "token_used", 409)
+    assert orders.refunds == ["10"]
+    orders.ask(orders.refund, token=token(scope=["order.refund"]))
+    assert orders.refunds == ["10", "10"]
+    reading = token()
+    assert [orders.ask(orders.read, token=reading).id for _ in range(2)] == ["10", "10"]
+
+
+def test_a_write_that_was_done_is_refused_by_any_token(orders: Orders) -> None:
+    """SV-15: the business key holds where a new token is minted; the refused one's token isn't used up."""
+    orders.ask(orders.refund, token=token(scope=["order.refund"]))
+    second = token(scope=["order.refund"])
+    refused = refusal(lambda: orders.ask(orders.refund, token=second))
+    assert (refused.code, refused.status) == ("already_applied", 409)
+    assert orders.refunds == ["10"]
+    orders.is_repeatable = True
+    orders.ask(orders.refund, token=second)
+    assert orders.refunds == ["10", "10"]
+
+
+def test_two_callers_never_share_an_idempotency_key(orders: Orders) -> None:
+    """CL-13 between services: the same key by another caller for the same user is its own; by the same one it is told again."""
+
+    def ask(caller: str) -> bool:
+        said = token(scope=["order.refund"], caller=caller)
+        sent = {"Idempotency-Key": '"k"'}
+        told = orders.ask(orders.refund, token=said, peer=caller, fields=sent)
+        return bool(told.is_repeated)
+
+    orders.is_repeatable = True
+    assert [ask(GATEWAY), ask(GATEWAY), ask(REPORTS)] == [False, True, False]
+    assert orders.refunds == ["10", "10"]
+
+
+def test_a_one_time_action_owes_a_token_id(orders: Orders) -> None:
+    """A token without `jti` could be shown for ever: 401; reading doesn't owe it."""
+    bare = without_id(token(scope=["order.refund"]))
+    assert refusal(lambda: orders.ask(orders.refund, token=bare)).code == "bad_claim"
+    assert orders.refunds == []
+    assert orders.ask(orders.read, token=without_id(token())).id == "10"
 
 
 def test_a_suspended_user_is_refused(orders: Orders) -> None:
@@ -238,8 +284,11 @@ def test_a_token_is_never_in_a_record(orders: Orders) -> None:
 
 def test_what_is_declared_is_said(orders: Orders) -> None:
     """Both parties are roots, so that the report says what the thief of each could do."""
-    (read, _) = orders.service.declarations()
+    read, _, _ = orders.service.declarations()
     roots = {str(root) for proof in read.proofs for root in proof.roots}
     assert f"party:{TOKENS.name}" in roots
     assert "ca:shop.example" in roots
     assert orders.perimeter.debts() == []
+    refund = orders.service.declarations()[-1]
+    (unique,) = (proof for proof in refund.proofs if proof.obligation == "unique")
+    assert unique.method == "single use of the business key, in the effect's transaction, memory"
