@@ -16,6 +16,7 @@ OF_THE_STORE: Final = object()
 NOT_FOUND: Final = 404
 NOT_FOUND_DETAIL: Final = "the user has no such object"
 FORBIDDEN: Final = 403
+_EMPTY: Final = frozenset({list, tuple, dict, set, frozenset, str, bytes})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,8 @@ class Access:
 
     Args:
         action: What the policy is asked with: "read".
-        user: (subject) -> our own user as it is now; None where there is none that may act.
+        user: (subject) -> our own user as it is now; None where there is none that may act. An
+            empty collection is none.
         policy: (user, action, object) -> bool, or a `Decision`. Exactly True, or it is refused.
         find: (user, key) -> the object, looked for among this user's alone; None for an action
             that is about the user itself.
@@ -97,11 +99,13 @@ def access(
     Source: OWASP API1:2023, API5:2023; CWE-639, CWE-862.
     """
     user = yield Lookup(*rule.user.with_session((subject,), session))
+    _require_thing("user", user)
     _require(user, LINKED, "unknown_user", "the subject is no user of ours that may act", FORBIDDEN)
     crossing.done |= rule.loading
     found: object = None
     if rule.find is not None:
         found = yield Lookup(*rule.find.with_session((user, key), session))
+        _require_thing("find", found)
         _require(found, LINKED, "not_found", NOT_FOUND_DETAIL, NOT_FOUND)
     crossing.discharge(LINKED)
     told: object = yield Decide(*rule.policy.with_session((user, rule.action, found), session))
@@ -142,8 +146,21 @@ def _weighed(crossing: Crossing, decision: Decision) -> object:
 def _require(told: object, obligation: Obligation, code: str, detail: str, status: int) -> None:
     if told is LATER:
         raise Refused(obligation, "not there yet", code="later", answer=Answer.RETRY)
-    if told is None or told is False:
+    # A query that gave no rows gave none: an empty list is nobody's object.
+    if told is None or told is False or (type(told) in _EMPTY and not told):
         raise Refused(obligation, detail, code=code, status=status)
+
+
+def _require_thing(role: str, told: object) -> None:
+    """Refuse a yes where a user or an object is due: it says that there is one, not which."""
+    if told is True:
+        raise Refused(
+            LINKED,
+            f"{role} returned bool, not what it was asked for",
+            code="internal",
+            hint="return the row itself, or None",
+            answer=Answer.RETRY,
+        )
 
 
 def places(askers: Sequence[Asker | None]) -> str:

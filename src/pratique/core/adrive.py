@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import CancelledError
+from contextvars import copy_context
+from functools import partial
 from typing import Any, Final, TypeVar, cast
 
 from .callback import Callback
@@ -88,13 +90,19 @@ class _AsyncRun:
         callback = question.call
         if callback.is_async:
             return await callback.call(*question.args)
-        submitted = self.world.pool.submit(carried, callback, *question.args)
-        value, error = await asyncio.wrap_future(submitted)
+        call = partial(copy_context().run, carried, callback)
+        value, error = await asyncio.wrap_future(self.world.pool.submit(call, *question.args))
         if error is not None:
             raise error
         if is_awaitable(type(value)):
             return await cast("Awaitable[Any]", value)
         return value
+
+    async def decide(self, question: Decide) -> Any:
+        """Call a policy: a sync one may ask somebody, and the loop would wait with it."""
+        if self.transaction is not None or question.call.wants_session:
+            return await self.ask(question)
+        return await self.ask_outside(question)
 
     async def other(self, question: Question) -> Any:
         """Answer a question that a room adds. See `Run.other`."""
@@ -222,7 +230,7 @@ _ANSWERS: Final[dict[type[Question], _AnswerOf]] = {
     Name: _AsyncRun.name,
     Begin: _AsyncRun.begin,
     Lookup: _AsyncRun.lookup,
-    Decide: _AsyncRun.ask,
+    Decide: _AsyncRun.decide,
     Act: _AsyncRun.act,
     Hold: _AsyncRun.hold,
     Settle: _AsyncRun.settle,
