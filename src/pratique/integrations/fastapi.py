@@ -7,12 +7,11 @@ from fastapi import FastAPI, routing
 
 from pratique.core.perimeter import Perimeter
 
-from .fastapi_actions import (
+from .fastapi_actions import called, context_of, does, owned
+from .fastapi_debts import (
     annotation_debts,
-    called,
-    context_of,
-    does,
-    owned,
+    content_debts,
+    override_debts,
     place_debts,
     proves_something,
 )
@@ -91,6 +90,8 @@ class _FastApiRoutes(Routes):
 
     def debts(self, path: str, route: Any) -> Iterable[str]:
         yield from place_debts(path, route)
+        yield from content_debts(path, route)
+        yield from override_debts(path, route)
         if getattr(route, "endpoint", None) is not None and hasattr(route, "dependant"):
             yield from annotation_debts(path, route)
 

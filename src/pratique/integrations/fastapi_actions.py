@@ -3,15 +3,14 @@
 Dependencies that prove (`owned`, `called`), and a view that does (`does`).
 """
 
-import re
-from collections.abc import Callable, Iterator
-from inspect import Parameter, Signature, signature
-from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
+from collections.abc import Callable
+from inspect import Parameter, Signature
+from typing import Any, Final
 
 from fastapi import Depends, Path, Request, Response, params
 
 from pratique.core.acting import Acting
-from pratique.core.action import Action, Change
+from pratique.core.action import Action
 from pratique.core.claim import Claim
 from pratique.core.crossing import Crossing
 from pratique.core.once import OneTime
@@ -28,7 +27,6 @@ CONTEXT_KEY: Final = "pratique.context"
 ACTION: Final = "__pratique_action__"
 PROVES: Final = "__pratique_proves__"
 Given = Callable[..., Any] | params.Depends
-_PLACE: Final = re.compile(r"\{(\w+)")
 
 
 def owned(
@@ -149,78 +147,6 @@ def does(action: OneTime, *, key: str | None = None) -> Callable[..., Any]:
     do.__name__ = do.__qualname__ = f"do_{action.name.replace('.', '_')}"
     do.__doc__ = f"{action.name}, once."
     return do
-
-
-def annotation_debts(path: str, route: Any) -> Iterator[str]:
-    """Yield what is wrong where a view's annotation says something else than its dependency proves.
-
-    No type checker looks into `Annotated`.
-    """
-    for name, hint in _hints(route.endpoint).items():
-        if get_origin(hint) is not Annotated:
-            continue
-        said, *marks = get_args(hint)
-        for mark in marks:
-            proves = getattr(getattr(mark, "dependency", None), PROVES, None)
-            if proves is not None and not _agrees(said, *proves):
-                yield (
-                    f"Route {path}: {name} is annotated as {said}, and its dependency proves "
-                    f"{_shown(*proves)}."
-                )
-
-
-def place_debts(path: str, route: Any) -> Iterator[str]:
-    """Yield the places of a path that a dependency reads and the route hasn't got."""
-    there = set(_PLACE.findall(path))
-    for dependant in _dependants(route):
-        if getattr(dependant.call, ACTION, None) is None:
-            continue
-        for name in (field.alias for field in dependant.path_params):
-            if name not in there:
-                yield (
-                    f"Route {path}: its dependency reads {{{name}}}, which isn't in the path. "
-                    'Name it so there, or say which it is: owned(…, key="…").'
-                )
-
-
-def proves_something(route: Any) -> bool:
-    """Say whether a dependency of a route proves a crossing."""
-    return any(getattr(each.call, ACTION, None) is not None for each in _dependants(route))
-
-
-def _dependants(route: Any) -> Iterator[Any]:
-    waiting = [getattr(route, "dependant", None)]
-    while waiting:
-        dependant = waiting.pop()
-        if dependant is not None:
-            yield dependant
-            waiting.extend(dependant.dependencies)
-
-
-def _hints(view: Any) -> dict[str, Any]:
-    try:
-        return get_type_hints(view, include_extras=True)
-    except (NameError, TypeError):  # names of a function's own scope: FastAPI read them, we can't
-        return {name: p.annotation for name, p in signature(view).parameters.items()}
-
-
-def _agrees(said: Any, verb: str, model: Any, content: Any) -> bool:
-    if get_origin(said) is not Proven:
-        return False
-    value, action = get_args(said)
-    if content is not None:
-        if get_origin(value) is not Change:
-            return False
-        value, sent = get_args(value)
-        if sent is not content:
-            return False
-    return (model is None or value is model) and action in (object, Literal[verb])
-
-
-def _shown(verb: str, model: Any, content: Any) -> str:
-    thing = "the user" if model is None else model.__name__
-    value = thing if content is None else f"Change[{thing}, {content.__name__}]"
-    return f'Proven[{value}, Literal["{verb}"]]'
 
 
 def _dependency(action: Action, session: Given | None, key: str | None) -> Callable[..., Any]:

@@ -45,6 +45,11 @@ class Elsewhere:
     prefix: str
     by: str
 
+    def names(self, place: str) -> bool:
+        """Say whether a path is the prefix itself or below it: "/admin" isn't "/administrators"."""
+        below = self.prefix if self.prefix.endswith("/") else f"{self.prefix}/"
+        return place == self.prefix or place.startswith(below)
+
 
 def elsewhere(prefix: str, *, by: str) -> Elsewhere:
     """Say that the routes below a prefix are guarded by something else.
@@ -89,7 +94,7 @@ def naked_routes(
         # A mount at /static answers what is below /static/, and nothing else.
         place = path if getattr(route, "routes", None) is None else f"{path}/"
         is_told = getattr(view, PUBLIC_MARK, None) is not None or any(
-            place.startswith(other.prefix) for other in named
+            other.names(place) for other in named
         )
         if not is_told and not is_proven(route):
             yield (

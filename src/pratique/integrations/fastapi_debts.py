@@ -1,0 +1,120 @@
+"""What is wrong with how a FastAPI route proves its requests, told at the start."""
+
+import re
+from collections.abc import Iterator
+from inspect import isroutine, signature
+from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
+
+from pratique.core.action import Change
+from pratique.core.proven import Proven
+
+from .fastapi_actions import ACTION, PROVES
+
+_PLACE: Final = re.compile(r"\{(\w+)")
+
+
+def annotation_debts(path: str, route: Any) -> Iterator[str]:
+    """Yield what is wrong where an annotation says something else than its dependency proves.
+
+    No type checker looks into `Annotated`. Looked at are the view and each dependency before it,
+    and a dependency that stands as a default.
+    """
+    for dependant in _dependants(route):
+        if getattr(dependant.call, ACTION, None) is not None:
+            continue
+        for name, hint, default in _parameters(dependant.call):
+            said, *marks = get_args(hint) if get_origin(hint) is Annotated else (hint,)
+            for mark in (*marks, default):
+                proves = getattr(getattr(mark, "dependency", None), PROVES, None)
+                if proves is not None and not _agrees(said, *proves):
+                    yield (
+                        f"Route {path}: {name} is annotated as {said}, and its dependency proves "
+                        f"{_shown(*proves)}."
+                    )
+
+
+def place_debts(path: str, route: Any) -> Iterator[str]:
+    """Yield the places of a path that a dependency reads and the route hasn't got."""
+    there = set(_PLACE.findall(path))
+    for dependant in _dependants(route):
+        if getattr(dependant.call, ACTION, None) is None:
+            continue
+        for name in (field.alias for field in dependant.path_params):
+            if name not in there:
+                yield (
+                    f"Route {path}: its dependency reads {{{name}}}, which isn't in the path. "
+                    'Name it so there, or say which it is: owned(…, key="…").'
+                )
+
+
+def content_debts(path: str, route: Any) -> Iterator[str]:
+    """Yield the route whose content the framework reads before anything is proven.
+
+    It reads all of it, without a cap, and the boundary then waits for what is gone (CWE-770).
+    """
+    if getattr(route, "body_field", None) is not None and proves_something(route):
+        yield (
+            f"Route {path}: a parameter reads the content before it is proven. Declare it by the "
+            "boundary, content=Type, and take the parameter off."
+        )
+
+
+def override_debts(path: str, route: Any) -> Iterator[str]:
+    """Yield the proofs of a route that are overridden: the route would be naked."""
+    provider = getattr(route, "dependency_overrides_provider", None)
+    overrides = getattr(provider, "dependency_overrides", {})
+    for dependant in _dependants(route):
+        if getattr(dependant.call, ACTION, None) is not None and dependant.call in overrides:
+            yield (
+                f"Route {path}: its proof is overridden in dependency_overrides, so that nothing "
+                "proves who calls it. Override what the proof asks, the session or the clock."
+            )
+
+
+def proves_something(route: Any) -> bool:
+    """Say whether a dependency of a route proves a crossing."""
+    return any(getattr(each.call, ACTION, None) is not None for each in _dependants(route))
+
+
+def _dependants(route: Any) -> Iterator[Any]:
+    waiting = [getattr(route, "dependant", None)]
+    while waiting:
+        dependant = waiting.pop()
+        if dependant is not None:
+            yield dependant
+            waiting.extend(dependant.dependencies)
+
+
+def _parameters(call: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Yield name, annotation and default of each parameter of a view or dependency."""
+    try:
+        known = signature(call).parameters.values()
+    except (TypeError, ValueError):  # a builtin tells nothing
+        return
+    hints: dict[str, Any] = {}
+    try:
+        hints = get_type_hints(call, include_extras=True) if isroutine(call) else {}
+    except (NameError, TypeError):  # names of a function's own scope: FastAPI read them, we can't
+        hints = {}
+    for parameter in known:
+        name = parameter.name
+        yield name, hints.get(name, parameter.annotation), parameter.default
+
+
+def _agrees(said: Any, verb: str, model: Any, content: Any) -> bool:
+    if get_origin(said) is not Proven:
+        return False
+    value, action = get_args(said)
+    if content is not None:
+        if get_origin(value) is not Change:
+            return False
+        value, sent = get_args(value)
+        if sent is not content:
+            return False
+    return (model is None or value is model) and action in (object, Literal[verb])
+
+
+def _shown(verb: str, model: Any, content: Any) -> str:
+    thing = "the user" if model is None else model.__name__
+    value = thing if content is None else f"Change[{thing}, {content.__name__}]"
+    return f'Proven[{value}, Literal["{verb}"]]'

@@ -1,0 +1,101 @@
+"""What else an application with clients doesn't start with: a proof that is replaced, outrun, or misnamed."""
+
+from typing import Annotated, Any, Literal
+
+import pytest
+from fastapi import APIRouter, Body, Depends, FastAPI
+
+from pratique import Perimeter, Proven
+from pratique.client import Client
+from pratique.integrations.fastapi import called, elsewhere, guard, owned
+from tests.client.shop import NOON, Order
+from tests.client.test_start import client, db, debts
+
+
+def guarded(*parts: Any) -> tuple[FastAPI, Client]:
+    """Return a guarded application, and its boundary."""
+    perimeter = Perimeter(clock=lambda: NOON)
+    shop = perimeter.declare(client())
+    return guard(FastAPI(), perimeter, elsewhere=parts), shop
+
+
+@pytest.mark.parametrize("marker", [Body(embed=True), Body()], ids=["member", "whole"])
+@pytest.mark.parametrize("is_included", [False, True])
+def test_a_view_that_reads_the_content_itself_does_not_start(
+    marker: Any, is_included: bool
+) -> None:
+    """FastAPI reads it whole before a dependency runs: no cap, no proof, and then the boundary waits for it (CWE-770)."""
+    for is_read in (True, False):
+        app, shop = guarded()
+        router: Any = APIRouter() if is_included else app
+        proof = called(shop, "profile.read")
+
+        async def reads(who: Annotated[Any, proof], x: Any = marker) -> None: ...
+
+        async def leaves(who: Annotated[Proven[Any], proof]) -> None: ...
+
+        reads.__annotations__["who"] = Annotated[Proven[Any], proof]
+        reads.__annotations__["x"] = str
+        leaves.__annotations__["who"] = Annotated[Proven[Any], proof]
+        router.post("/me")(reads if is_read else leaves)
+        if is_included:
+            app.include_router(router)
+        assert ["reads the content before" in debt for debt in debts(app)] == [True] * is_read
+
+
+@pytest.mark.parametrize("is_included", [False, True])
+def test_a_proof_that_is_overridden_does_not_start(is_included: bool) -> None:
+    """CWE-862: dependency_overrides put something else in a proof's place; that of a session may be replaced."""
+    for what in ("proof", "session"):
+        app, shop = guarded()
+        router: Any = APIRouter() if is_included else app
+        proof = called(shop, "profile.read", session=db)
+
+        async def me(who: Any) -> None: ...
+
+        me.__annotations__["who"] = Annotated[Proven[Any], proof]
+        router.get("/me")(me)
+        if is_included:
+            app.include_router(router)
+        app.dependency_overrides[proof.dependency if what == "proof" else db] = lambda: None
+        assert ["is overridden" in debt for debt in debts(app)] == [True] * (what == "proof")
+
+
+def test_what_a_default_or_a_helper_says_is_looked_at() -> None:
+    """An annotation beside a default, or of a dependency between proof and view, agrees with the proof too."""
+    for verb, starts in (("read", True), ("update", False)):
+        app, shop = guarded()
+        said: Any = Proven[Order, Literal[verb]]  # type: ignore[valid-type]
+        proof = owned(shop, Order.owner_id, "read", session=db)
+
+        async def by_default(order: Any = proof) -> None: ...
+
+        async def helper(order: Any) -> None: ...
+
+        by_default.__annotations__["order"] = said
+        helper.__annotations__["order"] = Annotated[said, proof]
+
+        async def through(order: Any = Depends(helper)) -> None: ...
+
+        app.get("/a/{order_id}")(by_default)
+        app.get("/b/{order_id}")(through)
+        found = debts(app)
+        assert len(found) == (0 if starts else 2)
+        assert all("its dependency proves Proven[Order" in debt for debt in found)
+
+
+def test_elsewhere_names_a_part_of_the_path_whole() -> None:
+    """A prefix "/admin" isn't one of "/administrators": what is below it, and itself, is somebody else's."""
+
+    async def view() -> None: ...
+
+    for path, starts in (
+        ("/admin", True),
+        ("/admin/users", True),
+        ("/administrators", False),
+        ("/admin-api/users", False),
+    ):
+        app, shop = guarded(elsewhere("/admin", by="another library"))
+        shop.action("profile.read")
+        app.get(path)(view)
+        assert (debts(app) == []) is starts
