@@ -119,7 +119,7 @@ def test_another_ones_order_is_not_written(
 def test_who_it_is_stands_in_the_session_alone(shop: Shop, http: TestClient, twist: Any) -> None:
     """CL-04: ann's name in the query, in fields, her token where no session is looked for: it is bob who asks and bob's that is written."""
     assert ask(http, "GET", "/me", **twist).json() == {"name": "bob"}
-    sent = {key: dict(value) for key, value in twist.items()}
+    sent: Any = {key: dict(value) for key, value in twist.items()}
     assert ask(http, "PATCH", "/orders/20", json={"note": "x"}, **sent).status_code == 200
     assert (shop.read(20).owner_id, shop.read(20).note, shop.read(10).note) == (2, "x", MARKER)
     twins = f"session={TOKENS['bob']}; session ={TOKENS['ann']}"
@@ -240,8 +240,8 @@ def test_a_key_is_one_key(shop: Shop, http: TestClient, key: str) -> None:
     for second in ({"params": {"order_id": 20}}, {"params": [("order_id", 10), ("order_id", 20)]}):
         assert ask(http, "GET", "/orders/10", "ann", **second).json()["id"] == 10
         assert ask(http, "GET", "/orders/10", "bob", **second).status_code == 404
-    for second in ({"order_id": 20, "note": "x"}, {"id": 20, "note": "x"}):
-        assert ask(http, "PATCH", "/orders/10", "ann", json=second).status_code == 422
+    for written in ({"order_id": 20, "note": "x"}, {"id": 20, "note": "x"}):
+        assert ask(http, "PATCH", "/orders/10", "ann", json=written).status_code == 422
     assert whole(shop) == before
 
 
