@@ -99,6 +99,8 @@ class TransactionToken:
     ) -> None:
         if not minters or len({m.issuer for m in minters}) != len(minters):
             raise BoundaryError("TransactionToken(minters=…) names one minter at least, each once.")
+        if not bound_claim:
+            raise BoundaryError("TransactionToken(bound_claim=…) names a member of tctx.")
         if not timedelta(0) < max_age <= MAX_AGE:
             raise BoundaryError("TransactionToken(max_age=…) is above zero and at most 5 minutes.")
         for minter in minters:

@@ -72,7 +72,7 @@ class Issuer:
             about: `tctx`: {"object": "10"}, as the path of the call has it.
 
         Raises:
-            BoundaryError: no subject, caller or action.
+            BoundaryError: no subject, caller or action, or an action that isn't one word.
         """
         return self._signed(
             {"sub": subject, "txn": token_urlsafe(16)}, scope, caller, at, about, self._lifetime
@@ -133,6 +133,9 @@ class Issuer:
     ) -> str:
         if isinstance(scope, str) or not scope or not caller or not all(said.values()):
             raise BoundaryError("a token names its user, who calls with it, and for which actions.")
+        if not all(one.isprintable() and one.split() == [one] for one in scope):
+            # RFC 6749 §3.3: words with a space between them; one that holds a space is two.
+            raise BoundaryError("an action is one word without a space.")
         now = int(at.timestamp())
         claims: dict[str, Any] = {
             **said,
