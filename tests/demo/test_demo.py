@@ -11,7 +11,12 @@ from pratique.demo.table import Row, Scenario
 TOTAL = re.compile(
     r"^(\w+): (\d+) of (\d+) attacks succeeded, (\d+) honest deliveries wrong$", re.MULTILINE
 )
-LEAST = {"Payment webhook": 39, "Image fetch": 31, "A partner's risk score": 29}
+LEAST = {
+    "Payment webhook": 39,
+    "Image fetch": 31,
+    "A partner's risk score": 29,
+    "Orders service": 31,
+}
 """How many attacks each scenario sends, at the least."""
 
 
@@ -38,7 +43,7 @@ def test_the_guarded_apis_hold_where_their_twins_do_not() -> None:
         assert totals["guarded"][0] == totals["guarded"][2] == 0
         assert totals["guarded"][1] >= least
         assert totals["vulnerable"][0] > totals["safer"][0] >= 10, title
-    for boundary in ("payments", "previews", "risk"):
+    for boundary in ("payments", "previews", "risk", "orders"):
         assert f'declarations of the boundary "{boundary}"' in ran.stdout
         assert f'Blast radius of "{boundary}"' in ran.stdout
     assert "If the endpoint secret leaks" in ran.stdout

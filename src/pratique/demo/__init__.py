@@ -1,1 +1,1 @@
-"""Three scenarios: a guarded API and two unguarded twins each, as real processes under attack."""
+"""Four scenarios: a guarded API and two unguarded twins each, as real processes under attack."""

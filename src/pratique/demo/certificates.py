@@ -31,12 +31,19 @@ class Authority:
         certificate = _certificate(self._name, self._name, self._key, self._key, names=())
         self.path.write_bytes(certificate.public_bytes(Encoding.PEM))
 
-    def issue(self, file: str, names: Sequence[str]) -> Path:
-        """Write the certificate and the key of a host; return the file."""
+    def issue(self, file: str, names: Sequence[str], *, workload: str = "") -> Path:
+        """Write the certificate and the key of a host; return the file.
+
+        Args:
+            file: Its name.
+            names: Of the host.
+            workload: Its SPIFFE id, where it also calls others.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
-        return self._written(
-            file, _certificate(_name(names[0]), self._name, key, self._key, names=names), key
+        made = _certificate(
+            _name(names[0]), self._name, key, self._key, names=names, workload=workload
         )
+        return self._written(file, made, key)
 
     def self_signed(self, file: str, names: Sequence[str]) -> Path:
         """Write the certificate of a host that vouches for itself; return the file."""
@@ -58,7 +65,13 @@ def _name(text: str) -> x509.Name:
 
 
 def _certificate(
-    subject: x509.Name, issuer: x509.Name, key: Key, by: Key, *, names: Sequence[str]
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: Key,
+    by: Key,
+    *,
+    names: Sequence[str],
+    workload: str = "",
 ) -> x509.Certificate:
     """Return a certificate: of the authority itself where no host is named. Source: RFC 5280 §4."""
     now = datetime.now(UTC)
@@ -79,9 +92,13 @@ def _certificate(
         .add_extension(_uses("key_cert_sign" if is_ca else "digital_signature"), critical=True)
     )
     if not is_ca:
-        named = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
-        made = made.add_extension(named, critical=False).add_extension(
-            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False
+        named: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
+        purposes = [ExtendedKeyUsageOID.SERVER_AUTH]
+        if workload:
+            named.append(x509.UniformResourceIdentifier(workload))
+            purposes.append(ExtendedKeyUsageOID.CLIENT_AUTH)
+        made = made.add_extension(x509.SubjectAlternativeName(named), critical=False).add_extension(
+            x509.ExtendedKeyUsage(purposes), critical=False
         )
     return made.sign(by, SHA256())
 

@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from .orders.play import play as orders
 from .payments.play import play as payments
 from .preview.play import play as preview
 from .processes import Processes
 from .risk.play import play as risk
 from .table import Scenario
 
-SCENARIOS: tuple[Callable[[Processes], Scenario], ...] = (payments, preview, risk)
+SCENARIOS: tuple[Callable[[Processes], Scenario], ...] = (payments, preview, risk, orders)
 
 
 def run_demo(*, keep_serving: bool) -> int:
