@@ -96,6 +96,16 @@ def issuer(trust_domain: str = "shop.example") -> Issuer:
     )
 
 
+def own_issuer() -> Issuer:
+    """Return the minter of the orders service, for its own calls."""
+    return Issuer(
+        "https://orders.shop.example",
+        trust_domain="shop.example",
+        seed=bytes(range(100, 132)),
+        key_name="k1",
+    )
+
+
 def may(user: User, action: str, order: Order | None) -> bool:
     """Say what a user may do, from the state of now: an order is refunded once."""
     if user.role != "admin":
@@ -160,7 +170,7 @@ def ours(path: str) -> FastAPI:
         parent = context_of(request)
         onward = Onward(
             "https://stock.internal",
-            lambda at: issuer().narrow(parent, scope=["order.hold"], caller=ORDERS, at=at),
+            lambda at: own_issuer().narrow(parent, scope=["order.hold"], caller=ORDERS, at=at),
         )
         return onward.fields_for("https://stock.internal/items/7")
 
