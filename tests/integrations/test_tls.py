@@ -92,3 +92,21 @@ def test_a_start_under_a_server_that_is_not_known_is_not_refused() -> None:
     assert server_debt(receive) == ""
     receive.__module__ = "hypercorn.asyncio.lifespan"
     assert "hypercorn shows" in server_debt(receive)
+
+
+def test_a_framework_that_hands_receive_on_hides_no_server() -> None:
+    """FastAPI's own function around it is looked through; another one of its functions says nothing."""
+
+    async def receive() -> None: ...
+
+    async def handed_on() -> Any:
+        return await receive()
+
+    async def other() -> None: ...
+
+    receive.__module__ = "hypercorn.asyncio.lifespan"
+    assert server_debt(handed_on) == ""
+    for each in (handed_on, other):
+        each.__module__ = "fastapi.telemetry"
+    assert "hypercorn shows" in server_debt(handed_on)
+    assert server_debt(other) == ""
