@@ -14,12 +14,15 @@ from pratique.core.perimeter import Perimeter
 from pratique.core.refusal import StoreError
 from pratique.events import JsonLines
 
+from .issuer import issuer
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_show_locals=False,  # a local can be a secret
     help="No claim crosses without proof.",
 )
+app.add_typer(issuer, name="issuer")
 
 
 @app.command()

@@ -8,6 +8,7 @@ from .caller import Caller, CallerProof, forwarded_certificate, mtls
 from .context import ANYBODY, Context, Minter, TransactionToken
 from .issuer import Issuer
 from .onward import Onward
+from .signing_key import SigningKey
 
 __all__ = [
     "ANYBODY",
@@ -22,6 +23,7 @@ __all__ = [
     "OneTime",
     "Onward",
     "Service",
+    "SigningKey",
     "TransactionToken",
     "forwarded_certificate",
     "mtls",

@@ -7,13 +7,13 @@ from secrets import token_urlsafe
 from typing import Any, Final, cast
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from pratique.core.proofs.authentic.base64url import encode
 from pratique.core.proofs.authentic.jwt import JwtClaims
 from pratique.core.refusal import BoundaryError
 
 from .context import MAX_AGE, TYPE, Context
+from .signing_key import SigningKey, public_set
 
 LIFETIME: Final = timedelta(seconds=60)
 _SEED_BYTES: Final = 32
@@ -25,13 +25,15 @@ class Issuer:
     Args:
         name: Its `iss`.
         trust_domain: The `aud` of its tokens.
-        seed: 32 bytes, from a secret store: the private Ed25519 key. Its own; no other minter has
-            it.
-        key_name: `kid`: another one for the next key, so that both verify while it is rolled.
+        key: Its private key: `SigningKey.read("2026-11.pem")`. Its own; no other minter has it.
+        seed: Instead of `key`: 32 bytes, from a secret store, which are an Ed25519 key.
+        key_name: Of a seed: `kid`. Another one for the next key, so that both verify while it is
+            rolled.
         lifetime: Of a token, at most 5 minutes.
 
     Raises:
-        BoundaryError: a seed of another length, a lifetime of zero or over 5 minutes, no name.
+        BoundaryError: neither a key nor a seed, or both; a seed of another length, a lifetime of
+            zero or over 5 minutes, no name.
     """
 
     def __init__(
@@ -39,18 +41,19 @@ class Issuer:
         name: str,
         *,
         trust_domain: str,
-        seed: bytes,
-        key_name: str,
+        key: SigningKey | None = None,
+        seed: bytes | None = None,
+        key_name: str = "",
         lifetime: timedelta = LIFETIME,
     ) -> None:
-        if len(seed) != _SEED_BYTES or len(set(seed)) < _SEED_BYTES // 4:
-            raise BoundaryError("Issuer(seed=…) is 32 random bytes: secrets.token_bytes(32).")
-        if not (name and trust_domain and key_name):
-            raise BoundaryError("Issuer(name, trust_domain=…, key_name=…): none of them is empty.")
+        self._key = _of_seed(seed, key_name) if key is None else key
+        if key is not None and (seed is not None or key_name):
+            raise BoundaryError("Issuer(key=…) has its name: seed= and key_name= go without it.")
+        if not (name and trust_domain):
+            raise BoundaryError("Issuer(name, trust_domain=…): none of them is empty.")
         if not timedelta(0) < lifetime <= MAX_AGE:
             raise BoundaryError("Issuer(lifetime=…) is above zero and at most 5 minutes.")
-        self.name, self.trust_domain, self.key_name = name, trust_domain, key_name
-        self._key = Ed25519PrivateKey.from_private_bytes(seed)
+        self.name, self.trust_domain, self.key_name = name, trust_domain, self._key.name
         self._lifetime = lifetime
 
     def mint(
@@ -118,9 +121,7 @@ class Issuer:
 
     def jwks(self) -> dict[str, Any]:
         """Return its public key as a JWK set, for the services that verify."""
-        raw = self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-        key = {"kty": "OKP", "crv": "Ed25519", "x": encode(raw), "kid": self.key_name}
-        return {"keys": [{**key, "alg": "EdDSA", "use": "sig"}]}
+        return public_set([self._key])
 
     def _signed(
         self,
@@ -148,9 +149,19 @@ class Issuer:
             "req_wl": caller,
             "tctx": dict(about or {}),
         }
-        head = {"alg": "EdDSA", "typ": TYPE, "kid": self.key_name}
+        head = {"alg": self._key.algorithm, "typ": TYPE, "kid": self.key_name}
         content = ".".join(encode(json.dumps(part).encode()) for part in (head, claims))
         return f"{content}.{encode(self._key.sign(content.encode('ascii')))}"
+
+
+def _of_seed(seed: bytes | None, name: str) -> SigningKey:
+    if seed is None:
+        raise BoundaryError('Issuer(key=…) is owed: SigningKey.read("2026-11.pem").')
+    if len(seed) != _SEED_BYTES or len(set(seed)) < _SEED_BYTES // 4:
+        raise BoundaryError("Issuer(seed=…) is 32 random bytes: secrets.token_bytes(32).")
+    if not name:
+        raise BoundaryError("Issuer(seed=…, key_name=…): the key has a name.")
+    return SigningKey(Ed25519PrivateKey.from_private_bytes(seed), name=name)
 
 
 def _context_of(claims: JwtClaims) -> dict[str, str]:
