@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -103,6 +104,8 @@ POLICY = FetchPolicy(
     hosts=PUBLIC, schemes={"http", "https"}, redirects=3, deadline=timedelta(seconds=5)
 )
 SHORT = FetchPolicy(hosts=PUBLIC, schemes={"http"}, deadline=timedelta(seconds=0.5))
+PATIENT = replace(SHORT, deadline=timedelta(seconds=30))
+"""For the admitting twin: a busy machine is no hanging host."""
 
 every_client = pytest.mark.parametrize("get", CLIENTS.values(), ids=CLIENTS.keys())
 Get = Callable[..., list[Got]]

@@ -18,7 +18,17 @@ from pratique.core.threads import Tally
 from pratique.fetch import PUBLIC, Fetcher, FetchPolicy, Internal
 from pratique.integrations.aiohttp import FetchConnector
 from pratique.integrations.requests import FetchAdapter, mount
-from tests.fetch.clients import DOORS, GOOD, OTHER, POLICY, SHORT, Get, every_client, refused
+from tests.fetch.clients import (
+    DOORS,
+    GOOD,
+    OTHER,
+    PATIENT,
+    POLICY,
+    SHORT,
+    Get,
+    every_client,
+    refused,
+)
 from tests.fetch.second_copy import every_copy
 from tests.fetch.world import Seen, World, black_hole, reply
 
@@ -104,7 +114,7 @@ def test_a_drip_meets_the_deadline(world: World, get: Get, start: bytes, piece: 
     finally:
         end.set()
     world.server.raw = None
-    assert get(SHORT, ["http://a.test/"]) == [(200, b"OK-FINAL")]
+    assert get(PATIENT, ["http://a.test/"]) == [(200, b"OK-FINAL")]
 
 
 @every_client
@@ -124,7 +134,7 @@ def test_a_kept_connection_that_hangs_meets_the_deadline(world: World, get: Get)
         assert refused(get, SHORT, *urls) == "fetch_deadline"
     finally:
         end.set()
-    assert get(SHORT, ["http://a.test/1", "http://a.test/2"]) == [(200, b"OK-FINAL")] * 2
+    assert get(PATIENT, ["http://a.test/1", "http://a.test/2"]) == [(200, b"OK-FINAL")] * 2
 
 
 @every_client
@@ -189,7 +199,7 @@ def test_a_name_that_hangs_meets_the_deadline(world: World, get: Get) -> None:
     world.names.update({"hangs.test": lambda: end.wait(5) and None, "a.test": [GOOD]})
     try:
         assert refused(get, SHORT, "http://hangs.test/") == "lookup_timeout"
-        assert get(SHORT, ["http://a.test/"]) == [(200, b"OK-FINAL")]
+        assert get(PATIENT, ["http://a.test/"]) == [(200, b"OK-FINAL")]
     finally:
         end.set()
 

@@ -7,7 +7,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from pratique import Perimeter
+from pratique import Perimeter, Proven
 from pratique.client import BearerToken, Client, SessionCookie
 from pratique.client.identity import Identity
 from pratique.core.obligation import AUTHENTIC
@@ -33,7 +33,7 @@ def asked(name: str, identity: Identity, headers: dict[str, str]) -> Any:
     app = guard(FastAPI(), perimeter)
 
     @app.get("/me")
-    def me(who: Any = called(shop, "profile.read")) -> Any:
+    def me(who: Proven[Any] = called(shop, "profile.read")) -> Any:
         return {"ok": True}
 
     with TestClient(app) as client:

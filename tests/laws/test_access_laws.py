@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from pratique import Perimeter
 from pratique.client import BearerToken, Client, Session, SessionCookie
-from pratique.core.action import Acting
+from pratique.core.acting import Acting
 from pratique.core.claim import Claim, Fields, Via
 from pratique.core.proofs.authentic.cache import TokenCache
 from pratique.core.proven import Proven
