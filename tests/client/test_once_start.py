@@ -8,11 +8,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
 
 from pratique import Perimeter, stores
 from pratique.client import Attempts, Client, Session, SessionCookie
 from pratique.core.claim import Claim, Fields, Via
 from pratique.core.refusal import BoundaryError
+from pratique.integrations.fastapi import does, guard
 from tests.client.shop import NOON, ORIGIN
 
 TOKEN = "t" * 32
@@ -100,6 +103,28 @@ def test_what_cant_hold_is_refused_at_once(declare: Callable[[], Any]) -> None:
     with pytest.raises(BoundaryError):
         declare()
     assert debts(stores.memory(), answer=Said, attempts=Attempts(5), allow=lambda *_: True) == []
+
+
+def test_a_view_stands_where_it_can_do_its_work() -> None:
+    """CWE-352: a one-time action behind GET, and a path without its place, are said at the start; POST with it starts."""
+
+    def told(method: str, path: str) -> str:
+        perimeter, shop = Perimeter(stores.memory(), clock=lambda: NOON), client()
+        perimeter.declare(shop)
+        action = shop.once(
+            "coupon.redeem", key=lambda _: 1, link=lambda user, key: key, read_key=str
+        )(lambda _: None)
+        app = guard(FastAPI(), perimeter)
+        app.add_api_route(path, does(action), methods=[method])
+        try:
+            with TestClient(app):
+                return ""
+        except BoundaryError as error:
+            return str(error)
+
+    assert "GET changes nothing by its meaning" in told("GET", "/coupons/{coupon_id}")
+    assert "reads {coupon_id}, which isn't in the path" in told("POST", "/coupons/{number}")
+    assert told("POST", "/coupons/{coupon_id}") == ""
 
 
 def test_an_action_is_declared_once() -> None:

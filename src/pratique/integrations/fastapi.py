@@ -11,6 +11,7 @@ from .fastapi_actions import called, context_of, does, owned
 from .fastapi_debts import (
     annotation_debts,
     content_debts,
+    method_debts,
     override_debts,
     place_debts,
     proves_something,
@@ -91,6 +92,7 @@ class _FastApiRoutes(Routes):
     def debts(self, path: str, route: Any) -> Iterable[str]:
         yield from place_debts(path, route)
         yield from content_debts(path, route)
+        yield from method_debts(path, route)
         yield from override_debts(path, route)
         if getattr(route, "endpoint", None) is not None and hasattr(route, "dependant"):
             yield from annotation_debts(path, route)

@@ -6,10 +6,12 @@ from inspect import isroutine, signature
 from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from pratique.core.action import Change
+from pratique.core.once import OneTime
 from pratique.core.proven import Proven
 
 from .fastapi_actions import ACTION, PROVES
 
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _PLACE: Final = re.compile(r"\{(\w+)")
 
 
@@ -45,6 +47,20 @@ def place_debts(path: str, route: Any) -> Iterator[str]:
                     f"Route {path}: its dependency reads {{{name}}}, which isn't in the path. "
                     'Name it so there, or say which it is: owned(…, key="…").'
                 )
+
+
+def method_debts(path: str, route: Any) -> Iterator[str]:
+    """Yield where a one-time action is done by a method that any page can send from anywhere.
+
+    Source: RFC 9110 §9.2.1; CWE-352.
+    """
+    view = getattr(getattr(route, "dependant", None), "call", None)
+    safe = sorted(_SAFE & set(getattr(route, "methods", None) or ()))
+    if isinstance(getattr(view, ACTION, None), OneTime) and safe:
+        yield (
+            f"Route {path}: {', '.join(safe)} changes nothing by its meaning, and it does "
+            "something once. Use app.post."
+        )
 
 
 def content_debts(path: str, route: Any) -> Iterator[str]:
