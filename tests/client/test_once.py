@@ -7,8 +7,11 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy.orm import Session as Db
 from starlette.testclient import TestClient
 
+from pratique.client.ownership import OwnedRows
+from pratique.integrations.fastapi import does
 from tests.client.market import (
     LIMIT,
     TOKENS,
@@ -278,6 +281,56 @@ def test_a_stranger_burns_no_key(market: Market, http: TestClient) -> None:
     assert redeem(http).status_code == 403
     market.change(Coupon, 10, state="open")
     assert redeem(http).status_code == 200
+
+
+def test_a_handler_that_commits_is_found_out(market: Market) -> None:
+    """UNIQUE: a commit of the handler's own would part the effect from its key: refused, nothing lands; without it, both do."""
+    commits = [True]
+
+    def burn(proven: Any, db: Db) -> None:
+        proven.value.object.state = "burnt"
+        if commits[0]:
+            db.commit()
+
+    add_burning(market, market.one(burn), key=lambda asked: asked.key)
+    with TestClient(market.app, raise_server_exceptions=False) as http:
+        assert ask(http, "/burnt/10").status_code == 500
+        assert state_of(market, 10) == "open"
+        commits[0] = False
+        assert ask(http, "/burnt/10").status_code == 200
+        assert state_of(market, 10) == "burnt"
+
+
+def test_what_names_the_business_object_only_reads(market: Market) -> None:
+    """A business key from our own state is read in a transaction that is undone; what isn't there has none: 404."""
+
+    def named(asked: Any, db: Db) -> int | None:
+        coupon = db.get(Coupon, asked.key)
+        if coupon is None:
+            return None
+        coupon.state = "changed by the key"
+        db.flush()
+        return coupon.id
+
+    add_burning(market, market.one(lambda proven, db: None), key=market.one(named))
+    with TestClient(market.app) as http:
+        assert ask(http, "/burnt/999").status_code == 404
+        assert ask(http, "/burnt/10").status_code == 200
+        assert ask(http, "/burnt/10").status_code == 409
+        assert state_of(market, 10) == "open"
+
+
+def add_burning(market: Market, handler: Any, *, key: Any) -> None:
+    """Add an action to the market before it starts."""
+    rows = OwnedRows(Coupon.owner_id, by=lambda user: user.id, lock=True)
+    burn = market.client.once("coupon.burn", key=key, link=rows.find, read_key=rows.read_key)
+    market.app.post("/burnt/{coupon_id}")(does(burn(handler)))
+
+
+def state_of(market: Market, key: int) -> str:
+    """Return the state of a coupon."""
+    with market.new() as db:
+        return db.get_one(Coupon, key).state
 
 
 def test_no_token_is_kept_or_told(market: Market, http: TestClient) -> None:
