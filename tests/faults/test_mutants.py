@@ -4,10 +4,12 @@ from types import ModuleType
 
 import pytest
 
-from tests.faults import fetch_mutants, mutants, partner_mutants
+from tests.faults import access_mutants, fetch_mutants, mutants, partner_mutants
 
 every_room = pytest.mark.parametrize(
-    "room", [mutants, fetch_mutants, partner_mutants], ids=["webhook", "fetch", "partner"]
+    "room",
+    [mutants, fetch_mutants, partner_mutants, access_mutants],
+    ids=["webhook", "fetch", "partner", "access"],
 )
 
 
