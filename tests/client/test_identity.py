@@ -42,6 +42,48 @@ def test_two_cookies_of_one_name_are_none(lines: tuple[str, ...]) -> None:
     assert found(f"{MUCH}; {NAME}={MINE}; a=b") == MINE
 
 
+@pytest.mark.parametrize("text", ["é" * 32, "\ud800" * 32, "m" * 21, ""])
+def test_a_token_that_none_of_ours_looks_like_is_none(text: str) -> None:
+    """RFC 6265 §4.1.1: another alphabet, too short: 401, and nobody is asked; a session of ours is found."""
+    asked: list[str] = []
+    perimeter = Perimeter(clock=lambda: NOON)
+    identity = SessionCookie(NAME, asked.append, origins=["https://shop.example"])
+    shop = perimeter.declare(
+        Client("shop", identity=identity, user=lambda _: None, policy=lambda *_: False)
+    )
+    me = shop.action("me")
+    for value, told in ((text, 0), (MINE, 1)):
+        claim = Claim(b"", Fields([("Cookie", f"{NAME}={value}")]), NOON, Via(method="GET"))
+        with perimeter, pytest.raises(Refused) as refused:
+            perimeter.carry(shop, claim, me.flow)
+        assert (refused.value.code, refused.value.status, len(asked)) == ("no_session", 401, told)
+
+
+def test_an_action_crosses_by_its_own_boundary_alone() -> None:
+    """By another one it would owe what that one owes: refused, for it is ours to mend; by its own it crosses."""
+    perimeter = Perimeter(clock=lambda: NOON)
+    shops = [
+        perimeter.declare(
+            Client(
+                name,
+                identity=SessionCookie(
+                    NAME, lambda _: Session(1, NOON, NOON), origins=["https://a.example"]
+                ),
+                user=lambda _: "ann",
+                policy=lambda *_: True,
+            )
+        )
+        for name in ("one", "other")
+    ]
+    one, _ = (shop.action("me") for shop in shops)
+    claim = Claim(b"", Fields([("Cookie", f"{NAME}={MINE}")]), NOON, Via(method="GET"))
+    with perimeter:
+        with pytest.raises(Refused) as refused:
+            perimeter.carry(shops[1], claim, one.flow)
+        assert (refused.value.code, refused.value.status) == ("internal", 503)
+        assert perimeter.carry(shops[0], claim, one.flow).value == "ann"
+
+
 @pytest.mark.parametrize("before", ["\x85", "\xa0", "\x1f", "\u2000", "="])
 def test_a_name_with_a_space_of_another_kind_is_another_name(before: str) -> None:
     """RFC 6265bis §4.1.3: a browser lets a neighbouring host set it, since it doesn't begin with __Host-."""

@@ -1,14 +1,16 @@
 """What else an application with clients doesn't start with: a proof that is replaced, outrun, or misnamed."""
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
 from fastapi import APIRouter, Body, Depends, FastAPI
+from starlette.testclient import TestClient
 
 from pratique import Perimeter, Proven
 from pratique.client import Client
 from pratique.integrations.fastapi import called, elsewhere, guard, owned
-from tests.client.shop import NOON, Order
+from tests.client.shop import NOON, ORIGIN, TOKENS, Order, Shop
 from tests.client.test_start import client, db, debts
 
 
@@ -99,3 +101,43 @@ def test_elsewhere_names_a_part_of_the_path_whole() -> None:
         shop.action("profile.read")
         app.get(path)(view)
         assert (debts(app) == []) is starts
+
+
+@pytest.mark.parametrize("is_included", [False, True])
+def test_a_websocket_is_not_proven_by_a_request_and_does_not_start(is_included: bool) -> None:
+    """FastAPI hands no request to a websocket, so that nobody would ever be let in: it is said at the start."""
+    for is_socket in (True, False):
+        app, shop = guarded()
+        router: Any = APIRouter() if is_included else app
+        proof = called(shop, "profile.read")
+
+        async def view(who: Any) -> None: ...
+
+        view.__annotations__["who"] = Annotated[Proven[Any], proof]
+        (router.websocket if is_socket else router.get)("/live")(view)
+        if is_included:
+            app.include_router(router)
+        assert ["is a websocket" in debt for debt in debts(app)] == [True] * is_socket
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_a_refusal_in_a_mounted_application_is_answered_as_one(tmp_path: Path, depth: int) -> None:
+    """Not a 500 of the inner application's own: nobody 401, somebody else's 404, the own one is shown."""
+    shop = Shop(tmp_path, is_async=False)
+    inner, outer = FastAPI(), FastAPI()
+    (show,) = [r for r in shop.app.routes if getattr(r, "name", "") == "show"]
+    inner.get("/orders/{order_id}")(show.endpoint)  # type: ignore[attr-defined]
+    if depth == 2:
+        outer.mount("/v1", inner)
+    shop.app.mount("/api", outer if depth == 2 else inner)
+    path = "/api/v1/orders/" if depth == 2 else "/api/orders/"
+    own = {"cookie": f"session={TOKENS['ann']}", "origin": ORIGIN}
+    with TestClient(shop.app, raise_server_exceptions=False) as http:
+        answer = http.get(f"{path}10")
+        assert (answer.status_code, answer.headers["content-type"]) == (
+            401,
+            "application/problem+json",
+        )
+        assert http.get(f"{path}20", headers=own).status_code == 404
+        assert http.get(f"{path}10", headers=own).json()["id"] == 10
+    shop.engine.dispose()

@@ -116,9 +116,10 @@ class SessionCookie:
         if claim.via.method not in _SAFE:
             self._require_same_site(claim.fields)
         token = cookie(claim.fields, self.name)
-        if token is None or len(token) < MIN_TOKEN:
+        # RFC 6265 §4.1.1: cookie-octet is ASCII.
+        if token is None or len(token) < MIN_TOKEN or not token.isascii():
             raise _no_session()
-        digest = sha256(token.encode()).hexdigest()
+        digest = sha256(token.encode("ascii")).hexdigest()
         found: object = yield Lookup(*self._load.with_session((digest,), session))
         # A look-up by nothing finds whoever has nothing there: empty is no subject.
         if not isinstance(found, Session) or found.subject is None or found.subject == "":

@@ -89,6 +89,8 @@ class Action:
             Refused: what the boundary's `identify`, `access` and `Content.read` refuse; VALID, code
                 "unwanted_content".
         """
+        if crossing.boundary is not self.boundary:  # it would owe what another boundary owes
+            raise BoundaryError(f"{self.name} is an action of another boundary.")
         crossing.declaration = self.declaration
         subject = yield from self.boundary.identify(crossing, self, key=key, session=session)
         named, sent = self.read(crossing, key)

@@ -15,6 +15,7 @@ from .fastapi_debts import (
     override_debts,
     place_debts,
     proves_something,
+    socket_debts,
 )
 from .routes import Elsewhere, Public, elsewhere
 from .starlette import BOUNDARY, Routes, endpoint
@@ -94,6 +95,7 @@ class _FastApiRoutes(Routes):
         yield from content_debts(path, route)
         yield from method_debts(path, route)
         yield from override_debts(path, route)
+        yield from socket_debts(path, route)
         if getattr(route, "endpoint", None) is not None and hasattr(route, "dependant"):
             yield from annotation_debts(path, route)
 

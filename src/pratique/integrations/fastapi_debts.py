@@ -75,6 +75,16 @@ def content_debts(path: str, route: Any) -> Iterator[str]:
         )
 
 
+def socket_debts(path: str, route: Any) -> Iterator[str]:
+    """Yield the websocket whose proof would be handed a request, which it hasn't got."""
+    is_socket = hasattr(route, "dependant") and not getattr(route, "methods", None)
+    if is_socket and proves_something(route):
+        yield (
+            f"Route {path} is a websocket, and its dependency proves requests: nobody would be let "
+            "in. Let a request that is proven hand out what the socket is opened with."
+        )
+
+
 def override_debts(path: str, route: Any) -> Iterator[str]:
     """Yield the proofs of a route that are overridden: the route would be naked."""
     provider = getattr(route, "dependency_overrides_provider", None)

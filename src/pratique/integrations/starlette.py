@@ -110,6 +110,7 @@ def guard(
     known, others = routes or Routes(), tuple(elsewhere)
 
     def debts() -> list[str]:
+        _answer_below(app.routes, known)
         leaves = list(_leaves(app.routes, known))
         naked = naked_routes(leaves, perimeter, others=others, is_proven=known.is_proven)
         told = (debt for path, route in leaves for debt in known.debts(path, route))
@@ -176,6 +177,14 @@ def _every(routes: Iterable[Any], known: Routes) -> Iterable[Any]:
     for route in known.each(routes):
         yield route
         yield from _every(getattr(route, "routes", None) or (), known)
+
+
+def _answer_below(routes: Iterable[Any], known: Routes) -> None:
+    """Let each mounted application answer a refusal as the outer one does, not with its own 500."""
+    for route in _every(routes, known):
+        inner = getattr(route, "app", None)
+        if isinstance(inner, Starlette) and inner.middleware_stack is None:
+            inner.exception_handlers.setdefault(Refused, _refused)
 
 
 async def _refused(_: Request, refused: Exception) -> Response:
