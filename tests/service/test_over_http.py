@@ -206,7 +206,7 @@ CASES = {
     ),
     9: Case(
         "a write that is sent again",
-        "not_allowed",
+        "token_used",
         REFUND,
         {"tokens": [REFUNDING], "times": 2},
         {"fields": service(), "times": 2},
