@@ -66,12 +66,9 @@ class Processes:
         self._running.append(process)
         end = time.monotonic() + READY_SECONDS
         while time.monotonic() < end and process.poll() is None:
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-            except OSError:
-                time.sleep(PAUSE)
-            else:
+            if listens(port):
                 return f"http://127.0.0.1:{port}"
+            time.sleep(PAUSE)
         return None
 
     def __enter__(self) -> Self:
@@ -93,3 +90,16 @@ class Processes:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def listens(port: int) -> bool:
+    """Say whether somebody listens on a port of loopback.
+
+    A connection to a free port may be given that very port as its own, and is then one to itself
+    (RFC 9293 §3.5, simultaneous open): whoever asks often enough would take it for the server.
+    """
+    try:
+        with socket.create_connection(("127.0.0.1", port)) as found:
+            return bool(found.getsockname() != found.getpeername())
+    except OSError:
+        return False
