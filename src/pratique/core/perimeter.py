@@ -21,7 +21,7 @@ from .recorder import LoggerSink, Recorder, outcome_of
 from .refusal import BoundaryError, Refused
 from .store import Store
 from .threads import Tally
-from .watcher import Watcher
+from .watcher import Inspector, Watcher
 
 B = TypeVar("B", bound=Boundary)
 T = TypeVar("T")
@@ -104,9 +104,19 @@ class Perimeter:
     def attach(self, watcher: W) -> W:
         """Let a watcher tell through this perimeter what it sees; it is given back, typed.
 
-        What it saw before the start is told at the start: `naked.watch()` is one.
+        What it saw before the start is told at the start: `naked.watch()` is one. What an
+        `Inspector` finds is a debt of the start.
+
+        Raises:
+            BoundaryError: the perimeter has started, and it is an inspector: it would not be asked.
         """
         if not any(watcher is known for known in self._watchers):
+            if self._is_started and isinstance(watcher, Inspector):
+                message = (
+                    f"{type(watcher).__name__} is attached after the start, which it inspects. "
+                    "Attach it where the module is imported."
+                )
+                raise BoundaryError(message)
             self._watchers.append(watcher)
             if self._is_started:
                 watcher.started(self.recorder)
@@ -156,7 +166,7 @@ class Perimeter:
         with self._lock:
             if self._is_started:
                 return
-            self._settle_debts()
+            self._settle_debts(*[each.debts() for each in self._inspectors()])
             if self.store is not None:
                 if self.store.sync is None:
                     asyncio.run(self._start_store_elsewhere(self.store))
@@ -168,7 +178,7 @@ class Perimeter:
         """Start on the event loop. See `start`."""
         if self._is_started:
             return
-        self._settle_debts()
+        self._settle_debts(*[await each.adebts() for each in self._inspectors()])
         if self.store is not None:
             if self.store.asynchronous is not None:
                 await self.store.asynchronous.start()
@@ -324,8 +334,11 @@ class Perimeter:
             raise BoundaryError(message)
         return Crossing(boundary, claim)
 
-    def _settle_debts(self) -> None:
-        debts = self.debts()
+    def _inspectors(self) -> list[Inspector]:
+        return [each for each in self._watchers if isinstance(each, Inspector)]
+
+    def _settle_debts(self, *inspected: list[str]) -> None:
+        debts = [*self.debts(), *(debt for found in inspected for debt in found)]
         if debts:
             raise BoundaryError(*debts)
 

@@ -1,7 +1,7 @@
 """What watches the process beside the boundaries, and tells through the perimeter what it sees."""
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from .recorder import Recorder
 
@@ -26,4 +26,17 @@ class Watcher(Protocol):
 
     def samples(self) -> Iterable[Sample]:
         """Return what was counted so far."""
+        ...
+
+
+@runtime_checkable
+class Inspector(Watcher, Protocol):
+    """A watcher that looks at what the application stands on before anything crosses."""
+
+    def debts(self) -> list[str]:
+        """Return what is wrong, one sentence each with its mend; raise nothing."""
+        ...
+
+    async def adebts(self) -> list[str]:
+        """Return the same on the event loop."""
         ...
