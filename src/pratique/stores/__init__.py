@@ -3,6 +3,7 @@
 In the user's own database, in a file of ours, or nowhere.
 """
 
-from .opening import memory, sqlalchemy, sqlite, sqlite3
+from .opening import memory, row_level_security, sqlalchemy, sqlite, sqlite3
+from .owner_policy import owner_policy
 
-__all__ = ["memory", "sqlalchemy", "sqlite", "sqlite3"]
+__all__ = ["memory", "owner_policy", "row_level_security", "sqlalchemy", "sqlite", "sqlite3"]

@@ -1,11 +1,14 @@
 """The names under which stores are declared; each imports its own library when it is called."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .owner_policy import SETTING
+
 if TYPE_CHECKING:
     from .memory_store import MemoryStore
+    from .sqlalchemy_store.row_level_security import RowLevelSecurity
     from .sqlalchemy_store.store import SqlAlchemyStore
     from .sqlite3_store import Sqlite3Store
     from .sqlite_store import SqliteStore
@@ -58,3 +61,22 @@ def sqlalchemy(session: Callable[[], Any]) -> "SqlAlchemyStore":
     from .sqlalchemy_store.store import SqlAlchemyStore
 
     return SqlAlchemyStore(session)
+
+
+def row_level_security(
+    session: Callable[[], Any], tables: Sequence[str], *, setting: str = SETTING
+) -> "RowLevelSecurity":
+    """Let PostgreSQL hold back the rows of others; checked at the start, bound a transaction.
+
+    Args:
+        session: The sessionmaker or async_sessionmaker whose sessions serve requests.
+        tables: Each table whose rows belong to somebody: "orders", or "shop.orders" with its
+            schema.
+        setting: Holds whom a transaction serves. See `owner_policy`.
+
+    Raises:
+        BoundaryError: no table, a name that is none.
+    """
+    from .sqlalchemy_store.row_level_security import RowLevelSecurity
+
+    return RowLevelSecurity(session, tables, setting=setting)
