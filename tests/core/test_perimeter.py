@@ -107,3 +107,33 @@ async def test_a_watcher_tells_on_the_event_loop_too(tmp_path: Path) -> None:
     async with perimeter:
         assert watcher.calls == [("started", perimeter.recorder)]
     assert watcher.calls[1:] == [("closed", perimeter.recorder)]
+
+
+class Inspecting(Watching):
+    def __init__(self, *found: str) -> None:
+        super().__init__()
+        self.found = list(found)
+
+    def debts(self) -> list[str]:
+        return self.found
+
+    async def adebts(self) -> list[str]:
+        return self.found
+
+
+async def test_what_an_inspector_finds_is_a_debt_of_the_start(tmp_path: Path) -> None:
+    """Beside those of the boundaries, sync and async; one that finds nothing lets it start."""
+    bare, perimeter = Perimeter(), plain_sqlite3(tmp_path / "shop.db").perimeter
+    inspector = Inspecting("the roof leaks. Mend it.")
+    for each in (bare, perimeter):
+        each.attach(inspector)
+    with pytest.raises(BoundaryError) as refused:
+        bare.start()
+    assert len(refused.value.debts) == 2
+    with pytest.raises(BoundaryError, match="the roof leaks"):
+        await perimeter.astart()
+    inspector.found.clear()
+    async with perimeter:
+        with pytest.raises(BoundaryError, match="attached after the start"):
+            perimeter.attach(Inspecting())
+        assert perimeter.attach(inspector) is inspector

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import pytest
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, MetaData, Table, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import async_scoped_session, async_sessionmaker, create_async_engine
@@ -85,6 +85,9 @@ def mend_of(debt: str) -> list[str]:
     return debt.rpartition("un: ")[2].rpartition("through which it is a member: ")[2].split("; ")
 
 
+ANOTHER: Final = """CREATE FUNCTION public.current_setting(text, bool) RETURNS text LANGUAGE sql
+AS $$ SELECT 'ada' $$"""
+CALL_OF_IT: Final = "public.current_setting('app.principal'::text, true)"
 MENDED: Final = {
     "not enabled": (["ALTER TABLE orders DISABLE ROW LEVEL SECURITY"], "no row-level security"),
     "not forced": (
@@ -100,6 +103,13 @@ MENDED: Final = {
     ),
     "a policy of another setting": (
         ["CREATE POLICY other ON orders FOR SELECT USING (note = current_setting('app.x', true))"],
+        "doesn't ask for it, for SELECT",
+    ),
+    "another's function of that name": (
+        [
+            ANOTHER,
+            f"CREATE POLICY other ON orders FOR SELECT USING (owner_id = {CALL_OF_IT})",
+        ],
         "doesn't ask for it, for SELECT",
     ),
     "a check that takes all": (
@@ -188,6 +198,22 @@ def test_tells_a_partition_that_is_open_by_itself(base: Base) -> None:
     assert ["parts_1" in debt for debt in found] == [True, True]
     base.run(*(statement for debt in found for statement in mend_of(debt)))
     assert base.debts("parts") == []
+
+
+def test_starts_for_a_role_that_only_writes(base: Base) -> None:
+    """What it can't read gives nothing out; its policies are judged all the same."""
+    base.run('REVOKE SELECT ON orders FROM "{role}"')
+    assert base.debts() == []
+    base.run("CREATE POLICY add ON orders FOR INSERT WITH CHECK (true)")
+    assert len(base.debts()) == 1
+
+
+def test_tells_a_factory_on_several_databases(base: Base) -> None:
+    """What is checked would not be what is read; on one it starts."""
+    several = sessionmaker(base.engine(), binds={Table("x", MetaData()): base.engine()})
+    (debt,) = stores.row_level_security(several, ["orders"]).debts()
+    assert "several databases" in debt
+    assert base.debts() == []
 
 
 def test_tells_a_table_that_is_not_there_and_a_view(base: Base) -> None:

@@ -83,7 +83,9 @@ def judged(
     """
     if not policies and owes:
         yield f"{table} has no policy for this role. Run: {'; '.join(owes)}"
-    asked = re.compile(rf"current_setting\('{re.escape(setting)}'::text\b", re.IGNORECASE)
+    # Another schema's function of that name stands there with its schema.
+    call = rf"(?<![\w.\"])(?:pg_catalog\.)?current_setting\('{re.escape(setting)}'::text\b"
+    asked = re.compile(call, re.IGNORECASE)
     open_for: dict[Policy, list[str]] = {}
     for command, commands, written in _SIDES:
         here = [policy for policy in policies if policy.command in commands]

@@ -28,8 +28,8 @@ _SERVED: Final = "pratique.served"
 # One round trip: is_local is true, so that it ends with the transaction; no row where the
 # transaction serves another one already.
 _BIND: Final = text("""
-SELECT set_config(CAST(:name AS text), CAST(:value AS text), true)
-FROM (SELECT current_setting(CAST(:name AS text), true) AS bound) AS now
+SELECT pg_catalog.set_config(CAST(:name AS text), CAST(:value AS text), true)
+FROM (SELECT pg_catalog.current_setting(CAST(:name AS text), true) AS bound) AS now
 WHERE now.bound IS NULL OR now.bound IN ('', CAST(:value AS text))
 """)
 
