@@ -105,7 +105,7 @@ class Opener:
         Raises:
             Refused: AUTHENTIC; nothing else.
         """
-        signed, signature = _split(token)
+        signed, signature = split_token(token)
         moment = self._moment
         if (keys := self._source.current) is not moment.keys:
             moment = self._moment = _Moment(keys)
@@ -134,7 +134,7 @@ class Opener:
 
     def _read(self, head: bytes, keys: KeySet) -> Heading:
         """Read a header; nothing in it chooses more than one of our keys. RFC 8725 §3.1."""
-        members = _members_of(head)
+        members = header_of(head)
         if not _FORBIDDEN.isdisjoint(members):
             raise TokenRefused(
                 "the header has one of jku, x5u, x5c, jwk, crit, b64, zip",
@@ -199,8 +199,8 @@ def named_key(token: str) -> str | None:
     Raises:
         Refused: AUTHENTIC, it isn't a token.
     """
-    signed, _ = _split(token)
-    name = _members_of(signed.partition(b".")[0]).get("kid")
+    signed, _ = split_token(token)
+    name = header_of(signed.partition(b".")[0]).get("kid")
     return name if isinstance(name, str) else None
 
 
@@ -216,7 +216,12 @@ def duplicate_member(where: str) -> TokenRefused:
     )
 
 
-def _members_of(head: bytes) -> dict[str, Any]:
+def header_of(head: bytes) -> dict[str, Any]:
+    """Return the members of a header, from its segment.
+
+    Raises:
+        Refused: AUTHENTIC, code "malformed_token", "duplicate_member".
+    """
     try:
         return object_of(base64url.decode(head))
     except DuplicateMemberError:
@@ -229,8 +234,12 @@ def _malformed(why: str) -> TokenRefused:
     return TokenRefused(why, code="malformed_token")
 
 
-def _split(token: object) -> tuple[bytes, bytes]:
-    """Return what is signed and the signature. A dot more is no base64url, so it ends there."""
+def split_token(token: object) -> tuple[bytes, bytes]:
+    """Return what is signed and the signature. A dot more is no base64url, so it ends there.
+
+    Raises:
+        Refused: AUTHENTIC, code "malformed_token", "token_too_large".
+    """
     if not isinstance(token, str):
         raise _malformed("the token is no text")
     if len(token) > MAX_TOKEN_BYTES:
