@@ -6,6 +6,8 @@ from pratique.core.once import Asked, Once, OneTime
 from pratique.core.writable import Content, Writable
 
 from .boundary import Client
+from .certificate import CertificateToken
+from .dpop import DPoPToken
 from .identity import BearerToken, Identity, Session, SessionCookie
 
 __all__ = [
@@ -13,9 +15,11 @@ __all__ = [
     "Asked",
     "Attempts",
     "BearerToken",
+    "CertificateToken",
     "Change",
     "Client",
     "Content",
+    "DPoPToken",
     "Identity",
     "Once",
     "OneTime",

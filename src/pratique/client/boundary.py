@@ -9,9 +9,10 @@ from pratique.core.boundary import Proof
 from pratique.core.crossing import Crossing
 from pratique.core.obligation import ALLOWED, AUTHENTIC, FRESH, LINKED, VALID, Obligation
 from pratique.core.question import Flow
+from pratique.core.store import Store
 from pratique.core.waiver import Waiver
 
-from .identity import Identity
+from .identity import BearerToken, Identity
 
 
 class Client(Acting):
@@ -19,7 +20,8 @@ class Client(Acting):
 
     Args:
         name: In events, metrics and reports.
-        identity: How who calls is proven: `SessionCookie`, `BearerToken`.
+        identity: How who calls is proven: `SessionCookie`, `BearerToken`, `DPoPToken`,
+            `CertificateToken`.
         user: (subject[, session]) -> our own user as it is now, or None. See `Acting`.
         policy: (user, verb, object[, session]) -> bool. See `Acting`.
         waivers: For every action; see `pratique.unsafe.waive`.
@@ -44,6 +46,9 @@ class Client(Acting):
         origin = "whoever calls the API"
         super().__init__(name, origin=origin, user=user, policy=policy, waivers=waivers)
         self.challenge = identity.challenge
+        if isinstance(identity, BearerToken):
+            self.challenge = f"{identity.challenge} {identity.challenge_parameters}".strip()
+            self.reads_client_certificate = identity.reads_client_certificate
 
     def identify(
         self, crossing: Crossing, action: Action, *, key: str, session: object
@@ -55,6 +60,16 @@ class Client(Acting):
     def identity_proofs(self) -> Sequence[Proof]:
         """Return what the identity rests on."""
         return self.identity.proofs()
+
+    def prepare(self, store: Store | None) -> list[str]:
+        """Read what the identity needs, and see that there is a store where it needs one."""
+        found = super().prepare(store)
+        if store is None and isinstance(self.identity, BearerToken) and self.identity.needs_store:
+            found.append(
+                f'Boundary "{self.name}" takes proofs that work once, and there is no store that '
+                "keeps them. Pass one: Perimeter(store=stores.sqlite(path))."
+            )
+        return found
 
     def unread(self) -> list[str]:
         """Read what the identity needs."""

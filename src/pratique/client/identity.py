@@ -13,7 +13,7 @@ from pratique.core.crossing import Crossing
 from pratique.core.obligation import AUTHENTIC, FRESH
 from pratique.core.proofs.authentic.cache import TokenCache
 from pratique.core.proofs.authentic.jws import TokenRefused
-from pratique.core.proofs.authentic.jwt import TokenPolicy
+from pratique.core.proofs.authentic.jwt import JwtClaims, TokenPolicy
 from pratique.core.proofs.authentic.presented import bearer_token, presented
 from pratique.core.proofs.fresh import require_fresh
 from pratique.core.question import Flow, Lookup
@@ -180,6 +180,9 @@ class BearerToken:
     """
 
     challenge: ClassVar[str] = "Bearer"  # without error=: that would tell how far a token came
+    needs_store: ClassVar[bool] = False
+    reads_client_certificate: ClassVar[bool] = False
+    challenge_parameters: str = ""
 
     def __init__(
         self,
@@ -195,25 +198,42 @@ class BearerToken:
         """Return the subject of a token that is signed, ours, in force and not taken back.
 
         Raises:
-            Refused: what `bearer_token` and `verify_token` refuse; AUTHENTIC, code "bound_token"
-                (RFC 9449, RFC 8705); FRESH, code "revoked" (401).
+            Refused: what `bearer_token`, `verify_token`, `require_holder` and `require_in_force`
+                refuse.
         """
         claim = crossing.claim
         token = bearer_token(claim.fields)
         claims = yield from presented(token, self.policy, claim, cache=self.cache)
+        self.require_holder(claims, claim)
+        crossing.discharge(AUTHENTIC)
+        yield from self.require_in_force(claims, session)
+        crossing.discharge(FRESH)
+        return claims.subject
+
+    def require_holder(self, claims: JwtClaims, claim: Claim) -> None:
+        """Refuse a token that is for somebody who shows more than the token.
+
+        Raises:
+            Refused: AUTHENTIC, code "bound_token".
+        """
+        _ = claim
         if "cnf" in claims:
             raise TokenRefused(
                 "it is bound to a key of its client, and came as a plain bearer token",
                 code="bound_token",
                 hint="whoever stole it would be let in: the binding is checked nowhere here",
             )
-        crossing.discharge(AUTHENTIC)
+
+    def require_in_force(self, claims: JwtClaims, session: object) -> Flow[None]:
+        """Refuse a token that was taken back.
+
+        Raises:
+            Refused: FRESH, code "revoked" (401).
+        """
         if self._revoked is not None:
             told: object = yield Lookup(*self._revoked.with_session((claims,), session))
             if told is not False:  # nothing, or a forgotten await, is no "it holds"
                 raise TokenRefused("it was taken back", code="revoked", obligation=FRESH)
-        crossing.discharge(FRESH)
-        return claims.subject
 
     def proofs(self) -> Sequence[Proof]:
         """Return what it rests on: the issuer, and its keys."""

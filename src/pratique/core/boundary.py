@@ -118,7 +118,7 @@ class Boundary(ABC):
         self.reads_client_certificate = False
         """Its callers are proven by TLS: a server that can't show their certificate refuses it."""
         self.challenge = "Signature"
-        """The authentication scheme that a 401 of it names: RFC 9110 §11.6.1."""
+        """The scheme that a 401 of it names, and its parameters: RFC 9110 §11.6.1."""
         self.perimeter: Perimeter | None = None
         """Where it is declared."""
 

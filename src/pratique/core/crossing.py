@@ -161,7 +161,10 @@ class Crossing:
         """Let a refusal name this crossing and how its boundary is to be convinced; return it."""
         realm = self.boundary.name.replace("\\", "\\\\").replace('"', '\\"')
         refused.crossing_id = self.id
-        refused.challenge = f'{self.boundary.challenge} realm="{realm}"'
+        scheme, _, more = self.boundary.challenge.partition(" ")
+        error = f'error="{refused.error}"' if refused.error else ""
+        told = filter(None, (f'realm="{realm}"', more, error))
+        refused.challenge = f"{scheme} {', '.join(told)}"
         return refused
 
     def discharge(self, obligation: Obligation) -> None:

@@ -119,6 +119,10 @@ class Refused(PratiqueError):
         self.crossing_id = ""
         self.challenge = ""
         """What WWW-Authenticate says of a 401: the boundary's scheme, and its name as the realm."""
+        self.error = ""
+        """What it says besides in `error`, for a scheme whose honest clients need it."""
+        self.fields: dict[str, str] = {}
+        """Further fields of the answer; ours, never what came."""
 
     def facts(self) -> dict[str, Any]:
         """Return what it was made of, for an exception that is a refusal and another library's."""

@@ -61,6 +61,7 @@ def refusal(refused: Refused) -> Reply:
         "cache-control": "no-store",
         CROSSING_FIELD: refused.crossing_id,
     }
+    fields.update(refused.fields)
     if refused.status == 401:  # noqa: PLR2004  RFC 9110 §15.5.2: a 401 names a challenge
         fields["www-authenticate"] = refused.challenge or "Signature"
     if refused.retry_after is not None:
