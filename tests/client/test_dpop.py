@@ -55,11 +55,17 @@ class Api:
                 "api",
                 identity=identity or dpop(),
                 user=self.user,
-                policy=lambda user, action, _: (user, action) == ("user-1", "me"),
+                policy=lambda user, action, _: user == "user-1" and action in ("me", "also"),
             )
         )
         self.app = guard(FastAPI(), self.perimeter)
         prove = called(boundary, "me")
+
+        @self.app.get("/both", dependencies=[prove])
+        async def both(
+            who: Annotated[Proven[str, Literal["also"]], called(boundary, "also")],
+        ) -> Any:
+            return {"who": who.value}
 
         @self.app.get("/me")
         async def me(who: Annotated[Proven[str, Literal["me"]], prove]) -> Any:
@@ -183,6 +189,15 @@ def test_a_method_is_signed() -> None:
         assert http.post("/me", headers=signed(CLIENT.proof(BOUND))).status_code == 401
         proof = CLIENT.proof(BOUND, method="POST", url=f"{API}/me?x=1")
         assert http.post("/me?y=2", headers=signed(proof)).status_code == 200
+
+
+def test_two_proofs_of_one_request_are_one_use() -> None:
+    """A router's dependency and the view's own look at one request; the next one is a replay."""
+    api = Api()
+    with TestClient(api.app) as http:
+        headers = signed(CLIENT.proof(BOUND, url=f"{API}/both"))
+        assert [http.get("/both", headers=headers).status_code for _ in range(2)] == [200, 401]
+    assert api.codes == ["", "", "replayed_proof"]
 
 
 def test_host_says_nothing() -> None:
@@ -314,12 +329,15 @@ def test_it_crosses_without_a_loop_too() -> None:
     perimeter = Perimeter(store=stores.memory(), clock=lambda: NOON)
     boundary = Client("api", identity=dpop(), user=lambda s: s, policy=lambda *_: True)
     me = perimeter.declare(boundary).action("me")
-    fields = Fields(signed(CLIENT.proof(BOUND)).items())
-    claim = Claim(b"", fields, NOON, Via(method="GET", target="/me"))
+    lines = signed(CLIENT.proof(BOUND))
+
+    def claim() -> Claim:
+        return Claim(b"", Fields(lines.items()), NOON, Via(method="GET", target="/me"))
+
     with perimeter:
-        assert perimeter.carry(boundary, claim, me.flow).value == "user-1"
+        assert perimeter.carry(boundary, claim(), me.flow).value == "user-1"
         with pytest.raises(Refused) as caught:
-            perimeter.carry(boundary, claim, me.flow)
+            perimeter.carry(boundary, claim(), me.flow)
         assert caught.value.code == "replayed_proof"
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, ClassVar, Final, cast
+from weakref import WeakKeyDictionary
 
 from pratique.core.access import Asker
 from pratique.core.boundary import Proof
@@ -76,6 +77,7 @@ class DPoPToken(BearerToken):
             origin=origin, algorithms=algorithms, max_age=max_age, leeway=leeway
         )
         self._nonce = None if nonce is None else Asker.of(nonce, arguments=0, role="nonce")
+        self._seen: WeakKeyDictionary[Fields, bytes] = WeakKeyDictionary()
         self.challenge_parameters = f'algs="{" ".join(algorithms)}"'
 
     def prove(self, crossing: Crossing, *, session: object) -> Flow[object]:
@@ -105,8 +107,11 @@ class DPoPToken(BearerToken):
             claims = yield from presented(token, self.policy, claim, cache=self.cache)
             require_bound(claims.get("cnf"), shown)
             crossing.discharge(AUTHENTIC)
-            # Before any question to our own rows: a request's transaction may lock a small store.
-            yield from _require_first_use(crossing, shown)
+            # A view may have several proofs of one request: it came once, and is the same object.
+            if self._seen.get(claim.fields) != shown.single_use:
+                # Before any question to our own rows: a request's session may lock a small store.
+                yield from _require_first_use(crossing, shown)
+                self._seen[claim.fields] = shown.single_use
             yield from self.require_in_force(claims, session)
         except TokenRefused as refused:
             refused.error = refused.error or "invalid_token"

@@ -29,7 +29,7 @@ class Fields:
         Refused: VALID, code "bad_field_name" or "bad_field_value".
     """
 
-    __slots__ = ("_index", "_lines")
+    __slots__ = ("__weakref__", "_index", "_lines")
 
     def __init__(self, lines: Iterable[tuple[str, str]] = ()) -> None:
         self._lines: tuple[tuple[str, str], ...] = tuple(lines)

@@ -22,7 +22,7 @@ from pratique.service import Context
 
 from .asgi import CROSSING_FIELD, SCOPE_KEY, claim_of, read_content
 
-CONTENT_KEY: Final = "pratique.content"
+CLAIM_KEY: Final = "pratique.claim"
 CONTEXT_KEY: Final = "pratique.context"
 ACTION: Final = "__pratique_action__"
 PROVES: Final = "__pratique_proves__"
@@ -176,8 +176,7 @@ async def _claim(request: Request, action: Action) -> tuple[Perimeter, Claim]:
             "guard(app, perimeter)."
         )
     try:
-        content = await _content(request, boundary.max_content_bytes)
-        return perimeter, claim_of(request.scope, content, perimeter)
+        return perimeter, await _claim_once(request, boundary.max_content_bytes, perimeter)
     except Refused as refused:
         raise perimeter.refuse(boundary, refused)  # noqa: B904  the same refusal, recorded
 
@@ -199,11 +198,15 @@ def _shape(
     setattr(view, ACTION, action)
 
 
-async def _content(request: Request, cap: int) -> bytes:
-    """Read the content once a request, whoever of its dependencies asks first."""
-    known: bytes | None = request.scope.get(CONTENT_KEY)
+async def _claim_once(request: Request, cap: int, perimeter: Perimeter) -> Claim:
+    """Read the claim once a request, whoever of its dependencies asks first.
+
+    They are handed the same one: what may come once came once, however many look at it.
+    """
+    known: Claim | None = request.scope.get(CLAIM_KEY)
     if known is None:
-        known = request.scope[CONTENT_KEY] = await read_content(request.scope, request.receive, cap)
+        content = await read_content(request.scope, request.receive, cap)
+        known = request.scope[CLAIM_KEY] = claim_of(request.scope, content, perimeter)
     return known
 
 
