@@ -1,6 +1,7 @@
 """Where an issuer's keys come from, and what it says of a token that only it can read."""
 
 from .alb import AlbAssertion, AlbKeys, aws_alb
+from .bundle import SpiffeBundle
 from .discovery import Discovered, Metadata
 from .introspection import OpaqueToken
 from .jwks import Jwks
@@ -14,6 +15,7 @@ __all__ = [
     "Metadata",
     "OpaqueToken",
     "ProxyAssertion",
+    "SpiffeBundle",
     "aws_alb",
     "cloudflare_access",
     "google_iap",

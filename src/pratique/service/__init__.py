@@ -7,6 +7,7 @@ from .boundary import Service
 from .caller import Caller, CallerProof, forwarded_certificate, mtls
 from .context import ANYBODY, Context, Minter, TransactionToken
 from .issuer import Issuer
+from .jwt_svid import jwt_svid
 from .onward import Onward
 from .signing_key import SigningKey
 
@@ -26,5 +27,6 @@ __all__ = [
     "SigningKey",
     "TransactionToken",
     "forwarded_certificate",
+    "jwt_svid",
     "mtls",
 ]

@@ -22,7 +22,7 @@ from pratique.core.refusal import Refused
 from pratique.core.roots import OWN_CODE, ways
 from pratique.core.waiver import Waiver
 
-from .caller import CallerProof
+from .caller import AskingProof, CallerProof
 from .context import FIELD, TransactionToken, token_key
 from .unsigned import refuse_unsigned
 
@@ -34,8 +34,8 @@ class Service(Acting):
 
     Args:
         name: In events, metrics and reports.
-        caller: How the calling service is proven: `mtls(…)`, `forwarded_certificate(…)`. It lets
-            each caller ask for the actions that the declaration grants it.
+        caller: How the calling service is proven: `mtls(…)`, `forwarded_certificate(…)`,
+            `jwt_svid(…)`. It lets each caller ask for the actions that the declaration grants it.
         context: For which user it calls: `TransactionToken(…)`. A header never says that.
         user: (subject[, session]) -> our own user as it is now, or None. See `Acting`.
         policy: (user, verb, object[, session]) -> bool. See `Acting`.
@@ -82,7 +82,12 @@ class Service(Acting):
         _ = session
         claim = crossing.claim
         refuse_unsigned(claim.fields)
-        caller = self.caller.prove(claim)
+        proof = self.caller
+        caller = (
+            (yield from proof.proving(claim))
+            if isinstance(proof, AskingProof)
+            else proof.prove(claim)
+        )
         if action.name not in caller.scopes:
             raise Refused(
                 ALLOWED,

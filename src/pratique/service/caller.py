@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, get_args
+from typing import Any, Final, Protocol, get_args, runtime_checkable
 
 import msgspec
 
@@ -16,6 +16,7 @@ from pratique.core.proofs.authentic.mtls import (
     parse_spiffe_id,
     spiffe_id_of,
 )
+from pratique.core.question import Flow
 from pratique.core.refusal import Answer, BoundaryError, Refused
 from pratique.core.roots import Root, RootKind, ways
 
@@ -55,6 +56,15 @@ class CallerProof(Protocol):
 
     def declared(self) -> Proof:
         """Return it as the declaration and the report say it."""
+        ...
+
+
+@runtime_checkable
+class AskingProof(CallerProof, Protocol):
+    """A caller's proof that may have to look for a key before it knows."""
+
+    def proving(self, claim: Claim) -> Flow[Caller]:
+        """Do what `prove` does, with a question where it is needed."""
         ...
 
 
