@@ -12,7 +12,7 @@ from .marking import mark_proven
 from .obligation import VALID
 from .proven import Proven
 from .question import Flow
-from .refusal import Refused
+from .refusal import BoundaryError, Refused
 from .writable import Content
 
 if TYPE_CHECKING:
