@@ -21,7 +21,8 @@ from pratique.client import Client, SessionCookie, identity
 from pratique.client import Session as Login
 from pratique.client.ownership import OwnedRows
 from pratique.core import writable
-from pratique.core.action import Acting, Action
+from pratique.core.acting import Acting
+from pratique.core.action import Action
 from pratique.core.boundary import Declaration
 from pratique.core.claim import Claim, Fields, Via
 from pratique.core.obligation import AUTHENTIC
