@@ -20,7 +20,7 @@ AT_LEAST_311 := import sys; sys.exit(sys.version_info < (3, 11))
 help: ## Say what each target does
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-demo: .venv/.demo ## Attack a webhook, a preview and a partner's score over loopback; show what each API did
+demo: .venv/.demo ## Attack a webhook, a preview, a partner's score and an orders service over loopback; show what each API did
 	$(BIN)/python -m pratique demo $(ARGS)
 
 test: .venv/.test ## Run every test (COVER=1: with branch coverage; ARGS="-k word": some)
