@@ -14,10 +14,11 @@ from pratique.core.proofs.authentic.mtls import (
     SpiffeId,
     is_trust_domain,
     parse_spiffe_id,
+    shown_chain,
     spiffe_id_of,
 )
 from pratique.core.question import Flow
-from pratique.core.refusal import Answer, BoundaryError, Refused
+from pratique.core.refusal import BoundaryError, Refused
 from pratique.core.roots import Root, RootKind, ways
 
 from .claimed import FORWARDED, refuse_claimed
@@ -79,7 +80,7 @@ class ClientCertificate:
 
     def prove(self, claim: Claim) -> Caller:
         """Return who calls. See `mtls`."""
-        chain = _shown(claim)
+        chain = shown_chain(claim.via)
         refuse_claimed(claim.fields)
         return self.caller(spiffe_id_of(chain, at=claim.received_at))
 
@@ -137,7 +138,7 @@ class ForwardedCertificate:
 
     def prove(self, claim: Claim) -> Caller:
         """Return who calls. See `forwarded_certificate`."""
-        chain = _shown(claim)
+        chain = shown_chain(claim.via)
         refuse_claimed(claim.fields, but=FORWARDED)
         proxy = spiffe_id_of(chain, at=claim.received_at)
         self.proxies.require_domain(proxy)
@@ -230,20 +231,6 @@ def forwarded_certificate(
             f"{' and '.join(get_args(Mode))} alone."
         )
     return ForwardedCertificate(callers, proxies, by, mode)
-
-
-def _shown(claim: Claim) -> Sequence[bytes]:
-    """Return the chain that the server saw, or refuse because it can't see one."""
-    tls = claim.via.tls
-    if tls is None or tls.unseen:
-        raise Refused(
-            AUTHENTIC,
-            tls.unseen if tls is not None else "the server says nothing of client certificates",
-            code="client_certificate_unseen",
-            hint="docs/how-to/prove-a-calling-service-by-mtls.md",
-            answer=Answer.RETRY,
-        )
-    return tls.client_chain
 
 
 def _require_caller(name: Any, trust_domain: str) -> None:

@@ -6,11 +6,10 @@ from hmac import compare_digest
 from typing import Any, Final, cast
 
 from pratique.core.claim import Via
-from pratique.core.obligation import AUTHENTIC
-from pratique.core.refusal import Answer, Refused
 
 from . import base64url
 from .jws import TokenRefused
+from .mtls import shown_chain
 
 CERTIFICATE: Final = "x5t#S256"
 """RFC 8705 §3.1: the confirmation method of a certificate."""
@@ -53,23 +52,15 @@ def require_certificate(cnf: object, via: Via) -> None:
     Source: RFC 8705 §3.
     """
     told = bound_to(cnf, CERTIFICATE)
-    tls = via.tls
-    if tls is None or tls.unseen:
-        raise Refused(
-            AUTHENTIC,
-            tls.unseen if tls is not None else "the server says nothing of client certificates",
-            code="client_certificate_unseen",
-            hint="docs/how-to/prove-a-calling-service-by-mtls.md",
-            answer=Answer.RETRY,
-        )
-    if not tls.client_chain:
+    chain = shown_chain(via)
+    if not chain:
         raise TokenRefused(
             "the client showed no certificate",
             code="no_client_certificate",
             hint="whoever shows the token isn't the client that it was issued to, or TLS ends "
             "before this server",
         )
-    digest = base64url.encode(hashlib.sha256(tls.client_chain[0]).digest())
+    digest = base64url.encode(hashlib.sha256(chain[0]).digest())
     if not is_same(told, digest):
         raise TokenRefused(
             "it is bound to another certificate than the connection's",

@@ -234,6 +234,22 @@ def _malformed(why: str) -> TokenRefused:
     return TokenRefused(why, code="malformed_token")
 
 
+def claims_of(payload: bytes) -> dict[str, Any]:
+    """Return the members of a claims set, from the payload that was verified.
+
+    Raises:
+        Refused: AUTHENTIC, code "malformed_token", "duplicate_member".
+    """
+    try:
+        return object_of(payload)
+    except DuplicateMemberError:
+        raise duplicate_member("claims set") from None
+    except ValueError:
+        raise TokenRefused(
+            "the claims set is no JSON object in UTF-8", code="malformed_token"
+        ) from None
+
+
 def split_token(token: object) -> tuple[bytes, bytes]:
     """Return what is signed and the signature. A dot more is no base64url, so it ends there.
 

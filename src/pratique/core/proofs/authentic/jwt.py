@@ -12,9 +12,9 @@ from pratique.core.obligation import FRESH
 from pratique.core.refusal import BoundaryError
 
 from .algorithm import ALGORITHMS
-from .jws import Opener, TokenRefused, duplicate_member, media_type
+from .jws import Opener, TokenRefused, claims_of, media_type
 from .key import Keys, KeySet, KeySource, key_source
-from .strict_json import DuplicateMemberError, frozen, object_of
+from .strict_json import frozen
 
 MAX_LEEWAY: Final = timedelta(minutes=5)
 """RFC 7519 §4.1.4: "usually no more than a few minutes"."""
@@ -160,14 +160,7 @@ class TokenPolicy:
                 hint="another kind of token of the same issuer was sent: an ID token, a refresh "
                 "token",
             )
-        try:
-            members = object_of(payload)
-        except DuplicateMemberError:
-            raise duplicate_member("claims set") from None
-        except ValueError:
-            raise TokenRefused(
-                "the claims set is no JSON object in UTF-8", code="malformed_token"
-            ) from None
+        members = claims_of(payload)
         self._require_parties(members)
         self._require_dates(members, at)
         return JwtClaims(members)

@@ -7,10 +7,9 @@ from typing import Any, Final, cast
 from pratique.core.obligation import FRESH
 from pratique.core.refusal import BoundaryError
 
-from .jws import Opener, TokenRefused, duplicate_member
+from .jws import Opener, TokenRefused, claims_of
 from .key import KeySet, KeySource
 from .mtls import SpiffeId, parse_spiffe_id
-from .strict_json import DuplicateMemberError, object_of
 
 USE: Final = "jwt-svid"
 # JWT-SVID §2.1: no HMAC, no EdDSA.
@@ -92,14 +91,7 @@ class JwtSvidReader:
                 code="wrong_type",
                 hint="another kind of token that the same keys sign",
             )
-        try:
-            members = object_of(payload)
-        except DuplicateMemberError:
-            raise duplicate_member("claims set") from None
-        except ValueError:
-            raise TokenRefused(
-                "the claims set is no JSON object in UTF-8", code="malformed_token"
-            ) from None
+        members = claims_of(payload)
         if not self._is_for_us(members.get("aud")):
             raise TokenRefused(
                 "its audience isn't us",

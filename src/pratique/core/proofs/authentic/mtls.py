@@ -10,9 +10,10 @@ import msgspec
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from pratique.core.claim import Via
 from pratique.core.memo import Memo
 from pratique.core.obligation import AUTHENTIC
-from pratique.core.refusal import Refused
+from pratique.core.refusal import Answer, Refused
 
 E = TypeVar("E", bound=x509.ExtensionType)
 # SPIFFE-ID §2.1: trust domain = 1*255 of [a-z0-9.-_]. §2.2: segments of [a-zA-Z0-9.-_], none empty,
@@ -26,6 +27,27 @@ MAX_CERTIFICATE: Final = 65_536
 """Bytes of a leaf. OpenSSL takes 100 KiB for a whole chain; a SPIRE leaf has 1 KiB."""
 _svids: Final = Memo[bytes, "Svid"](1024)
 """Certificates that were read, by SHA-256. What is refused isn't kept."""
+
+
+def shown_chain(via: Via) -> Sequence[bytes]:
+    """Return the chain that our server verified, empty where the client showed none.
+
+    Args:
+        via: How the claim came; the certificates are DER, the leaf first.
+
+    Raises:
+        Refused: AUTHENTIC, code "client_certificate_unseen" (503): the server shows none to us.
+    """
+    tls = via.tls
+    if tls is None or tls.unseen:
+        raise Refused(
+            AUTHENTIC,
+            tls.unseen if tls is not None else "the server says nothing of client certificates",
+            code="client_certificate_unseen",
+            hint="docs/how-to/prove-a-calling-service-by-mtls.md",
+            answer=Answer.RETRY,
+        )
+    return tls.client_chain
 
 
 class SpiffeId(msgspec.Struct, frozen=True, gc=False):
