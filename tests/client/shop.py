@@ -1,23 +1,20 @@
-"""A shop with two customers and an admin: FastAPI, SQLAlchemy (sync and async), sessions of its own."""
+"""A shop with two customers and an admin: SQLAlchemy (sync and async), sessions of its own, any door."""
 
-from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
-from fastapi import FastAPI
 from sqlalchemy import ForeignKey, create_engine, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, sessionmaker
 from sqlalchemy.orm import Session as Db
 from sqlalchemy.pool import NullPool
 
-from pratique import Perimeter, Proven
-from pratique.client import Change, Client, Session, SessionCookie
+from pratique import Perimeter
+from pratique.client import Client, Session, SessionCookie
 from pratique.core.event import Record
-from pratique.integrations.fastapi import called, guard, owned
 
 NOON = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
 ORIGIN = "https://shop.example"
@@ -89,7 +86,11 @@ class Kept:
 class Shop:
     """The application, its database, and what was recorded."""
 
-    def __init__(self, folder: Path, *, is_async: bool, policy: Any = may) -> None:
+    def __init__(
+        self, folder: Path, *, is_async: bool, policy: Any = may, door: Any = None
+    ) -> None:
+        from tests.client import doors  # it knows the models of this module
+
         self.policy = policy
         self.engine = create_engine(f"sqlite:///{folder}/shop.db", poolclass=NullPool)
         self.new = sessionmaker(self.engine)
@@ -103,11 +104,11 @@ class Shop:
             db.add_all([Order(id=10, owner_id=1), Order(id=20, owner_id=2), Order(id=30)])
         self.kept = Kept()
         self.perimeter = Perimeter(events=self.kept, clock=lambda: NOON)
-        self.app = guard(FastAPI(), self.perimeter)
-        if is_async:
-            self._async_routes(f"sqlite+aiosqlite:///{folder}/shop.db")
-        else:
-            self._routes()
+        self.new_async = async_sessionmaker(
+            create_async_engine(f"sqlite+aiosqlite:///{folder}/shop.db", poolclass=NullPool),
+            expire_on_commit=False,
+        )
+        self.app = (door or doors.fastapi)(self, is_async=is_async)
 
     @staticmethod
     def _login(
@@ -136,67 +137,35 @@ class Shop:
             assert order is not None
             return order
 
-    def _routes(self) -> None:
-        def db() -> Iterator[Db]:
-            with self.new.begin() as session:
-                yield session
-
-        def load(digest: str, db: Db) -> Session | None:
-            return _session(db.get(Login, digest))
-
-        def user(subject: object, db: Db) -> User | None:
-            found = db.get(User, subject)
-            return None if found is None or found.is_suspended else found
-
-        self._declare(load, user, db)
-
-    def _async_routes(self, url: str) -> None:
-        engine = create_async_engine(url, poolclass=NullPool)
-        new = async_sessionmaker(engine, expire_on_commit=False)
-
-        async def db() -> AsyncIterator[AsyncSession]:
-            async with new.begin() as session:
-                yield session
-
-        async def load(digest: str, db: AsyncSession) -> Session | None:
-            return _session(await db.get(Login, digest))
-
-        async def user(subject: object, db: AsyncSession) -> User | None:
-            found = await db.get(User, subject)
-            return None if found is None or found.is_suspended else found
-
-        self._declare(load, user, db)
-
-    def _declare(self, load: Any, user: Any, db: Any) -> None:
+    def declare(self, load: Any, user: Any) -> Client:
+        """Declare the boundary; a door hands in how a session and a user are loaded."""
         identity = SessionCookie("session", load, origins=[ORIGIN])
-        shop = self.perimeter.declare(
+        self.client = self.perimeter.declare(
             Client("shop", identity=identity, user=user, policy=self.policy)
         )
-        self.client = shop
-        read = owned(shop, Order.owner_id, "read", session=db)
-        update = owned(shop, Order.owner_id, "update", session=db, content=OrderChange)
-        profile = called(shop, "profile.read", session=db)
-        admin = called(shop, "admin.orders", session=db)
+        return self.client
 
-        @self.app.get("/orders/{order_id}")
-        async def show(order: Annotated[Proven[Order, Literal["read"]], read]) -> Any:
-            return {"id": order.value.id, "note": order.value.note, "state": order.value.state}
 
-        @self.app.patch("/orders/{order_id}")
-        async def change(
-            asked: Annotated[Proven[Change[Order, OrderChange], Literal["update"]], update],
-        ) -> Any:
-            asked.value.object.note = asked.value.content.note
-            asked.value.object.quantity = asked.value.content.quantity
-            return {"ok": True}
+def loaders(*, is_async: bool) -> tuple[Any, Any]:
+    """Return what loads a session and a user."""
 
-        @self.app.get("/me")
-        async def me(who: Annotated[Proven[User, Literal["profile.read"]], profile]) -> Any:
-            return {"name": who.value.name}
+    def load(digest: str, db: Db) -> Session | None:
+        return _session(db.get(Login, digest))
 
-        @self.app.get("/admin/orders")
-        async def orders(who: Annotated[Proven[User, Literal["admin.orders"]], admin]) -> Any:
-            return {"by": who.value.name}
+    def user(subject: object, db: Db) -> User | None:
+        return _active(db.get(User, subject))
+
+    async def aload(digest: str, db: AsyncSession) -> Session | None:
+        return _session(await db.get(Login, digest))
+
+    async def auser(subject: object, db: AsyncSession) -> User | None:
+        return _active(await db.get(User, subject))
+
+    return (aload, auser) if is_async else (load, user)
+
+
+def _active(user: User | None) -> User | None:
+    return None if user is None or user.is_suspended else user
 
 
 def _session(row: Login | None) -> Session | None:

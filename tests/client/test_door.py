@@ -1,4 +1,4 @@
-"""A client reaches what is theirs, by FastAPI's own dependencies, with sync and async sessions."""
+"""A client reaches what is theirs, by each framework's door, with sync and async sessions."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -9,13 +9,15 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
+from tests.client import doors
 from tests.client.shop import NOON, ORIGIN, TOKENS, Order, Shop, User
 
 
-@pytest.fixture(params=["sync", "async"])
+@pytest.fixture(params=["fastapi sync", "fastapi async", "starlette sync", "starlette async"])
 def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shop]:
-    """Give the shop, by both kinds of session."""
-    made = Shop(tmp_path, is_async=request.param == "async")
+    """Give the shop by each door, by both kinds of session."""
+    door, session = request.param.split()
+    made = Shop(tmp_path, is_async=session == "async", door=getattr(doors, door))
     yield made
     made.engine.dispose()
 

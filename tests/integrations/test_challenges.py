@@ -12,8 +12,8 @@ from pratique.client import BearerToken, Client, SessionCookie
 from pratique.client.identity import Identity
 from pratique.core.obligation import AUTHENTIC
 from pratique.core.refusal import Refused
-from pratique.integrations.asgi import refusal
 from pratique.integrations.fastapi import called, guard
+from pratique.integrations.reply import refusal
 from tests.attacks.door import app_of
 from tests.shop import URL, plain_sqlite3
 from tests.tokens import AT, mint, policy

@@ -4,17 +4,16 @@ Reading under a cap, building the claim, answering; the guard around an applicat
 """
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
 from pratique.core.boundary import Boundary
 from pratique.core.claim import Claim, Fields, Via
 from pratique.core.obligation import VALID
 from pratique.core.perimeter import Perimeter
-from pratique.core.refusal import Answer, BoundaryError, Refused, too_large
+from pratique.core.refusal import BoundaryError, Refused, too_large
 
+from .reply import Reply, accepted, not_there, refusal
 from .tls import server_debt, tls_of
 
 Scope = MutableMapping[str, Any]
@@ -24,49 +23,11 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 SCOPE_KEY: Final = "pratique.perimeter"
-CROSSING_FIELD: Final = "crossing-id"
+CLAIM_KEY: Final = "pratique.claim"
 READ_SECONDS: Final = 10.0
 """For the whole content of one delivery: a sender that drips is let go (CWE-400)."""
 DEFAULT_CAP: Final = 1 << 20
 _LENGTH_DIGITS: Final = 15  # a longer content-length is over any cap, and isn't made a number
-
-
-class Reply:
-    """An answer as status, fields and content: what a framework's own response is made of."""
-
-    __slots__ = ("content", "fields", "shadowed", "status")
-
-    def __init__(self, status: int, fields: Mapping[str, str], content: bytes) -> None:
-        self.status = status
-        self.fields = dict(fields)
-        self.content = content
-        self.shadowed: bytes | None = None
-        """The content, where the boundary only observed: what was there before it decides."""
-
-
-def accepted(crossing_id: str) -> Reply:
-    """Return the answer to a delivery that crossed, or that changes nothing more.
-
-    Both look alike to the sender.
-    """
-    return Reply(200, {"content-type": "application/json", CROSSING_FIELD: crossing_id}, b"{}")
-
-
-def refusal(refused: Refused) -> Reply:
-    """Return the answer to a refusal: an RFC 9457 problem, or 2xx where it is only acknowledged."""
-    if refused.answer is Answer.ACKNOWLEDGE:
-        return accepted(refused.crossing_id)
-    fields = {
-        "content-type": "application/problem+json",
-        "cache-control": "no-store",
-        CROSSING_FIELD: refused.crossing_id,
-    }
-    fields.update(refused.fields)
-    if refused.status == 401:  # noqa: PLR2004  RFC 9110 §15.5.2: a 401 names a challenge
-        fields["www-authenticate"] = refused.challenge or "Signature"
-    if refused.retry_after is not None:
-        fields["retry-after"] = str(max(1, round(refused.retry_after / timedelta(seconds=1))))
-    return Reply(refused.status, fields, json.dumps(refused.problem()).encode())
 
 
 def claim_of(scope: Scope, content: bytes, perimeter: Perimeter) -> Claim:
@@ -130,6 +91,49 @@ async def read_content(scope: Scope, receive: Receive, cap: int) -> bytes:
         ) from None
 
 
+def perimeter_of(scope: Scope, boundary: Boundary) -> Perimeter:
+    """Return the perimeter around the application, which declares a boundary.
+
+    Raises:
+        BoundaryError: the application isn't guarded, or by another perimeter.
+    """
+    perimeter = scope.get(SCOPE_KEY)
+    if not isinstance(perimeter, Perimeter) or boundary not in perimeter.boundaries:
+        raise BoundaryError(
+            f'Boundary "{boundary.name}" stands in an application that isn\'t guarded: '
+            "guard(app, perimeter)."
+        )
+    return perimeter
+
+
+async def claim_once(
+    scope: Scope, receive: Receive, boundary: Boundary, cap: int = DEFAULT_CAP
+) -> tuple[Perimeter, Claim]:
+    """Read the claim once a request, whoever of its proofs asks first; return what guards it too.
+
+    They are handed the same one: what may come once came once, however many look at it.
+
+    Args:
+        scope: Of the request.
+        receive: The server's.
+        boundary: In whose name a refusal to read it is recorded.
+        cap: Bytes of content.
+
+    Raises:
+        Refused: what `read_content` and `claim_of` refuse.
+        BoundaryError: see `perimeter_of`.
+    """
+    perimeter = perimeter_of(scope, boundary)
+    known: Claim | None = scope.get(CLAIM_KEY)
+    if known is None:
+        try:
+            content = await read_content(scope, receive, cap)
+            known = scope[CLAIM_KEY] = claim_of(scope, content, perimeter)
+        except Refused as refused:
+            raise perimeter.refuse(boundary, refused)  # noqa: B904  the same refusal, recorded
+    return perimeter, known
+
+
 async def deliver(
     perimeter: Perimeter, boundary: Boundary, scope: Scope, receive: Receive
 ) -> Reply:
@@ -138,8 +142,7 @@ async def deliver(
     What the effect itself raises goes on to the framework.
     """
     if boundary.is_disabled:
-        fields = {"content-type": "application/problem+json"}
-        return Reply(404, fields, b'{"title": "Not found", "status": 404}')
+        return not_there()
     cap = getattr(boundary, "max_content_bytes", DEFAULT_CAP)
     try:
         content = await read_content(scope, receive, cap)

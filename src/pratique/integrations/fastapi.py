@@ -7,11 +7,10 @@ from fastapi import FastAPI, routing
 
 from pratique.core.perimeter import Perimeter
 
-from .fastapi_actions import called, context_of, does, owned
+from .fastapi_actions import called, does, owned
 from .fastapi_debts import (
     annotation_debts,
     content_debts,
-    method_debts,
     override_debts,
     place_debts,
     proves_something,
@@ -20,6 +19,7 @@ from .fastapi_debts import (
 from .routes import Elsewhere, Public, elsewhere
 from .starlette import BOUNDARY, Routes, endpoint
 from .starlette import guard as _guard
+from .starlette_actions import context_of
 
 __all__ = [
     "Elsewhere",
@@ -93,7 +93,7 @@ class _FastApiRoutes(Routes):
     def debts(self, path: str, route: Any) -> Iterable[str]:
         yield from place_debts(path, route)
         yield from content_debts(path, route)
-        yield from method_debts(path, route)
+        yield from super().debts(path, route)
         yield from override_debts(path, route)
         yield from socket_debts(path, route)
         if getattr(route, "endpoint", None) is not None and hasattr(route, "dependant"):

@@ -11,20 +11,19 @@ from fastapi import Depends, Path, Request, Response, params
 
 from pratique.core.acting import Acting
 from pratique.core.action import Action
-from pratique.core.claim import Claim
 from pratique.core.crossing import Crossing
 from pratique.core.once import OneTime
-from pratique.core.perimeter import Perimeter
 from pratique.core.proven import Proven
 from pratique.core.question import Flow
-from pratique.core.refusal import BoundaryError, Refused
-from pratique.service import Context
 
-from .asgi import CROSSING_FIELD, SCOPE_KEY, claim_of, read_content
+from .asgi import claim_once
+from .plan import ACTION, place_of
+from .proving import Owed
+from .proving import called as _called
+from .proving import owned as _owned
+from .reply import told
+from .starlette_actions import CONTEXT_KEY
 
-CLAIM_KEY: Final = "pratique.claim"
-CONTEXT_KEY: Final = "pratique.context"
-ACTION: Final = "__pratique_action__"
 PROVES: Final = "__pratique_proves__"
 Given = Callable[..., Any] | params.Depends
 
@@ -61,23 +60,8 @@ def owned(
     Raises:
         BoundaryError: see `Acting.action`, `OwnedRows`.
     """
-    from pratique.client.ownership import OwnedRows
-
-    rows = OwnedRows(
-        owner,
-        by=by or _id_of,
-        lock=content is not None if lock is None else lock,
-    )
-    action = boundary.action(
-        f"{rows.name.lower()}.{verb}",
-        verb=verb,
-        find=rows.find,
-        read_key=rows.read_key,
-        content=content,
-    )
-    prove = _dependency(action, session, key or f"{rows.name.lower()}_id")
-    setattr(prove, PROVES, (verb, rows.model, content))
-    return Depends(prove)
+    owes = _owned(boundary, owner, verb, session=None, content=content, key=key, by=by, lock=lock)
+    return Depends(_dependency(owes, session))
 
 
 def called(
@@ -95,27 +79,7 @@ def called(
         session: See `owned`.
         content: What may be written; the value is then `Change[User, Content]`.
     """
-    prove = _dependency(boundary.action(action, content=content), session, None)
-    setattr(prove, PROVES, (action, None, content))
-    return Depends(prove)
-
-
-def context_of(request: Request) -> Context:
-    """Return for whom this request was proven, so that the next call can be for no more.
-
-    Args:
-        request: Of a view whose dependency proves an action of a service boundary.
-
-    Raises:
-        BoundaryError: none does.
-    """
-    context = request.scope.get(CONTEXT_KEY)
-    if not isinstance(context, Context):
-        raise BoundaryError(
-            "context_of(request): no action of a service boundary was proven for this request. "
-            "Let a dependency prove one: owned(…), called(…)."
-        )
-    return context
+    return Depends(_dependency(_called(boundary, action, content=content), session))
 
 
 def does(action: OneTime, *, key: str | None = None) -> Callable[..., Any]:
@@ -130,28 +94,33 @@ def does(action: OneTime, *, key: str | None = None) -> Callable[..., Any]:
         key: Name of the place in the path; "coupon_id" for "coupon.redeem" by default. Not used
             where the action has no object.
     """
-    has_object = action.rule.find is not None
-    place = key or f"{action.name.split('.', maxsplit=1)[0]}_id"
+    place = place_of(action, key)
 
     async def do(request: Request, **given: Any) -> Response:
-        perimeter, claim = await _claim(request, action)
-        told = await perimeter.aperform(
+        perimeter, claim = await claim_once(
+            request.scope, request.receive, action.boundary, action.boundary.max_content_bytes
+        )
+        done = await perimeter.aperform(
             action.boundary,
             claim,
             lambda crossing: action.flow(crossing, key=given.get("key", "")),
         )
-        fields = {"cache-control": "no-store", CROSSING_FIELD: told.crossing_id}
-        return Response(told.content, media_type="application/json", headers=fields)
+        reply = told(done.content, done.crossing_id)
+        return Response(reply.content, reply.status, reply.fields)
 
-    _shape(do, action, place if has_object else None, None)
+    _shape(do, action, place, None)
     do.__name__ = do.__qualname__ = f"do_{action.name.replace('.', '_')}"
     do.__doc__ = f"{action.name}, once."
     return do
 
 
-def _dependency(action: Action, session: Given | None, key: str | None) -> Callable[..., Any]:
+def _dependency(owes: Owed, session: Given | None) -> Callable[..., Any]:
+    action = owes.action
+
     async def prove(request: Request, **given: Any) -> Any:
-        perimeter, claim = await _claim(request, action)
+        perimeter, claim = await claim_once(
+            request.scope, request.receive, action.boundary, action.boundary.max_content_bytes
+        )
         crossed: list[Crossing] = []
 
         def flow_of(crossing: Crossing) -> Flow[Proven[Any]]:
@@ -162,23 +131,10 @@ def _dependency(action: Action, session: Given | None, key: str | None) -> Calla
         request.scope[CONTEXT_KEY] = crossed[0].context
         return proven
 
-    _shape(prove, action, key, session)
+    _shape(prove, action, owes.place, session)
+    setattr(prove, PROVES, owes)
     prove.__name__ = prove.__qualname__ = f"prove_{action.name.replace('.', '_')}"
     return prove
-
-
-async def _claim(request: Request, action: Action) -> tuple[Perimeter, Claim]:
-    perimeter = request.scope.get(SCOPE_KEY)
-    boundary = action.boundary
-    if not isinstance(perimeter, Perimeter) or boundary not in perimeter.boundaries:
-        raise BoundaryError(
-            f'Boundary "{boundary.name}" stands in an application that isn\'t guarded: '
-            "guard(app, perimeter)."
-        )
-    try:
-        return perimeter, await _claim_once(request, boundary.max_content_bytes, perimeter)
-    except Refused as refused:
-        raise perimeter.refuse(boundary, refused)  # noqa: B904  the same refusal, recorded
 
 
 def _shape(
@@ -196,19 +152,3 @@ def _shape(
         )
     setattr(view, "__signature__", Signature(parameters))  # noqa: B010
     setattr(view, ACTION, action)
-
-
-async def _claim_once(request: Request, cap: int, perimeter: Perimeter) -> Claim:
-    """Read the claim once a request, whoever of its dependencies asks first.
-
-    They are handed the same one: what may come once came once, however many look at it.
-    """
-    known: Claim | None = request.scope.get(CLAIM_KEY)
-    if known is None:
-        content = await read_content(request.scope, request.receive, cap)
-        known = request.scope[CLAIM_KEY] = claim_of(request.scope, content, perimeter)
-    return known
-
-
-def _id_of(user: Any) -> object:
-    return user.id

@@ -3,15 +3,12 @@
 import re
 from collections.abc import Iterator
 from inspect import isroutine, signature
-from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
 
-from pratique.core.action import Change
-from pratique.core.once import OneTime
-from pratique.core.proven import Proven
+from .fastapi_actions import PROVES
+from .plan import ACTION
+from .proving import Owed
 
-from .fastapi_actions import ACTION, PROVES
-
-_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _PLACE: Final = re.compile(r"\{(\w+)")
 
 
@@ -28,10 +25,10 @@ def annotation_debts(path: str, route: Any) -> Iterator[str]:
             said, *marks = get_args(hint) if get_origin(hint) is Annotated else (hint,)
             for mark in (*marks, default):
                 proves = getattr(getattr(mark, "dependency", None), PROVES, None)
-                if proves is not None and not _agrees(said, *proves):
+                if isinstance(proves, Owed) and not proves.agrees(said):
                     yield (
                         f"Route {path}: {name} is annotated as {said}, and its dependency proves "
-                        f"{_shown(*proves)}."
+                        f"{proves}."
                     )
 
 
@@ -47,20 +44,6 @@ def place_debts(path: str, route: Any) -> Iterator[str]:
                     f"Route {path}: its dependency reads {{{name}}}, which isn't in the path. "
                     'Name it so there, or say which it is: owned(…, key="…").'
                 )
-
-
-def method_debts(path: str, route: Any) -> Iterator[str]:
-    """Yield where a one-time action is done by a method that any page can send from anywhere.
-
-    Source: RFC 9110 §9.2.1; CWE-352.
-    """
-    view = getattr(getattr(route, "dependant", None), "call", None)
-    safe = sorted(_SAFE & set(getattr(route, "methods", None) or ()))
-    if isinstance(getattr(view, ACTION, None), OneTime) and safe:
-        yield (
-            f"Route {path}: {', '.join(safe)} changes nothing by its meaning, and it does "
-            "something once. Use app.post."
-        )
 
 
 def content_debts(path: str, route: Any) -> Iterator[str]:
@@ -125,22 +108,3 @@ def _parameters(call: Any) -> Iterator[tuple[str, Any, Any]]:
     for parameter in known:
         name = parameter.name
         yield name, hints.get(name, parameter.annotation), parameter.default
-
-
-def _agrees(said: Any, verb: str, model: Any, content: Any) -> bool:
-    if get_origin(said) is not Proven:
-        return False
-    value, action = get_args(said)
-    if content is not None:
-        if get_origin(value) is not Change:
-            return False
-        value, sent = get_args(value)
-        if sent is not content:
-            return False
-    return (model is None or value is model) and action in (object, Literal[verb])
-
-
-def _shown(verb: str, model: Any, content: Any) -> str:
-    thing = "the user" if model is None else model.__name__
-    value = thing if content is None else f"Change[{thing}, {content.__name__}]"
-    return f'Proven[{value}, Literal["{verb}"]]'

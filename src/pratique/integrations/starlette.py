@@ -1,6 +1,6 @@
 """The door for Starlette, and what FastAPI's door stands on.
 
-`guard(app, perimeter)`, `endpoint(boundary)`.
+`guard(app, perimeter)`, `endpoint(boundary)`, `guarded(view)`, `does(action)`.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -14,13 +14,33 @@ from pratique.core.boundary import Boundary
 from pratique.core.perimeter import Perimeter
 from pratique.core.refusal import BoundaryError, Refused
 
-from .asgi import SCOPE_KEY, Guarded, Message, Receive, Reply, deliver, refusal
-from .routes import Elsewhere, naked_routes
+from .asgi import Guarded, Message, Receive, deliver, perimeter_of
+from .plan import ACTION, PLAN, view_debts
+from .proving import called, opened, owned
+from .reply import Reply, refusal
+from .routes import Elsewhere, Public, elsewhere, naked_routes
+from .starlette_actions import context_of, does, guarded
+
+__all__ = [
+    "Elsewhere",
+    "Public",
+    "called",
+    "context_of",
+    "does",
+    "elsewhere",
+    "endpoint",
+    "guard",
+    "guarded",
+    "opened",
+    "owned",
+]
 
 A = TypeVar("A", bound=Starlette)
 Endpoint = Callable[[Request], Awaitable[Response]]
 BOUNDARY: Final = "__pratique_boundary__"
 SHADOWS: Final = "__pratique_shadows__"
+_MARKS: Final = (BOUNDARY, PLAN, ACTION)
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 def endpoint(boundary: Boundary, *, shadows: Endpoint | None = None) -> Endpoint:
@@ -37,13 +57,7 @@ def endpoint(boundary: Boundary, *, shadows: Endpoint | None = None) -> Endpoint
     """
 
     async def cross(request: Request) -> Response:
-        perimeter = request.scope.get(SCOPE_KEY)
-        if not isinstance(perimeter, Perimeter) or boundary not in perimeter.boundaries:
-            message = (
-                f'Boundary "{boundary.name}" stands in an application that isn\'t guarded: '
-                "guard(app, perimeter)."
-            )
-            raise BoundaryError(message)
+        perimeter = perimeter_of(request.scope, boundary)
         reply = await deliver(perimeter, boundary, request.scope, request.receive)
         if reply.shadowed is not None and shadows is not None:
             return await shadows(Request(request.scope, _again(reply.shadowed)))
@@ -65,11 +79,15 @@ class Routes:
 
     def is_proven(self, route: Any) -> bool:
         """Say whether a boundary proves the requests of a route."""
-        return getattr(getattr(route, "endpoint", None), BOUNDARY, None) is not None
+        view = getattr(route, "endpoint", None)
+        handlers = _handlers(view) or [(view, ())]
+        return all(any(hasattr(each, mark) for mark in _MARKS) for each, _ in handlers)
 
-    def debts(self, path: str, route: Any) -> Iterable[str]:  # noqa: ARG002  Starlette's own has none
+    def debts(self, path: str, route: Any) -> Iterable[str]:
         """Return what is wrong with how a route is declared."""
-        return ()
+        view = getattr(route, "endpoint", None)
+        for each, methods in _handlers(view) or [(view, getattr(route, "methods", None) or ())]:
+            yield from view_debts(path, each, methods)
 
 
 def guard(
@@ -160,6 +178,14 @@ def route_debts(routes: Iterable[Any], perimeter: Perimeter) -> Iterable[str]:
                 f'Boundary "{boundary.name}" is declared and no route leads to it: '
                 f"app.post(path)(endpoint({boundary.name}))."
             )
+
+
+def _handlers(view: object) -> list[tuple[Any, tuple[str, ...]]]:
+    """Return the methods of a class of views, each with the one by which it is reached."""
+    if not isinstance(view, type):
+        return []
+    names = [name for name in _METHODS if hasattr(view, name.lower())]
+    return [(getattr(view, name.lower()), (name,)) for name in names]
 
 
 def _leaves(routes: Iterable[Any], known: Routes, prefix: str = "") -> Iterable[tuple[str, Any]]:

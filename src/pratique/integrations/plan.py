@@ -1,0 +1,241 @@
+"""What a view owes, read from its annotations once; and a request proven by it, sync and async."""
+
+import asyncio
+import re
+from collections.abc import (
+    AsyncGenerator,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+)
+from contextlib import (
+    AbstractContextManager,
+    AsyncExitStack,
+    ExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
+from dataclasses import dataclass, field
+from inspect import iscoroutinefunction, signature
+from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
+
+from pratique.core.action import Action
+from pratique.core.claim import Claim
+from pratique.core.crossing import Crossing
+from pratique.core.once import OneTime
+from pratique.core.perimeter import Perimeter
+from pratique.core.question import Flow
+from pratique.core.refusal import BoundaryError
+
+from .proving import Open, Opened, Owed
+
+PLAN: Final = "__pratique_plan__"
+ACTION: Final = "__pratique_action__"
+PLACE: Final = "__pratique_place__"
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+_PLACE: Final = re.compile(r"[{<](?:\w+(?:\([^)]*\))?:)?(\w+)")
+"""A named place of a path: {order_id}, {order_id:int}, <order_id>, <int:order_id>."""
+
+
+@dataclass(slots=True)
+class Given:
+    """What a view is called with, and for whom: see `Plan`."""
+
+    arguments: dict[str, Any] = field(default_factory=dict)
+    context: object = None
+
+
+class Plan:
+    """What a view owes, read from its annotations once.
+
+    Args:
+        view: Of the user's.
+
+    Raises:
+        BoundaryError: no parameter owes a proof, or an annotation can't be read.
+    """
+
+    def __init__(self, view: Callable[..., Any]) -> None:
+        self.view = view
+        self.is_async = iscoroutinefunction(view)
+        self.owed: dict[str, Owed] = {}
+        self.opened: dict[str, Opened] = {}
+        self._said: dict[str, Any] = {}
+        for name, hint in _hints(view).items():
+            if get_origin(hint) is Annotated:
+                self._read(name, *get_args(hint))
+        if not self.owed:
+            raise BoundaryError(
+                f"guarded({self.name}): no parameter owes a proof. Annotate one: "
+                "order: Annotated[Proven[Order], owned(…)]."
+            )
+        self.boundaries = tuple({each.action.boundary for each in self.owed.values()})
+        self.max_content_bytes = min(each.max_content_bytes for each in self.boundaries)
+
+    @property
+    def name(self) -> str:
+        """Return the view's name, for sentences about it."""
+        return str(getattr(self.view, "__qualname__", self.view))
+
+    def debts(self, path: str) -> Iterator[str]:
+        """Yield what is wrong with the view at its route.
+
+        Args:
+            path: As the framework has it: "/orders/{order_id}".
+        """
+        there = set(_PLACE.findall(path))
+        for name, owed in self.owed.items():
+            if not owed.agrees(self._said[name]):
+                yield (
+                    f"Route {path}: {name} is annotated as {self._said[name]}, and its proof is of "
+                    f"{owed}."
+                )
+            if owed.place is not None and owed.place not in there:
+                yield (
+                    f"Route {path}: the proof of {name} reads {owed.place}, which is no place of "
+                    'the path. Name it so there, or say which it is: owned(…, key="…").'
+                )
+
+    @contextmanager
+    def prove(
+        self, perimeter: Perimeter, claim: Claim, places: Mapping[str, object]
+    ) -> Generator[Given]:
+        """Prove one request, on this thread; what was opened is closed at the end.
+
+        Args:
+            perimeter: Has started.
+            claim: The request.
+            places: What stands in the path, by name.
+
+        Raises:
+            Refused: a proof is not given.
+        """
+        with ExitStack() as stack:
+            found: dict[Open, Any] = {}
+
+            def session_of(call: Open | None) -> Any:
+                if call is not None and call not in found:
+                    made = call()
+                    has_end = hasattr(made, "__enter__")
+                    found[call] = stack.enter_context(made) if has_end else made
+                return found[call] if call is not None else None
+
+            given = Given()
+            for name, owed in self.owed.items():
+                flow_of = _flow_of(owed, places, session_of(owed.session), given)
+                given.arguments[name] = perimeter.carry(owed.action.boundary, claim, flow_of)
+            for name, each in self.opened.items():
+                given.arguments[name] = session_of(each.call)
+            yield given
+
+    @asynccontextmanager
+    async def aprove(
+        self, perimeter: Perimeter, claim: Claim, places: Mapping[str, object]
+    ) -> AsyncGenerator[Given]:
+        """Do the same on the event loop; a session may be an asynchronous one.
+
+        A synchronous one is entered and left on a thread: its commit waits for a disk.
+        """
+        async with AsyncExitStack() as stack:
+            found: dict[Open, Any] = {}
+
+            async def session_of(call: Open | None) -> Any:
+                if call is not None and call not in found:
+                    made = call()
+                    if hasattr(made, "__aenter__"):
+                        found[call] = await stack.enter_async_context(made)
+                    elif hasattr(made, "__enter__"):
+                        found[call] = await stack.enter_async_context(_on_a_thread(made))
+                    else:
+                        found[call] = made
+                return found[call] if call is not None else None
+
+            given = Given()
+            for name, owed in self.owed.items():
+                flow_of = _flow_of(owed, places, await session_of(owed.session), given)
+                given.arguments[name] = await perimeter.acarry(owed.action.boundary, claim, flow_of)
+            for name, each in self.opened.items():
+                given.arguments[name] = await session_of(each.call)
+            yield given
+
+    def _read(self, name: str, said: Any, *marks: Any) -> None:
+        for mark in marks:
+            if isinstance(mark, Owed):
+                self.owed[name], self._said[name] = mark, said
+            elif isinstance(mark, Opened):
+                self.opened[name] = mark
+
+
+def place_of(action: Action, key: str | None) -> str | None:
+    """Return the place in the path that names the object: "coupon_id" for "coupon.redeem"."""
+    if action.rule.find is None:
+        return None
+    return key or f"{action.name.split('.', maxsplit=1)[0]}_id"
+
+
+def view_debts(path: str, view: object, methods: Iterable[str]) -> Iterator[str]:
+    """Yield what is wrong with a view of `guarded` or `does` at its route.
+
+    Not by a method that any page can send from anywhere is something done once.
+
+    Args:
+        path: As the framework has it.
+        view: Any; of others nothing is known.
+        methods: By which it is reached.
+
+    Source: RFC 9110 §9.2.1; CWE-352.
+    """
+    plan = getattr(view, PLAN, None)
+    if isinstance(plan, Plan):
+        yield from plan.debts(path)
+    place = getattr(view, PLACE, None)
+    if place is not None and place not in _PLACE.findall(path):
+        yield (
+            f"Route {path}: {place} is no place of the path. Name it so there, or say which it is: "
+            'does(…, key="…").'
+        )
+    safe = sorted(SAFE_METHODS & set(methods))
+    if isinstance(getattr(view, ACTION, None), OneTime) and safe:
+        yield (
+            f"Route {path}: {', '.join(safe)} changes nothing by its meaning, and it does "
+            "something once. Let it be done by POST."
+        )
+
+
+def _hints(view: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        hints = get_type_hints(view, include_extras=True)
+        known = signature(view).parameters
+    except (NameError, TypeError, ValueError) as error:
+        raise BoundaryError(
+            f"guarded({getattr(view, '__qualname__', view)}): its annotations can't be read "
+            f"({error}). Let names that they use stand in its module."
+        ) from None
+    return {name: hint for name, hint in hints.items() if name in known}
+
+
+def _flow_of(
+    owed: Owed, places: Mapping[str, object], session: object, given: Given
+) -> Callable[[Crossing], Flow[Any]]:
+    key = "" if owed.place is None else str(places.get(owed.place, ""))
+
+    def flow_of(crossing: Crossing) -> Flow[Any]:
+        proven = yield from owed.action.flow(crossing, key=key, session=session)
+        given.context = crossing.context
+        return proven
+
+    return flow_of
+
+
+@asynccontextmanager
+async def _on_a_thread(made: AbstractContextManager[Any]) -> AsyncGenerator[Any]:
+    session = await asyncio.to_thread(made.__enter__)
+    try:
+        yield session
+    except BaseException as error:
+        if not await asyncio.to_thread(made.__exit__, type(error), error, error.__traceback__):
+            raise
+    else:
+        await asyncio.to_thread(made.__exit__, None, None, None)

@@ -1,0 +1,142 @@
+"""What the parameters of a view owe, in the same words for every framework.
+
+    MyOrder = Annotated[
+        Proven[Order, Literal["read"]], owned(shop, Order.owner_id, "read", session=NewSession)
+    ]
+
+A door reads the annotations of a view once, as a `Plan`, proves by it, and calls the view with what
+was proven. FastAPI has dependencies of its own for it and uses no plan.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin
+
+from pratique.core.acting import Acting
+from pratique.core.action import Action, Change
+from pratique.core.proven import Proven
+
+Open = Callable[[], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """What one parameter is owed: an action that is proven before the view runs.
+
+    Attributes:
+        action: What is proven.
+        verb: As its annotation has it: "read".
+        model: Of the row; None where it is about the user itself.
+        content: What may be written; None where nothing may.
+        place: Name of the place in the path that holds the key; None where there is none.
+        session: Gives the session for callables that take one.
+    """
+
+    action: Action
+    verb: str
+    model: type[Any] | None = None
+    content: type[Any] | None = None
+    place: str | None = None
+    session: Open | None = None
+
+    def agrees(self, said: Any) -> bool:
+        """Say whether an annotation says what is proven here."""
+        if get_origin(said) is not Proven:
+            return False
+        value, action = get_args(said)
+        if self.content is not None:
+            if get_origin(value) is not Change:
+                return False
+            value, sent = get_args(value)
+            if sent is not self.content:
+                return False
+        return (self.model is None or value is self.model) and action in (
+            object,
+            Literal[self.verb],
+        )
+
+    def __str__(self) -> str:
+        """Return the annotation that it would agree with."""
+        thing = "the user" if self.model is None else self.model.__name__
+        value = thing if self.content is None else f"Change[{thing}, {self.content.__name__}]"
+        return f'Proven[{value}, Literal["{self.verb}"]]'
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A parameter that is given what a callable opens, once a request. Made by `opened`."""
+
+    call: Open
+
+
+def opened(call: Open) -> Any:
+    """Mark a parameter that is given a session, the same one that proofs with it were given.
+
+        db: Annotated[Session, opened(NewSession.begin)]
+
+    Args:
+        call: Gives it, or a context manager around the view: `NewSession.begin` of SQLAlchemy's
+            commits where the view returns and rolls back where it raises.
+    """
+    return Opened(call)
+
+
+def owned(
+    boundary: Acting,
+    owner: Any,
+    verb: str,
+    *,
+    session: Open | None,
+    content: type[Any] | None = None,
+    key: str | None = None,
+    by: Callable[[Any], object] | None = None,
+    lock: bool | None = None,
+) -> Any:
+    """Return what proves a row of the caller's own; it stands in the annotation of a parameter.
+
+    Args:
+        boundary: A client or service boundary.
+        owner: The column of a SQLAlchemy model that holds the owner: `Order.owner_id`.
+        verb: "read": the policy is asked with it; events have "order.read".
+        session: See `opened`.
+        content: What may be written; the value is then `Change[Order, Content]`.
+        key: Name of the place in the path; "order_id" for Order by default.
+        by: (user) -> the owner's value; `user.id` by default.
+        lock: Lock the row until the transaction ends; by default where content is written.
+
+    Raises:
+        BoundaryError: see `Acting.action`, `OwnedRows`.
+    """
+    from pratique.client.ownership import OwnedRows
+
+    is_locked = content is not None if lock is None else lock
+    rows = OwnedRows(owner, by=by or id_of, lock=is_locked)
+    name = rows.name.lower()
+    action = boundary.action(
+        f"{name}.{verb}", verb=verb, find=rows.find, read_key=rows.read_key, content=content
+    )
+    return Owed(action, verb, rows.model, content, key or f"{name}_id", session)
+
+
+def called(
+    boundary: Acting,
+    action: str,
+    *,
+    session: Open | None = None,
+    content: type[Any] | None = None,
+) -> Any:
+    """Return what proves who calls, for an action about the user itself.
+
+    Args:
+        boundary: A client or service boundary.
+        action: "profile.read"; the policy is asked with it.
+        session: See `opened`.
+        content: What may be written; the value is then `Change[User, Content]`.
+    """
+    proven = boundary.action(action, content=content)
+    return Owed(proven, action, content=content, session=session)
+
+
+def id_of(user: Any) -> object:
+    """Return `user.id`."""
+    return user.id

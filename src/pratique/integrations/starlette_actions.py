@@ -1,0 +1,113 @@
+"""Actions of a client or service boundary as Starlette's own views: `guarded`, `does`."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pratique.core.once import OneTime
+from pratique.core.refusal import BoundaryError
+from pratique.service import Context
+
+from .asgi import claim_once, perimeter_of
+from .plan import ACTION, PLACE, PLAN, Plan, place_of
+from .reply import told
+
+CONTEXT_KEY: Final = "pratique.context"
+Endpoint = Callable[..., Awaitable[Response]]
+
+
+def guarded(view: Callable[..., Any]) -> Endpoint:
+    """Return the view that proves what the parameters of a view owe, then runs it.
+
+        MyOrder = Annotated[
+            Proven[Order, Literal["read"]], owned(shop, Order.owner_id, "read", session=NewSession)
+        ]
+
+        async def read(request: Request, order: MyOrder) -> Response: ...
+
+        Route("/orders/{order_id}", guarded(read))
+
+    Args:
+        view: (request, …) -> response, also a method of an `HTTPEndpoint`. The request comes
+            first; each other parameter is proven (`owned`, `called`) or `opened`. One that is not
+            async runs on a thread.
+
+    Raises:
+        BoundaryError: no parameter owes a proof, or an annotation can't be read.
+    """
+    plan = Plan(view)
+    asked = plan.boundaries[0]
+
+    async def prove(*args: Any) -> Response:
+        request: Request = args[-1]
+        for boundary in plan.boundaries:
+            perimeter_of(request.scope, boundary)
+        perimeter, claim = await claim_once(
+            request.scope, request.receive, asked, plan.max_content_bytes
+        )
+        async with plan.aprove(perimeter, claim, request.path_params) as given:
+            request.scope[CONTEXT_KEY] = given.context
+            if plan.is_async:
+                answer: Response = await view(*args, **given.arguments)
+            else:
+                answer = await run_in_threadpool(view, *args, **given.arguments)
+        return answer
+
+    prove.__name__ = prove.__qualname__ = f"guarded_{getattr(view, '__name__', 'view')}"
+    prove.__doc__ = view.__doc__
+    setattr(prove, PLAN, plan)
+    return prove
+
+
+def does(action: OneTime, *, key: str | None = None) -> Endpoint:
+    """Return the view of a one-time action.
+
+        Route("/coupons/{coupon_id}/redemption", does(redeem), methods=["POST"])
+
+    The answer is the handler's, as JSON. A client that sends an Idempotency-Key may ask again.
+
+    Args:
+        action: Made by `Client.once` or `Service.once`.
+        key: Name of the place in the path; "coupon_id" for "coupon.redeem" by default. Not used
+            where the action has no object.
+    """
+    place = place_of(action, key)
+
+    async def do(request: Request) -> Response:
+        boundary = action.boundary
+        perimeter, claim = await claim_once(
+            request.scope, request.receive, boundary, boundary.max_content_bytes
+        )
+        named = "" if place is None else str(request.path_params[place])
+        done = await perimeter.aperform(
+            boundary, claim, lambda crossing: action.flow(crossing, key=named)
+        )
+        reply = told(done.content, done.crossing_id)
+        return Response(reply.content, reply.status, reply.fields)
+
+    do.__name__ = do.__qualname__ = f"do_{action.name.replace('.', '_')}"
+    do.__doc__ = f"{action.name}, once."
+    setattr(do, ACTION, action)
+    setattr(do, PLACE, place)
+    return do
+
+
+def context_of(request: Request) -> Context:
+    """Return for whom this request was proven, so that the next call can be for no more.
+
+    Args:
+        request: Of a view that proves an action of a service boundary.
+
+    Raises:
+        BoundaryError: none does.
+    """
+    context = request.scope.get(CONTEXT_KEY)
+    if not isinstance(context, Context):
+        raise BoundaryError(
+            "context_of(request): no action of a service boundary was proven for this request. "
+            "Let a parameter or dependency prove one: owned(…), called(…)."
+        )
+    return context

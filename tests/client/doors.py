@@ -1,0 +1,108 @@
+"""The shop of `tests.client.shop` behind each framework's door: the same views, the same words."""
+
+from collections.abc import AsyncIterator, Iterator
+from types import SimpleNamespace
+from typing import Annotated, Any, Literal
+
+from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session as Db
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from pratique import Proven
+from pratique.client import Change
+from pratique.integrations import fastapi as for_fastapi
+from pratique.integrations import starlette as for_starlette
+from tests.client.shop import Order, OrderChange, Shop, User, loaders
+
+
+def fastapi(shop: Shop, *, is_async: bool) -> FastAPI:
+    """Return the shop on FastAPI."""
+
+    def db() -> Iterator[Db]:
+        with shop.new.begin() as session:
+            yield session
+
+    async def adb() -> AsyncIterator[AsyncSession]:
+        async with shop.new_async.begin() as session:
+            yield session
+
+    app = for_fastapi.guard(FastAPI(), shop.perimeter)
+    owes = _owes(for_fastapi, shop, adb if is_async else db, is_async=is_async)
+
+    @app.get("/orders/{order_id}")
+    async def show(order: Annotated[Proven[Order, Literal["read"]], owes.read]) -> Any:
+        return {"id": order.value.id, "note": order.value.note, "state": order.value.state}
+
+    @app.patch("/orders/{order_id}")
+    async def change(
+        asked: Annotated[Proven[Change[Order, OrderChange], Literal["update"]], owes.update],
+    ) -> Any:
+        asked.value.object.note = asked.value.content.note
+        asked.value.object.quantity = asked.value.content.quantity
+        return {"ok": True}
+
+    @app.get("/me")
+    async def me(who: Annotated[Proven[User, Literal["profile.read"]], owes.profile]) -> Any:
+        return {"name": who.value.name}
+
+    @app.get("/admin/orders")
+    async def orders(who: Annotated[Proven[User, Literal["admin.orders"]], owes.admin]) -> Any:
+        return {"by": who.value.name}
+
+    return app
+
+
+def starlette(shop: Shop, *, is_async: bool) -> Starlette:
+    """Return the shop on Starlette."""
+    session = shop.new_async.begin if is_async else shop.new.begin
+    owes = _owes(for_starlette, shop, session, is_async=is_async)
+
+    async def show(
+        request: Request, order: Annotated[Proven[Order, Literal["read"]], owes.read]
+    ) -> Response:
+        assert request.path_params == {"order_id": str(order.value.id)}
+        row = order.value
+        return JSONResponse({"id": row.id, "note": row.note, "state": row.state})
+
+    def change(
+        _: Request,
+        asked: Annotated[Proven[Change[Order, OrderChange], Literal["update"]], owes.update],
+        db: Annotated[Any, for_starlette.opened(session)],
+    ) -> Response:
+        assert asked.value.object in db
+        asked.value.object.note = asked.value.content.note
+        asked.value.object.quantity = asked.value.content.quantity
+        return JSONResponse({"ok": True})
+
+    async def me(
+        _: Request, who: Annotated[Proven[User, Literal["profile.read"]], owes.profile]
+    ) -> Response:
+        return JSONResponse({"name": who.value.name})
+
+    async def orders(
+        _: Request, who: Annotated[Proven[User, Literal["admin.orders"]], owes.admin]
+    ) -> Response:
+        return JSONResponse({"by": who.value.name})
+
+    guarded = for_starlette.guarded
+    routes = [
+        Route("/orders/{order_id}", guarded(show)),
+        Route("/orders/{order_id}", guarded(change), methods=["PATCH"]),
+        Route("/me", guarded(me)),
+        Route("/admin/orders", guarded(orders)),
+    ]
+    return for_starlette.guard(Starlette(routes=routes), shop.perimeter)
+
+
+def _owes(door: Any, shop: Shop, session: Any, *, is_async: bool) -> Any:
+    client = shop.declare(*loaders(is_async=is_async))
+    return SimpleNamespace(
+        read=door.owned(client, Order.owner_id, "read", session=session),
+        update=door.owned(client, Order.owner_id, "update", session=session, content=OrderChange),
+        profile=door.called(client, "profile.read", session=session),
+        admin=door.called(client, "admin.orders", session=session),
+    )
