@@ -1,18 +1,20 @@
-"""The door under attack, on two stores; and a small internet for what goes out."""
+"""The doors under attack; and a small internet for what goes out."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.attacks.door import SHOPS, Door, open_door
+from tests.attacks.door import DOORS, Door, open_door
 from tests.fetch.world import World, quiet, small_internet
 
 
-@pytest.fixture(params=SHOPS)
+@pytest.fixture(params=DOORS)
 def door(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Door]:
-    """Return a guarded application on one of the stores."""
-    with open_door(SHOPS[request.param](tmp_path)) as opened:
+    """Return a guarded application of each framework, on one of the stores."""
+    shop_in, app_of = DOORS[request.param]
+    shop = shop_in(tmp_path)
+    with open_door(shop, app_of(shop)) as opened:
         yield opened
 
 

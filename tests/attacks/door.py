@@ -1,22 +1,26 @@
-"""A shop behind the FastAPI door, attacked by HTTP and read back from its database."""
+"""A shop behind each framework's door, attacked by HTTP and read back from its database."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 from fastapi import FastAPI
-from starlette.testclient import TestClient
+from flask import Flask
 
 from pratique.core.event import Record
 from pratique.integrations.fastapi import endpoint, guard
+from pratique.integrations.flask import Pratique
+from pratique.integrations.flask import endpoint as flask_endpoint
+from tests.serving import served
 from tests.shop import URL, Shop, async_orm, delivery, plain_sqlite3
 
 
 class Door:
     """One shop, its client, and what came of each request."""
 
-    def __init__(self, shop: Shop, client: TestClient) -> None:
+    def __init__(self, shop: Shop, client: httpx.Client) -> None:
         self.shop = shop
         self.client = client
 
@@ -47,10 +51,18 @@ def app_of(shop: Shop) -> FastAPI:
     return app
 
 
+def flask_app_of(shop: Shop) -> Flask:
+    """Return the same on Flask."""
+    app = Flask("shop")
+    Pratique(shop.perimeter).init_app(app)
+    app.add_url_rule(URL, view_func=flask_endpoint(shop.payments))
+    return app
+
+
 @contextmanager
-def open_door(shop: Shop, **options: Any) -> Iterator[Door]:
-    """Serve a shop by the test client."""
-    with TestClient(app_of(shop), **options) as client:
+def open_door(shop: Shop, app: Any = None, **options: Any) -> Iterator[Door]:
+    """Serve a shop by a client of its application, FastAPI's where none is handed in."""
+    with served(app or app_of(shop), **options) as client:
         yield Door(shop, client)
 
 
@@ -58,3 +70,10 @@ SHOPS: dict[str, Callable[[Path], Shop]] = {
     "sqlite3": lambda folder: plain_sqlite3(folder / "shop.db"),
     "sqlalchemy": lambda folder: async_orm(f"sqlite+aiosqlite:///{folder}/shop.db"),
 }
+
+DOORS: dict[str, tuple[Callable[[Path], Shop], Callable[[Shop], Any]]] = {
+    "fastapi sqlite3": (SHOPS["sqlite3"], app_of),
+    "fastapi sqlalchemy": (SHOPS["sqlalchemy"], app_of),
+    "flask sqlite3": (SHOPS["sqlite3"], flask_app_of),
+}
+"""By framework and store."""

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI
+from flask import Flask
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session as Db
 from starlette.applications import Starlette
@@ -15,6 +16,7 @@ from starlette.routing import Route
 from pratique import Proven
 from pratique.client import Change
 from pratique.integrations import fastapi as for_fastapi
+from pratique.integrations import flask as for_flask
 from pratique.integrations import starlette as for_starlette
 from tests.client.shop import Order, OrderChange, Shop, User, loaders
 
@@ -96,6 +98,44 @@ def starlette(shop: Shop, *, is_async: bool) -> Starlette:
         Route("/admin/orders", guarded(orders)),
     ]
     return for_starlette.guard(Starlette(routes=routes), shop.perimeter)
+
+
+def flask(shop: Shop, *, is_async: bool) -> Flask:
+    """Return the shop on Flask, whose sessions are sync."""
+    assert not is_async
+    session = shop.new.begin
+    owes = _owes(for_flask, shop, session, is_async=False)
+    app = Flask("shop")
+    for_flask.Pratique(shop.perimeter).init_app(app)
+
+    @app.get("/orders/<order_id>")
+    @for_flask.guarded
+    def show(order: Annotated[Proven[Order, Literal["read"]], owes.read], order_id: str) -> Any:
+        assert order_id == str(order.value.id)
+        return {"id": order.value.id, "note": order.value.note, "state": order.value.state}
+
+    @app.patch("/orders/<order_id>")
+    @for_flask.guarded
+    def change(
+        asked: Annotated[Proven[Change[Order, OrderChange], Literal["update"]], owes.update],
+        db: Annotated[Any, for_flask.opened(session)],
+    ) -> Any:
+        assert asked.value.object in db
+        asked.value.object.note = asked.value.content.note
+        asked.value.object.quantity = asked.value.content.quantity
+        return {"ok": True}
+
+    @app.get("/me")
+    @for_flask.guarded
+    def me(who: Annotated[Proven[User, Literal["profile.read"]], owes.profile]) -> Any:
+        return {"name": who.value.name}
+
+    @app.get("/admin/orders")
+    @for_flask.guarded
+    def orders(who: Annotated[Proven[User, Literal["admin.orders"]], owes.admin]) -> Any:
+        return {"by": who.value.name}
+
+    return app
 
 
 def _owes(door: Any, shop: Shop, session: Any, *, is_async: bool) -> Any:

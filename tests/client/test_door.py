@@ -11,9 +11,12 @@ from starlette.testclient import TestClient
 
 from tests.client import doors
 from tests.client.shop import NOON, ORIGIN, TOKENS, Order, Shop, User
+from tests.serving import served
 
 
-@pytest.fixture(params=["fastapi sync", "fastapi async", "starlette sync", "starlette async"])
+@pytest.fixture(
+    params=["fastapi sync", "fastapi async", "starlette sync", "starlette async", "flask sync"]
+)
 def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shop]:
     """Give the shop by each door, by both kinds of session."""
     door, session = request.param.split()
@@ -25,7 +28,7 @@ def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shop]:
 @pytest.fixture
 def http(shop: Shop) -> Iterator[TestClient]:
     """Give a client of it."""
-    with TestClient(shop.app) as client:
+    with served(shop.app) as client:
         yield client
 
 

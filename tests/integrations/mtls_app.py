@@ -15,8 +15,8 @@ from pratique.core.obligation import AUTHENTIC, Obligation
 from pratique.core.question import Flow
 from pratique.core.refusal import Refused
 from pratique.core.store import Store
-from pratique.integrations.gunicorn import tls_of
 from pratique.integrations.starlette import endpoint, guard
+from pratique.integrations.tls import tls_of_environ
 from pratique.service import CallerProof, forwarded_certificate, mtls
 
 GATEWAY = "spiffe://shop.example/gateway"
@@ -102,7 +102,7 @@ def wsgi(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterabl
         for name, value in environ.items()
         if name.startswith("HTTP_")
     )
-    claim = Claim(b"", fields, datetime.now(UTC), Via(tls=tls_of(environ)))
+    claim = Claim(b"", fields, datetime.now(UTC), Via(tls=tls_of_environ(environ)))
     try:
         status, text = 200, DIRECT.prove(claim).id
     except Refused as refused:

@@ -4,14 +4,10 @@ import asyncio
 import contextlib
 import importlib.util
 import json
-import os
 import socket
 import ssl
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +19,8 @@ import pytest
 import uvicorn
 
 from pratique.core.claim import Tls
-from pratique.integrations.gunicorn import tls_of
+from pratique.integrations.tls import tls_of_environ
+from tests import processes
 from tests.integrations.mtls_app import (
     APPENDED,
     BEHIND,
@@ -34,6 +31,7 @@ from tests.integrations.mtls_app import (
     Served,
     hidden,
 )
+from tests.processes import free_port, listens, wait_for
 from tests.service.authority import HOUR, NOW, Authority
 
 ROOT = Path(__file__).parents[2]
@@ -89,28 +87,6 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
     return Pki(tmp_path_factory.mktemp("pki"))
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-def wait_for(what: Callable[[], bool], seconds: float = 30) -> None:
-    """Wait until it is so."""
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, "it took too long"
-        time.sleep(0.02)
-
-
-def listens(port: int) -> bool:
-    """Say whether somebody listens there."""
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-        return True
-    return False
-
-
 def tls(pki: Pki, requires: int = ssl.CERT_REQUIRED) -> dict[str, Any]:
     """Return uvicorn's own settings for TLS."""
     return {
@@ -145,20 +121,8 @@ def by_uvicorn(app: Any, *, http: str = H11, **settings: Any) -> Iterator[str]:
 @contextlib.contextmanager
 def by_process(command: list[str], port: int, log: Path) -> Iterator[str]:
     """Serve by a process; "" where it ends before it listens."""
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *command],
-            cwd=ROOT,
-            stdout=out,
-            stderr=out,
-            env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}"},
-        )
-    try:
-        wait_for(lambda: listens(port) or process.poll() is not None)
-        yield f"https://localhost:{port}/orders" if process.poll() is None else ""
-    finally:
-        process.terminate()
-        process.wait(20)
+    with processes.by_process(command, port, log) as is_there:
+        yield f"https://localhost:{port}/orders" if is_there else ""
 
 
 # --- uvicorn --------------------------------------------------------------------------------------
@@ -406,9 +370,9 @@ def test_gunicorn_that_does_not_ask_is_told_at_the_first_request(pki: Pki) -> No
 
 def test_an_environ_of_another_server_shows_nothing() -> None:
     """Without gunicorn's socket nothing is known; with one that has no TLS there is no certificate."""
-    assert tls_of({"HTTP_X_SSL_CLIENT_CERT": "x", "SSL_CLIENT_CERT": "x"}) is None
+    assert tls_of_environ({"HTTP_X_SSL_CLIENT_CERT": "x", "SSL_CLIENT_CERT": "x"}) is None
     with socket.socket() as plain:
-        assert tls_of({"gunicorn.socket": plain}) == Tls()
+        assert tls_of_environ({"gunicorn.socket": plain}) == Tls()
 
 
 # --- Envoy ----------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ def closed(
     if isinstance(error, StoreError) and isinstance(question, Settle):
         refused = _unknown()
     elif isinstance(error, StoreError):
-        refused = _store_refusal(error)
+        refused = store_refusal(error)
     elif (
         not isinstance(error, Exception)
         or (acted and isinstance(question, Act))
@@ -57,7 +57,8 @@ def _first_missing(crossing: Crossing) -> Obligation:
     return VALID if crossing.is_authentic else AUTHENTIC
 
 
-def _store_refusal(error: StoreError) -> Refused:
+def store_refusal(error: StoreError) -> Refused:
+    """Return the refusal of what can't be decided while a store doesn't answer."""
     if isinstance(error, StoreBusy):
         return Refused(
             UNIQUE, str(error), code="busy", answer=Answer.RETRY, retry_after=error.retry_after

@@ -9,10 +9,11 @@ from typing import Any, Final
 
 from pratique.core.boundary import Boundary
 from pratique.core.claim import Claim, Fields, Via
-from pratique.core.obligation import VALID
+from pratique.core.closing import store_refusal
 from pratique.core.perimeter import Perimeter
-from pratique.core.refusal import BoundaryError, Refused, too_large
+from pratique.core.refusal import BoundaryError, Refused, StoreError, too_large
 
+from .limits import DEFAULT_CAP, READ_SECONDS, cut_off, length_of, too_slow
 from .reply import Reply, accepted, not_there, refusal
 from .tls import server_debt, tls_of
 
@@ -24,10 +25,6 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 SCOPE_KEY: Final = "pratique.perimeter"
 CLAIM_KEY: Final = "pratique.claim"
-READ_SECONDS: Final = 10.0
-"""For the whole content of one delivery: a sender that drips is let go (CWE-400)."""
-DEFAULT_CAP: Final = 1 << 20
-_LENGTH_DIGITS: Final = 15  # a longer content-length is over any cap, and isn't made a number
 
 
 def claim_of(scope: Scope, content: bytes, perimeter: Perimeter) -> Claim:
@@ -66,10 +63,8 @@ async def read_content(scope: Scope, receive: Receive, cap: int) -> bytes:
         Refused: VALID, code "too_large" (413), "too_slow" (408), "cut_off" (400).
     """
     for name, value in scope.get("headers", ()):
-        if name == b"content-length" and (
-            not value.isdigit() or len(value) > _LENGTH_DIGITS or int(value) > cap
-        ):
-            raise too_large(cap)
+        if name == b"content-length":
+            length_of(value.decode("latin-1"), cap)
     chunks: list[bytes] = []
     size = 0
     try:
@@ -77,7 +72,7 @@ async def read_content(scope: Scope, receive: Receive, cap: int) -> bytes:
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
-                    raise Refused(VALID, "the sender went away before the end", code="cut_off")
+                    raise cut_off()
                 chunk: bytes = message.get("body", b"")
                 size += len(chunk)
                 if size > cap:
@@ -86,9 +81,7 @@ async def read_content(scope: Scope, receive: Receive, cap: int) -> bytes:
                 if not message.get("more_body", False):
                     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
     except TimeoutError:
-        raise Refused(
-            VALID, f"the content took more than {READ_SECONDS:.0f} s", code="too_slow", status=408
-        ) from None
+        raise too_slow() from None
 
 
 def perimeter_of(scope: Scope, boundary: Boundary) -> Perimeter:
@@ -176,7 +169,7 @@ class Guarded:
 
     Lifespan doesn't run in every host (a test client without a context, httpx's ASGITransport, a
     mounted application), so the first request starts the perimeter too; where that is refused, each
-    request raises.
+    request raises, and while the store is down each is answered 503.
     """
 
     def __init__(self, app: App, perimeter: Perimeter, check: Callable[[], list[str]]) -> None:
@@ -193,7 +186,13 @@ class Guarded:
             await self._lifespan(scope, receive, send)
             return
         if not (self._is_checked and self._perimeter.is_started):
-            await self._start()
+            try:
+                await self._start()
+            except StoreError as error:  # it may be there at the next request
+                if scope["type"] != "http":
+                    raise
+                await send_reply(refusal(store_refusal(error)), send)
+                return
         scope[SCOPE_KEY] = self._perimeter
         has_answered = False
 

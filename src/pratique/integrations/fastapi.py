@@ -16,8 +16,8 @@ from .fastapi_debts import (
     proves_something,
     socket_debts,
 )
-from .routes import Elsewhere, Public, elsewhere
-from .starlette import BOUNDARY, Routes, endpoint
+from .routes import BOUNDARY, Elsewhere, Public, elsewhere
+from .starlette import Routes, endpoint
 from .starlette import guard as _guard
 from .starlette_actions import context_of
 

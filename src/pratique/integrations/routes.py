@@ -9,6 +9,8 @@ from pratique.core.refusal import BoundaryError
 
 V = TypeVar("V", bound=Callable[..., Any])
 PUBLIC_MARK: Final = "__pratique_public__"
+BOUNDARY: Final = "__pratique_boundary__"
+SHADOWS: Final = "__pratique_shadows__"
 KINDS: Final = frozenset({"client", "service"})
 """With one of these declared, every route of the application says what it is."""
 
@@ -67,6 +69,42 @@ def elsewhere(prefix: str, *, by: str) -> Elsewhere:
             "and who guards it."
         )
     return Elsewhere(prefix, by)
+
+
+def boundary_debts(
+    views: Iterable[tuple[str, Any]], perimeter: Perimeter, *, how: str
+) -> Iterator[str]:
+    """Yield what is wrong with where the boundaries stand.
+
+    One of another perimeter, one that observes with nothing behind it, one without a route.
+
+    Args:
+        views: Path and view of every route.
+        perimeter: What guards them.
+        how: One is routed, with a place for its name: "app.post(path)(endpoint({name}))".
+    """
+    mounted: set[str] = set()
+    for path, view in views:
+        boundary = getattr(view, BOUNDARY, None)
+        if boundary is None:
+            continue
+        mounted.add(boundary.name)
+        if boundary not in perimeter.boundaries:
+            yield (
+                f'Route {path}: boundary "{boundary.name}" is not declared in this '
+                "perimeter: perimeter.declare(…)."
+            )
+        if boundary.observe is not None and getattr(view, SHADOWS, None) is None:
+            yield (
+                f"Route {path}: the boundary only observes, and nothing handles its "
+                "deliveries meanwhile: endpoint(boundary, shadows=the_old_view)."
+            )
+    for boundary in perimeter.boundaries:
+        if boundary.kind == "webhook" and boundary.name not in mounted:
+            yield (
+                f'Boundary "{boundary.name}" is declared and no route leads to it: '
+                f"{how.format(name=boundary.name)}."
+            )
 
 
 def naked_routes(

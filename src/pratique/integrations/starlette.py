@@ -18,7 +18,15 @@ from .asgi import Guarded, Message, Receive, deliver, perimeter_of
 from .plan import ACTION, PLAN, view_debts
 from .proving import called, opened, owned
 from .reply import Reply, refusal
-from .routes import Elsewhere, Public, elsewhere, naked_routes
+from .routes import (
+    BOUNDARY,
+    SHADOWS,
+    Elsewhere,
+    Public,
+    boundary_debts,
+    elsewhere,
+    naked_routes,
+)
 from .starlette_actions import context_of, does, guarded
 
 __all__ = [
@@ -37,8 +45,6 @@ __all__ = [
 
 A = TypeVar("A", bound=Starlette)
 Endpoint = Callable[[Request], Awaitable[Response]]
-BOUNDARY: Final = "__pratique_boundary__"
-SHADOWS: Final = "__pratique_shadows__"
 _MARKS: Final = (BOUNDARY, PLAN, ACTION)
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
@@ -151,32 +157,15 @@ def route_debts(routes: Iterable[Any], perimeter: Perimeter) -> Iterable[str]:
         routes: Every one, also those below a mount or in an included router.
         perimeter: What guards them.
     """
-    mounted: set[str] = set()
-    for route in routes:
-        boundary = getattr(getattr(route, "endpoint", None), BOUNDARY, None)
-        if boundary is None:
-            continue
-        mounted.add(boundary.name)
-        if boundary not in perimeter.boundaries:
+    every = [(str(getattr(route, "path", "")), route) for route in routes]
+    views = [(path, getattr(route, "endpoint", None)) for path, route in every]
+    yield from boundary_debts(views, perimeter, how="app.post(path)(endpoint({name}))")
+    for path, route in every:
+        is_ours = getattr(getattr(route, "endpoint", None), BOUNDARY, None) is not None
+        if is_ours and getattr(route, "body_field", None) is not None:
             yield (
-                f'Route {route.path}: boundary "{boundary.name}" is not declared in this '
-                "perimeter: perimeter.declare(…)."
-            )
-        if boundary.observe is not None and getattr(route.endpoint, SHADOWS, None) is None:
-            yield (
-                f"Route {route.path}: the boundary only observes, and nothing handles its "
-                "deliveries meanwhile: endpoint(boundary, shadows=the_old_view)."
-            )
-        if getattr(route, "body_field", None) is not None:
-            yield (
-                f"Route {route.path}: a dependency reads the body before it is proven. "
+                f"Route {path}: a dependency reads the body before it is proven. "
                 "Take it off this route."
-            )
-    for boundary in perimeter.boundaries:
-        if boundary.kind == "webhook" and boundary.name not in mounted:
-            yield (
-                f'Boundary "{boundary.name}" is declared and no route leads to it: '
-                f"app.post(path)(endpoint({boundary.name}))."
             )
 
 

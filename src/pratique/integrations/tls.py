@@ -1,4 +1,4 @@
-"""What an ASGI server shows of TLS, and whether it can show a client certificate at all."""
+"""What a server shows of TLS, and whether it can show a client certificate at all."""
 
 import ssl
 import sys
@@ -49,6 +49,23 @@ def tls_of(scope: Mapping[str, Any]) -> Tls:
     if not _unshown:
         _unshown.append(Tls(unseen=f"{_why(_loaded())}; {WAYS}"))
     return _unshown[0]
+
+
+def tls_of_environ(environ: Mapping[str, Any]) -> Tls | None:
+    """Return what gunicorn's own socket shows of TLS; None under another server.
+
+    For the workers sync and gthread, with `--ca-certs ca.pem --cert-reqs 2`. No field of the
+    request has a part in it: those are named HTTP_… in an environ.
+
+    Args:
+        environ: Of WSGI.
+    """
+    connection = environ.get("gunicorn.socket")
+    if connection is None:
+        return None
+    if not hasattr(connection, "getpeercert"):
+        return Tls()  # no TLS, so that nothing is proven
+    return of_connection(connection)
 
 
 def server_debt(receive: object) -> str:

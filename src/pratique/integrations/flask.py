@@ -1,0 +1,283 @@
+"""The door for Flask: `Pratique(perimeter).init_app(app)`, `endpoint`, `guarded`, `does`."""
+
+from collections.abc import Callable, Iterable, Iterator
+from inspect import signature
+from typing import Any, Final
+
+from flask import Flask, current_app, request
+from flask.wrappers import Response
+
+from pratique.core.boundary import Boundary
+from pratique.core.claim import Claim
+from pratique.core.closing import store_refusal
+from pratique.core.once import OneTime
+from pratique.core.perimeter import Perimeter
+from pratique.core.refusal import BoundaryError, Refused, StoreError
+from pratique.service import Context
+
+from .plan import ACTION, PLACE, PLAN, Plan, place_of, view_debts
+from .proving import called, opened, owned
+from .reply import Reply, refusal, told
+from .routes import (
+    BOUNDARY,
+    SHADOWS,
+    Elsewhere,
+    Public,
+    boundary_debts,
+    elsewhere,
+    naked_routes,
+)
+from .wsgi import claim_of, deliver, read_content, send_reply
+
+__all__ = [
+    "Elsewhere",
+    "Pratique",
+    "Public",
+    "called",
+    "context_of",
+    "does",
+    "elsewhere",
+    "endpoint",
+    "guarded",
+    "opened",
+    "owned",
+]
+
+View = Callable[..., Any]
+NAME: Final = "pratique"
+CLAIM_KEY: Final = "pratique.claim"
+CONTEXT_KEY: Final = "pratique.context"
+_MARKS: Final = (BOUNDARY, PLAN, ACTION)
+
+
+class Pratique:
+    """Puts the perimeter around a Flask application.
+
+    The first request starts the perimeter, in each worker; where that is refused, each request
+    raises, and while the store is down each is answered 503. What a view of its own lets through (a
+    fetch or a partner that is refused) is answered with the refusal's problem details.
+
+    Args:
+        perimeter: What it is guarded by. With a client or service boundary in it, no route may be
+            naked.
+        elsewhere: Routes that somebody else guards, see `elsewhere`.
+    """
+
+    def __init__(self, perimeter: Perimeter, *, elsewhere: Iterable[Elsewhere] = ()) -> None:
+        self.perimeter = perimeter
+        self._elsewhere = tuple(elsewhere)
+
+    def init_app(self, app: Flask) -> None:
+        """Guard an application, outermost of what is there by then.
+
+        Raises:
+            BoundaryError: the application is guarded.
+        """
+        if NAME in app.extensions:
+            message = "the application is guarded twice. One perimeter guards one application."
+            raise BoundaryError(message)
+        app.extensions[NAME] = self
+        if Refused not in app.error_handler_spec[None][None]:
+            app.register_error_handler(Refused, _refused)
+        inner = app.wsgi_app
+        is_checked = False
+
+        def wsgi_app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+            nonlocal is_checked
+            if not (is_checked and self.perimeter.is_started):
+                debts = self.debts(app)
+                if debts:
+                    raise BoundaryError(*debts)
+                try:
+                    self.perimeter.start()
+                except StoreError as error:  # it may be there at the next request
+                    return send_reply(refusal(store_refusal(error)), start_response)
+                is_checked = True
+            return inner(environ, start_response)
+
+        setattr(app, "wsgi_app", wsgi_app)  # noqa: B010  Flask's own way to add a layer
+
+    def debts(self, app: Flask) -> list[str]:
+        """Return what is wrong with the routes of an application, one sentence each."""
+        leaves = list(_leaves(app))
+        views = [(path, view) for path, view, _ in leaves]
+        how = "app.add_url_rule(path, view_func=endpoint({name}))"
+        found = list(boundary_debts(views, self.perimeter, how=how))
+        for path, view, methods in leaves:
+            found += view_debts(path, view, methods)
+        routes = ((path, _Route(view)) for path, view in views)
+        found += naked_routes(
+            routes, self.perimeter, others=self._elsewhere, is_proven=_Route.is_proven
+        )
+        return found
+
+
+def endpoint(boundary: Boundary, *, shadows: View | None = None) -> View:
+    """Return the view of a boundary: reads the raw content under a cap, proves, answers.
+
+        app.add_url_rule("/hooks/github", view_func=endpoint(pushes))
+
+    Args:
+        boundary: Declared in the perimeter that guards the application.
+        shadows: The view that was there before: while the boundary only observes, it still decides
+            and acts, and is given the same request. Owed by a boundary with `observe=`.
+
+    Raises:
+        BoundaryError: at the request, where the application is not guarded by the perimeter that
+            declares the boundary.
+    """
+
+    def cross(**places: Any) -> Any:
+        reply = deliver(_perimeter_of(boundary), boundary, request.environ)
+        if reply.shadowed is not None and shadows is not None:
+            return current_app.ensure_sync(shadows)(**places)
+        return _response(reply)
+
+    cross.__name__ = cross.__qualname__ = f"cross_{boundary.name}"
+    cross.__doc__ = f'Deliveries to the {boundary.kind} boundary "{boundary.name}".'
+    for name, value in ((BOUNDARY, boundary), (SHADOWS, shadows), ("methods", ["POST"])):
+        setattr(cross, name, value)
+    return cross
+
+
+def guarded(view: View) -> View:
+    """Return the view that proves what the parameters of a view owe, then runs it.
+
+        MyOrder = Annotated[
+            Proven[Order, Literal["read"]], owned(shop, Order.owner_id, "read", session=NewSession)
+        ]
+
+        @app.get("/orders/<order_id>")
+        @guarded
+        def read(order: MyOrder) -> dict[str, object]: ...
+
+    The other way round, `@guarded` above `@app.get`, the route stays naked and the application
+    doesn't start.
+
+    Args:
+        view: Each parameter is proven (`owned`, `called`), `opened`, or a place of the path. Also a
+            method of a `MethodView`.
+
+    Raises:
+        BoundaryError: no parameter owes a proof, or an annotation can't be read.
+    """
+    plan = Plan(view)
+    asked = plan.boundaries[0]
+    known = signature(view).parameters
+
+    def prove(*args: Any, **places: Any) -> Any:
+        for boundary in plan.boundaries:
+            _perimeter_of(boundary)
+        perimeter, claim = _claim_once(asked, plan.max_content_bytes)
+        with plan.prove(perimeter, claim, places) as given:
+            request.environ[CONTEXT_KEY] = given.context
+            wanted = {name: value for name, value in places.items() if name in known}
+            return current_app.ensure_sync(view)(*args, **{**wanted, **given.arguments})
+
+    prove.__name__ = getattr(view, "__name__", "view")
+    prove.__doc__ = view.__doc__
+    prove.__module__ = view.__module__
+    setattr(prove, PLAN, plan)
+    return prove
+
+
+def does(action: OneTime, *, key: str | None = None) -> View:
+    """Return the view of a one-time action.
+
+        app.add_url_rule("/coupons/<coupon_id>/redemption", view_func=does(redeem))
+
+    The answer is the handler's, as JSON. A client that sends an Idempotency-Key may ask again.
+
+    Args:
+        action: Made by `Client.once` or `Service.once`.
+        key: Name of the place in the path; "coupon_id" for "coupon.redeem" by default. Not used
+            where the action has no object.
+    """
+    place = place_of(action, key)
+
+    def do(**places: Any) -> Response:
+        boundary = action.boundary
+        perimeter, claim = _claim_once(boundary, boundary.max_content_bytes)
+        named = "" if place is None else str(places[place])
+        done = perimeter.perform(boundary, claim, lambda crossing: action.flow(crossing, key=named))
+        return _response(told(done.content, done.crossing_id))
+
+    do.__name__ = do.__qualname__ = f"do_{action.name.replace('.', '_')}"
+    do.__doc__ = f"{action.name}, once."
+    for name, value in ((ACTION, action), (PLACE, place), ("methods", ["POST"])):
+        setattr(do, name, value)
+    return do
+
+
+def context_of() -> Context:
+    """Return for whom this request was proven, so that the next call can be for no more.
+
+    Raises:
+        BoundaryError: the view proves no action of a service boundary.
+    """
+    context = request.environ.get(CONTEXT_KEY)
+    if not isinstance(context, Context):
+        raise BoundaryError(
+            "context_of(): no action of a service boundary was proven for this request. "
+            "Let a parameter of a guarded view prove one: owned(…), called(…)."
+        )
+    return context
+
+
+class _Route:
+    """A view as `naked_routes` looks at one."""
+
+    def __init__(self, view: View) -> None:
+        self.endpoint = view
+
+    def is_proven(self) -> bool:
+        is_flasks = str(getattr(self.endpoint, "__module__", "")).startswith(
+            "flask."
+        )  # static files
+        return is_flasks or any(hasattr(self.endpoint, mark) for mark in _MARKS)
+
+
+def _leaves(app: Flask) -> Iterator[tuple[str, View, Iterable[str]]]:
+    """Yield path, view and methods of each route; a class of views as each of its methods."""
+    for rule in app.url_map.iter_rules():
+        view = app.view_functions[rule.endpoint]
+        methods = set(rule.methods or ()) - {"OPTIONS"}  # Flask answers it itself
+        kind = getattr(view, "view_class", None)
+        if kind is None or any(hasattr(view, mark) for mark in _MARKS):
+            yield rule.rule, view, methods
+            continue
+        for method in sorted(methods):
+            handler = getattr(kind, method.lower(), None)
+            if handler is None and method == "HEAD":
+                continue  # it is answered by GET
+            yield rule.rule, handler or getattr(kind, "dispatch_request"), (method,)  # noqa: B009
+
+
+def _perimeter_of(boundary: Boundary) -> Perimeter:
+    found = current_app.extensions.get(NAME)
+    if not isinstance(found, Pratique) or boundary not in found.perimeter.boundaries:
+        raise BoundaryError(
+            f'Boundary "{boundary.name}" stands in an application that isn\'t guarded: '
+            "Pratique(perimeter).init_app(app)."
+        )
+    return found.perimeter
+
+
+def _claim_once(boundary: Boundary, cap: int) -> tuple[Perimeter, Claim]:
+    """Read the claim once a request, whoever of its proofs asks first."""
+    perimeter, environ = _perimeter_of(boundary), request.environ
+    known: Claim | None = environ.get(CLAIM_KEY)
+    if known is None:
+        try:
+            known = environ[CLAIM_KEY] = claim_of(environ, read_content(environ, cap), perimeter)
+        except Refused as refused:
+            raise perimeter.refuse(boundary, refused)  # noqa: B904  the same refusal, recorded
+    return perimeter, known
+
+
+def _refused(refused: Refused) -> Response:
+    return _response(refusal(refused))
+
+
+def _response(reply: Reply) -> Response:
+    return current_app.response_class(reply.content, reply.status, reply.fields)
