@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from pratique import Perimeter, stores
 from pratique.client import Attempts, Client, Session, SessionCookie
 from pratique.core.claim import Claim, Fields, Via
-from pratique.core.refusal import BoundaryError
+from pratique.core.refusal import BoundaryError, Refused
 from pratique.integrations.fastapi import does, guard
 from tests.client.shop import NOON, ORIGIN
 
@@ -134,6 +134,29 @@ def test_an_action_is_declared_once() -> None:
     with pytest.raises(BoundaryError, match=r"declares the action coupon\.redeem twice"):
         shop.once("coupon.redeem", key=lambda _: 1)(lambda _: None)
     shop.action("coupon.read")
+
+
+def test_a_crossing_of_another_boundary_does_nothing_once() -> None:
+    """What is owed is the crossing's boundary's: by another's nothing is done or used up; by its own it is (CWE-441)."""
+    store, done = stores.memory(), list[int]()
+    perimeter, shop, other = Perimeter(store, clock=lambda: NOON), client(), client()
+    other.name = "other"
+    action = shop.once("coupon.redeem", key=lambda _: 1)(lambda _: done.append(1))
+    read = shop.action("coupon.read")
+    other.action("coupon.read")
+    perimeter.declare(shop)
+    perimeter.declare(other)
+    fields = Fields([("Cookie", f"session={TOKEN}"), ("Origin", ORIGIN)])
+    claim = Claim(b"", fields, NOON, Via(method="POST"))
+    with perimeter:
+        for flow_of in (action.flow, read.flow):
+            with pytest.raises(Refused) as refused:
+                perimeter.perform(other, claim, flow_of)
+            assert (refused.value.code, refused.value.status) == ("internal", 503)
+        assert (done, len(store.settled), store.open_keys) == ([], 0, set())
+        perimeter.perform(shop, claim, action.flow)
+        perimeter.carry(shop, claim, read.flow)
+    assert done == [1]
 
 
 def ask(handler: Callable[[Any], Any], **more: Any) -> Any:

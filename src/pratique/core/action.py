@@ -61,6 +61,16 @@ class Action:
         """Look at the store; return the debts."""
         return []
 
+    def take(self, crossing: Crossing) -> None:
+        """Let a crossing owe what this action owes.
+
+        Raises:
+            BoundaryError: it is a crossing of another boundary.
+        """
+        if crossing.boundary is not self.boundary:  # it would owe what another boundary owes
+            raise BoundaryError(f"{self.name} is an action of another boundary.")
+        crossing.declaration = self.declaration
+
     def read(self, crossing: Crossing, key: str) -> tuple[Any, Any]:
         """Return which object it is about, and what was sent, as what they are declared as.
 
@@ -89,9 +99,7 @@ class Action:
             Refused: what the boundary's `identify`, `access` and `Content.read` refuse; VALID, code
                 "unwanted_content".
         """
-        if crossing.boundary is not self.boundary:  # it would owe what another boundary owes
-            raise BoundaryError(f"{self.name} is an action of another boundary.")
-        crossing.declaration = self.declaration
+        self.take(crossing)
         subject = yield from self.boundary.identify(crossing, self, key=key, session=session)
         named, sent = self.read(crossing, key)
         user, found = yield from access(crossing, self.rule, subject, key=named, session=session)

@@ -222,7 +222,7 @@ class OneTime(Action):
             Refused: what `Action.flow`, `retry_of`, `Attempts.count` and `OnceRule` refuse.
         """
         _ = session
-        crossing.declaration = self.declaration
+        self.take(crossing)
         subject = yield from self.boundary.identify(crossing, self, key=key, session=OF_THE_STORE)
         asked: Asked[Any] = Asked(subject, *self.read(crossing, key))
         crossing.discharge(VALID)
