@@ -1,5 +1,7 @@
 """What else an application with clients doesn't start with: a proof that is replaced, outrun, or misnamed."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,7 +11,8 @@ from starlette.testclient import TestClient
 
 from pratique import Perimeter, Proven
 from pratique.client import Client
-from pratique.integrations.fastapi import called, elsewhere, guard, owned
+from pratique.core.refusal import BoundaryError
+from pratique.integrations.fastapi import Public, called, elsewhere, guard, owned
 from tests.client.shop import NOON, ORIGIN, TOKENS, Order, Shop
 from tests.client.test_start import client, db, debts
 
@@ -141,3 +144,91 @@ def test_a_refusal_in_a_mounted_application_is_answered_as_one(tmp_path: Path, d
         assert http.get(f"{path}20", headers=own).status_code == 404
         assert http.get(f"{path}10", headers=own).json()["id"] == 10
     shop.engine.dispose()
+
+
+def _is_told(shop: Client) -> Any:
+    """Return a view that proves who calls."""
+    proof = called(shop, "profile.read")
+
+    async def view(who: Any) -> None: ...
+
+    view.__annotations__["who"] = Annotated[Proven[Any], proof]
+    return view
+
+
+async def naked() -> str:
+    """Answer anybody."""
+    return "anybody"
+
+
+@pytest.mark.parametrize("is_naked", [True, False])
+def test_a_route_that_the_lifespan_adds_is_looked_at(is_naked: bool) -> None:
+    """CWE-862: plugins are often included there, after the first look; a proven one starts, a naked one doesn't, and what the lifespan opened is closed."""
+    perimeter = Perimeter(clock=lambda: NOON)
+    shop = perimeter.declare(client())
+    view, open_now = _is_told(shop), list[str]()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        router = APIRouter(prefix="/plugin")
+        router.get("/page")(naked if is_naked else view)
+        app.include_router(router)
+        open_now.append("pool")
+        try:
+            yield
+        finally:
+            open_now.clear()
+
+    found = debts(guard(FastAPI(lifespan=lifespan), perimeter))
+    assert ["/plugin/page is naked" in debt for debt in found] == [True] * is_naked
+    assert open_now == []
+    assert not perimeter.is_started
+
+
+@pytest.mark.parametrize("place", ["application", "included", "mounted"])
+def test_a_route_that_comes_while_it_serves_is_looked_at(place: str) -> None:
+    """CWE-862: no request is answered from then on, whoever added it; one that proves who calls is served."""
+    app, shop = guarded()
+    view, below, router = _is_told(shop), FastAPI(openapi_url=None), APIRouter()
+    app.get("/me")(view)
+    below.get("/me")(view)
+    router.get("/you")(view)
+    app.mount("/below", below)
+    app.include_router(router)
+    grows: Any = {"application": app, "included": router, "mounted": below}[place]
+    path = "/below/later" if place == "mounted" else "/later"
+    with TestClient(app) as http:
+        assert http.get("/me").status_code == 401
+        grows.get(path.removeprefix("/below"))(view)
+        assert http.get(path).status_code in (401, 404)  # an older FastAPI has copied the router
+        grows.get(path.removeprefix("/below") + "/naked")(naked)
+        for _ in range(2):
+            told = _told(http, f"{path}/naked")
+            assert "is naked" in told or (told, place) == ("404", "included")
+
+
+def _told(http: TestClient, path: str) -> str:
+    """Return the status of an answer, or why there is none."""
+    try:
+        return str(http.get(path).status_code)
+    except BoundaryError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("kind", ["view", "default"])
+def test_an_application_in_a_routes_place_is_naked(kind: str) -> None:
+    """CWE-862: a FastAPI as a view is no page of FastAPI's own, and what answers where no route matches is a route; named, or marked, they start."""
+    legacy = FastAPI(openapi_url=None)
+    legacy.get("/legacy")(naked)
+
+    @Public("says what everybody may know")
+    async def lost(scope: Any, receive: Any, send: Any) -> None: ...
+
+    for is_told in (False, True):
+        app, shop = guarded(*[elsewhere("/legacy", by="its own login")] * is_told)
+        app.get("/me")(_is_told(shop))
+        if kind == "view":
+            app.add_route("/legacy", legacy)
+        else:
+            app.router.default = lost if is_told else legacy
+        assert ["is naked" in debt for debt in debts(app)] == [True] * (not is_told)

@@ -170,12 +170,26 @@ class Guarded:
     Lifespan doesn't run in every host (a test client without a context, httpx's ASGITransport, a
     mounted application), so the first request starts the perimeter too; where that is refused, each
     request raises, and while the store is down each is answered 503.
+
+    Args:
+        app: What is guarded.
+        perimeter: By what.
+        check: () -> the debts of its routes.
+        has_grown: () -> whether it has other routes than at the last check that found none: its own
+            lifespan may add some, and so may whoever holds it later.
     """
 
-    def __init__(self, app: App, perimeter: Perimeter, check: Callable[[], list[str]]) -> None:
+    def __init__(
+        self,
+        app: App,
+        perimeter: Perimeter,
+        check: Callable[[], list[str]],
+        *,
+        has_grown: Callable[[], bool] = bool,
+    ) -> None:
         self._app = app
         self._perimeter = perimeter
-        self._check = check
+        self._check, self._has_grown = check, has_grown
         self._is_checked = False
         self._starting: asyncio.Lock | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -185,7 +199,7 @@ class Guarded:
         if scope["type"] == "lifespan":
             await self._lifespan(scope, receive, send)
             return
-        if not (self._is_checked and self._perimeter.is_started):
+        if not (self._is_checked and self._perimeter.is_started) or self._has_grown():
             try:
                 await self._start()
             except StoreError as error:  # it may be there at the next request
@@ -244,8 +258,14 @@ class Guarded:
             return message
 
         async def watched_send(message: Message) -> None:
+            nonlocal started
             if started is not None:
                 return  # the host was told already
+            if message["type"] == "lifespan.startup.complete" and (debts := self._check()):
+                started = BoundaryError(*debts)
+                await send({"type": "lifespan.startup.failed", "message": str(started)})
+                await self._perimeter.aclose()
+                raise started
             if message["type"] == "lifespan.shutdown.complete":
                 await self._perimeter.aclose()
             await send(message)

@@ -1,6 +1,7 @@
 """The door for FastAPI: Starlette's, and the refusals in the OpenAPI document."""
 
 from collections.abc import Iterable
+from inspect import isfunction
 from typing import Any, Final, TypeVar
 
 from fastapi import FastAPI, routing
@@ -85,9 +86,9 @@ class _FastApiRoutes(Routes):
 
     def is_proven(self, route: Any) -> bool:
         view = getattr(route, "endpoint", None)
-        is_the_frameworks = str(getattr(view, "__module__", "")).startswith(
-            "fastapi."
-        )  # its own docs
+        # Its own docs are functions; an application as a view has that module too.
+        module = str(getattr(view, "__module__", ""))
+        is_the_frameworks = isfunction(view) and module.startswith("fastapi.")
         return super().is_proven(route) or proves_something(route) or is_the_frameworks
 
     def debts(self, path: str, route: Any) -> Iterable[str]:

@@ -3,12 +3,14 @@
 `guard(app, perimeter)`, `endpoint(boundary)`, `guarded(view)`, `does(action)`.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sized
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Router
 
 from pratique.core.boundary import Boundary
 from pratique.core.perimeter import Perimeter
@@ -132,16 +134,23 @@ def guard(
     app.exception_handlers.setdefault(Refused, _refused)
     build = app.build_middleware_stack
     known, others = routes or Routes(), tuple(elsewhere)
+    counted: list[tuple[Sized, int]] = []
 
     def debts() -> list[str]:
         _answer_below(app.routes, known)
-        leaves = list(_leaves(app.routes, known))
+        leaves = [*_leaves(app.routes, known), *_defaults(app.router)]
         naked = naked_routes(leaves, perimeter, others=others, is_proven=known.is_proven)
         told = (debt for path, route in leaves for debt in known.debts(path, route))
-        return [*route_debts(_every(app.routes, known), perimeter), *told, *naked]
+        found = [*route_debts(_every(app.routes, known), perimeter), *told, *naked]
+        if not found:
+            counted[:] = [(each.routes, len(each.routes)) for each in _routers(app.router)]
+        return found
+
+    def has_grown() -> bool:
+        return any(len(each) != count for each, count in counted)
 
     def build_guarded() -> Any:
-        return Guarded(build(), perimeter, debts)
+        return Guarded(build(), perimeter, debts, has_grown=has_grown)
 
     # An instance attribute: add_middleware, called before or after, always ends up inside.
     setattr(app, "build_middleware_stack", build_guarded)  # noqa: B010  mypy refuses to assign to a method
@@ -186,6 +195,30 @@ def _leaves(routes: Iterable[Any], known: Routes, prefix: str = "") -> Iterable[
             yield from _leaves(inner, known, path)
         else:
             yield path, route
+
+
+def _routers(router: Router) -> Iterable[Router]:
+    """Yield a router, and each that is mounted or included below it."""
+    yield router
+    for route in router.routes:
+        for name in ("original_router", "_base_app", "app"):
+            below = getattr(route, name, None)
+            below = getattr(below, "router", below)
+            if isinstance(below, Router):
+                yield from _routers(below)
+                break
+
+
+def _defaults(router: Router) -> Iterable[tuple[str, Any]]:
+    """Yield what answers where no route matches, unless it is Starlette's own 404."""
+    for each in _routers(router):
+        if getattr(each.default, "__self__", None) is not each:
+            yield "(where none matches)", _Default(each.default)
+
+
+@dataclass(frozen=True, slots=True)
+class _Default:
+    endpoint: Any
 
 
 def _every(routes: Iterable[Any], known: Routes) -> Iterable[Any]:
