@@ -45,6 +45,8 @@ READS = (
     "(SELECT 1) UNION (SELECT 2)",
     "WITH a AS (SELECT 1) SELECT * FROM a;",
     "SAVEPOINT a",
+    "SELECT a FROM b WHERE c LIKE 'DELETE FROM%' ESCAPE '\\'",
+    r"SELECT E'it\'s INTO', $x$ DELETE FROM b $x$, c$d, e$f FROM b",
 )
 WRITES = (
     "WITH a AS (DELETE FROM b RETURNING 1) SELECT * FROM a",
@@ -55,6 +57,9 @@ WRITES = (
     "SELECT 1; DROP TABLE b",
     "EXPLAIN ANALYZE SELECT change()",
     "/* /* */ SELECT 1 */ DROP TABLE b",
+    "WITH a AS (SELECT 1) --\r DELETE FROM b",
+    r"WITH a AS (SELECT E'\'') DELETE FROM b WHERE 'c' = 'c'",
+    "WITH a AS (SELECT 1 AS c$$) DELETE FROM b WHERE true RETURNING 1 AS d$$",
     "CALL change()",
     "COPY a FROM STDIN",
     "TRUNCATE a",
@@ -145,6 +150,26 @@ def test_a_savepoint_ends_no_proof(new: sessionmaker[ProvenSession]) -> None:
             db.execute(update(Order).values(note="new"))
         db.get_one(Order, 10).note = "newer"
     assert orders(new) == [(10, "newer"), (20, "new")]
+
+
+def test_a_savepoint_adds_no_second_judge(new: sessionmaker[ProvenSession]) -> None:
+    """CWE-407: each statement is judged once, however many savepoints came before it, and is still judged."""
+    with new() as db:
+        for expected in (1, 1, 1):
+            with db.begin_nested():
+                assert len(orders_of(db)) == 2
+                with pytest.raises(BoundaryError):
+                    db.execute(delete(Order))
+            judges: Any = db.connection().dispatch.before_cursor_execute
+            assert len(judges) == expected
+        mark_proven(db, "order.update")
+        with db.begin_nested():
+            db.execute(update(Order).values(note="new"))
+
+
+def orders_of(db: Session) -> list[Order]:
+    """Return every order, by this session."""
+    return list(db.scalars(select(Order)))
 
 
 def test_own_verbs_that_change_nothing_are_said(new: sessionmaker[ProvenSession]) -> None:

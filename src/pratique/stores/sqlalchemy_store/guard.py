@@ -21,9 +21,12 @@ _ENDS_IT: Final = re.compile(
 )
 _LOCKS: Final = re.compile(r"\bFOR (?:NO KEY )?UPDATE(?: NOWAIT| SKIP LOCKED)?\s*$")
 """At the end, and of no one table: `FOR UPDATE OF other` locks the other."""
-# Comments and literals in one pass: an apostrophe in a comment opens no literal.
+# Comments and literals in one pass: an apostrophe in a comment opens no literal. PostgreSQL ends a
+# comment at a CR too, takes a backslash in E'…' for an escape, a "$" within a name for a letter.
 QUOTED: Final = re.compile(
-    r"""/\*.*?\*/|--[^\n]*|"(?:[^"]|"")*"|'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$""", re.DOTALL
+    r"""/\*.*?\*/|--[^\n\r]*|"(?:[^"]|"")*"|(?<![\w$])[eE]'(?:[^'\\]|''|\\.)*'"""
+    r"""|'(?:[^']|'')*'|(?<![\w$])\$(\w*)\$.*?\$\1\$""",
+    re.DOTALL,
 )
 _FULL: Final = 2
 _EXTRA: Final = 3

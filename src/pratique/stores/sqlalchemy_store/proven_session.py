@@ -70,7 +70,10 @@ class ProvenSession(Session):
 
 
 @event.listens_for(ProvenSession, "after_begin")
-def _begun(session: ProvenSession, _transaction: object, connection: Connection) -> None:
+def _begun(session: ProvenSession, transaction: SessionTransaction, connection: Connection) -> None:
+    if transaction.nested:  # a savepoint's connection is its transaction's, and has its judge
+        return
+
     def judge(*given: Any) -> None:
         statement, context = given[2], given[4]
         if not reads_only(statement) and not context.execution_options.get(OURS):
