@@ -232,3 +232,50 @@ def test_an_application_in_a_routes_place_is_naked(kind: str) -> None:
         else:
             app.router.default = lost if is_told else legacy
         assert ["is naked" in debt for debt in debts(app)] == [True] * (not is_told)
+
+
+@pytest.mark.skipif(not hasattr(FastAPI, "frontend"), reason="an older FastAPI serves no frontend")
+@pytest.mark.parametrize("place", ["application", "included", "mounted"])
+def test_files_of_a_frontend_are_looked_at(place: str, tmp_path: Path) -> None:
+    """CWE-862: app.frontend(…) answers where no route matches; proven by its router, or named whole, it starts."""
+    (tmp_path / "index.html").write_text("files")
+    prefix = {"application": "", "included": "/app", "mounted": "/below"}[place]
+    for parts, is_proven, starts in (
+        ((), False, False),
+        ((elsewhere("/other/*", by="nobody"),), False, False),
+        ((elsewhere(f"{prefix}/*", by="files for everybody"),), False, True),
+        ((), True, True),
+    ):
+        app, shop = guarded(*parts)
+        view = _is_told(shop)
+        app.get("/me")(view)
+        proofs = [Depends(view.__annotations__["who"].__metadata__[0].dependency)] * is_proven
+        below, router = (
+            FastAPI(openapi_url=None, dependencies=proofs),
+            APIRouter(prefix="/app", dependencies=proofs),
+        )
+        if place == "application":
+            router.prefix = ""
+        serves: Any = below if place == "mounted" else router
+        serves.frontend("/", directory=tmp_path)
+        app.include_router(router)
+        app.mount("/below", below)
+        below.get("/me")(view)
+        found = debts(app)
+        assert [f"Route {prefix}/* is naked" in debt for debt in found] == [True] * (not starts)
+
+
+def test_a_proof_that_is_overridden_while_it_serves_is_told() -> None:
+    """CWE-862: no request is answered while something else stands in a proof's place; without it they are again."""
+    app, shop = guarded()
+    view = _is_told(shop)
+    app.get("/me")(view)
+    proof = view.__annotations__["who"].__metadata__[0].dependency
+    with TestClient(app) as http:
+        assert _told(http, "/me") == "401"
+        app.dependency_overrides[proof] = lambda: "anybody"
+        assert "its proof is overridden" in _told(http, "/me")
+        app.dependency_overrides = {proof: lambda: "anybody"}
+        assert "its proof is overridden" in _told(http, "/me")
+        app.dependency_overrides = {}
+        assert _told(http, "/me") == "401"

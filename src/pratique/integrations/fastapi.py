@@ -1,6 +1,7 @@
 """The door for FastAPI: Starlette's, and the refusals in the OpenAPI document."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from inspect import isfunction
 from typing import Any, Final, TypeVar
 
@@ -75,6 +76,15 @@ def guard(app: A, perimeter: Perimeter, *, elsewhere: Iterable[Elsewhere] = ()) 
     return guarded
 
 
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """What is known of a directory that is served, as of a route."""
+
+    dependant: Any
+    dependency_overrides_provider: Any
+    methods: frozenset[str] = frozenset({"GET", "HEAD"})
+
+
 class _FastApiRoutes(Routes):
     def each(self, routes: Iterable[Any]) -> Iterable[Any]:
         """Unfold the routers that are included: newer versions keep each as one route.
@@ -90,6 +100,20 @@ class _FastApiRoutes(Routes):
         module = str(getattr(view, "__module__", ""))
         is_the_frameworks = isfunction(view) and module.startswith("fastapi.")
         return super().is_proven(route) or proves_something(route) or is_the_frameworks
+
+    def beside(self, router: Any) -> Iterable[tuple[str, Any]]:
+        """Yield the files that newer versions serve where no route matches: app.frontend(…)."""
+        listed = getattr(router, "_iter_low_priority_routes", tuple)
+        for each in listed():
+            prefix = getattr(each, "frontend_prefix", "")
+            for route in getattr(getattr(each, "original_route", each), "routes", ()):
+                provider = getattr(each, "dependency_overrides_provider", None)
+                files = _Files(getattr(each, "dependant", None), provider)
+                yield f"{prefix}{route.path}".rstrip("/") + "/*", files
+        for route in router.routes:
+            below = getattr(getattr(route, "_base_app", None), "router", None)
+            if below is not None:
+                yield from ((f"{route.path}{path}", each) for path, each in self.beside(below))
 
     def debts(self, path: str, route: Any) -> Iterable[str]:
         yield from place_debts(path, route)

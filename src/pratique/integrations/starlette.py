@@ -91,6 +91,10 @@ class Routes:
         handlers = _handlers(view) or [(view, ())]
         return all(any(hasattr(each, mark) for mark in _MARKS) for each, _ in handlers)
 
+    def beside(self, router: Router) -> Iterable[tuple[str, Any]]:  # noqa: ARG002  Starlette's has none
+        """Return what a router answers with besides its routes, each with its path."""
+        return ()
+
     def debts(self, path: str, route: Any) -> Iterable[str]:
         """Return what is wrong with how a route is declared."""
         view = getattr(route, "endpoint", None)
@@ -134,20 +138,24 @@ def guard(
     app.exception_handlers.setdefault(Refused, _refused)
     build = app.build_middleware_stack
     known, others = routes or Routes(), tuple(elsewhere)
-    counted: list[tuple[Sized, int]] = []
+    counted: list[_Counted] = []
 
     def debts() -> list[str]:
         _answer_below(app.routes, known)
-        leaves = [*_leaves(app.routes, known), *_defaults(app.router)]
+        leaves = [
+            *_leaves(app.routes, known),
+            *known.beside(app.router),
+            *_defaults(app.router),
+        ]
         naked = naked_routes(leaves, perimeter, others=others, is_proven=known.is_proven)
         told = (debt for path, route in leaves for debt in known.debts(path, route))
         found = [*route_debts(_every(app.routes, known), perimeter), *told, *naked]
         if not found:
-            counted[:] = [(each.routes, len(each.routes)) for each in _routers(app.router)]
+            counted[:] = _counted(app.router)
         return found
 
     def has_grown() -> bool:
-        return any(len(each) != count for each, count in counted)
+        return any(each.has_changed() for each in counted)
 
     def build_guarded() -> Any:
         return Guarded(build(), perimeter, debts, has_grown=has_grown)
@@ -207,6 +215,36 @@ def _routers(router: Router) -> Iterable[Router]:
             if isinstance(below, Router):
                 yield from _routers(below)
                 break
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """What was in a list of somebody's."""
+
+    owner: Any
+    name: str
+    held: Sized
+    count: int
+
+    def has_changed(self) -> bool:
+        held = getattr(self.owner, self.name, ())
+        return held is not self.held or len(held) != self.count
+
+
+def _counted(router: Router) -> list[_Counted]:
+    """Count what a look at the routes looked at, and FastAPI's overrides of dependencies."""
+    owners = [
+        (owner, name)
+        for each in _routers(router)
+        for owner, name in (
+            (each, "routes"),
+            (each, "_low_priority_routes"),
+            (getattr(each, "dependency_overrides_provider", None), "dependency_overrides"),
+        )
+        if hasattr(owner, name)
+    ]
+    found = [(owner, name, getattr(owner, name)) for owner, name in owners]
+    return [_Counted(owner, name, held, len(held)) for owner, name, held in found]
 
 
 def _defaults(router: Router) -> Iterable[tuple[str, Any]]:
