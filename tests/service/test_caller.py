@@ -93,6 +93,14 @@ def test_a_server_that_shows_no_certificate_is_told_from_a_client_that_has_none(
         "Cf-Client-Cert-Der-Base64",
         "X_Forwarded_Client_Cert",
         "X-SPIFFE-ID",
+        "X.Forwarded.Client.Cert",
+        "X-Forwarded--Client-Cert",
+        "X-SSL-Cert",
+        "X-Nginx-Ssl-Client-Cert",
+        "X-Peer-Certificate",
+        "X-Client-CN",
+        "X-Client-Spiffe-Id",
+        "X-Svid",
     ],
 )
 @pytest.mark.parametrize("uris", [NO_TLS, (GATEWAY,), (EDGE,)], ids=["none", "caller", "proxy"])
@@ -103,7 +111,9 @@ def test_refuses_a_field_that_names_a_certificate(name: str, uris: tuple[str, ..
     assert refused_by(behind, claim(*uris, fields=(FORWARDED, *lines)))[1] == "claimed_certificate"
 
 
-@pytest.mark.parametrize("name", ["X-Request-Id", "Client-Id", "X-Client-Version", "X-Clientele"])
+@pytest.mark.parametrize(
+    "name", ["X-Request-Id", "Client-Id", "X-Client-Version", "X-Clientele", "X-Ssl"]
+)
 def test_admits_other_fields(name: str) -> None:
     """The twins: names of another family."""
     assert direct.prove(claim(GATEWAY, fields=((name, "1"),))).id == GATEWAY

@@ -16,7 +16,8 @@ NAMED = (
     "X-authentik-uid Remote-Name Remote-Groups X-Vouch-User X-Hasura-User-Id X-Hasura-Role "
     "OIDC_CLAIM_sub X-Jwt-Sub X-Token-Subject SM_USER iv-user OAM_REMOTE_USER Eppn "
     "Impersonate-User Impersonate-Group X-Impersonate-User X-On-Behalf-Of X-Act-As Sudo "
-    "X-Superuser X-Is-Superuser X-Authorities X-Company-Id X-Workspace-Id X-Session-User-Id"
+    "X-Superuser X-Is-Superuser X-Authorities X-Company-Id X-Workspace-Id X-Session-User-Id "
+    "X-Claims X-Auth-Claims X-Jwt-Claims X-Organisation-Id X-Employee-Id X-Privileges MemberOf"
 ).split()
 SPELLED = (
     "X_User_Id x-user-id X-USER-ID X.User.Id X-User.Id X--User--Id X-User_Id x_user-id".split()
@@ -25,7 +26,8 @@ HARMLESS = (
     "User-Agent X-Original-User-Agent X-Device-User-Agent Sec-Fetch-User X-User-Language "
     "X-User-Timezone X-Goog-User-Project X-Request-Id Accept Authorization Txn-Token Traceparent "
     "X-Forwarded-For X-Forwarded-Host From Subject X-Mail-Subject X-Amz-Expected-Bucket-Owner "
-    "OpenAI-Organization X-Deployment-Group X-Experiment-Group X-Account-Region Idempotency-Key"
+    "OpenAI-Organization X-Deployment-Group X-Experiment-Group X-Account-Region Idempotency-Key "
+    "X-Person-Count X-Claims-Version"
 ).split()
 
 

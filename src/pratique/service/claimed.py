@@ -15,10 +15,12 @@ FORWARDED: Final = "x-forwarded-client-cert"
 # Cloudflare: Cf-Client-Cert-Der-Base64.
 _FAMILY: Final = re.compile(
     r"(?:x-)?(?:forwarded-|amzn-|arr-|cf-)?"
-    r"(?:(?:m?tls|ssl)-client(?:-.*)?|(?:m?tls-|ssl-)?client-?cert.*|m?tls-.*"
-    r"|client-(?:m?tls|ssl|verify|verified|s-dn|i-dn|dn|subject|issuer)(?:-.*)?"
-    r"|spiffe-?id|x509-.*)"
+    r"(?:(?:m?tls|ssl)-client(?:-.*)?|m?tls-.*"
+    r"|ssl-(?:cert|cn|dn|subject|issuer|verify|verified)(?:-.*)?"
+    r"|client-(?:m?tls|ssl|verify|verified|s-dn|i-dn|dn|cn|subject|issuer)(?:-.*)?|x509-.*)"
+    r"|(?:.*-)?(?:(?:client|peer)-?cert.*|spiffe(?:-?id)?|svid)"
 )
+_APART: Final = re.compile("[^a-z0-9]+")
 _judged: Final = Memo[str, bool](1024)
 """Names that were looked at."""
 
@@ -51,6 +53,6 @@ def refuse_claimed(fields: Fields, *, but: str = "") -> None:
 
 
 def _judge(name: str) -> bool:
-    # WSGI and some proxies make "-" and "_" one and the same.
-    plain = name.lower().replace("_", "-")
+    # WSGI makes "-" a "_"; Apache does so with whatever isn't a letter or a digit.
+    plain = _APART.sub("-", name.lower())
     return _judged.keep(name, _FAMILY.fullmatch(plain) is not None)

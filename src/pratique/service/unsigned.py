@@ -14,9 +14,12 @@ from pratique.core.refusal import Refused
 _WHO: Final = (
     "user|userid|username|account|accountid|customer|customerid|principal|subject|sub|identity|"
     "consumer|member|owner|actor|email|uid|tenant|tenantid|org|orgid|organization|company-?id|"
-    "workspace-?id"
+    "workspace-?id|organisation|organisationid|employee|employeeid|person|personid|merchant|merchantid"
 )
-_MAY: Final = "role|roles|scope|scopes|group|groups|permission|permissions|admin|is-admin|is-staff"
+_MAY: Final = (
+    "role|roles|scope|scopes|group|groups|permission|permissions|admin|is-admin|is-staff|claims|"
+    "privileges|clearance|access-level|member-?of"
+)
 # Who sets them: oauth2-proxy, Kong, Envoy; AWS, Google, Azure; Cloudflare Access, Pomerium,
 # authentik, Authelia, Tailscale, Vouch; mod_auth_openidc, Shibboleth, SiteMinder, WebSEAL.
 _BY: Final = (
