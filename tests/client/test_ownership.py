@@ -51,6 +51,12 @@ class Line(Base):
     owner_id: Mapped[int]
 
 
+class Note(Base):
+    __tablename__ = "note"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    tenant: Mapped[str] = mapped_column(default="")
+
+
 def owner_of(user: Any) -> Any:
     """Return whose rows a user may reach."""
     return user.id
@@ -85,6 +91,15 @@ def test_a_joined_table_has_its_parents_owner(db: Session) -> None:
     """CL-01: an invoice is looked for by the paper's owner; another's, and a paper that is no invoice, aren't found."""
     assert [found(db, key, Invoice.owner_id) for key in (10, 11, 20)] == [10, None, None]
     assert [found(db, key) for key in (10, 11, 20)] == [10, 11, None]
+
+
+def test_an_empty_owner_owns_nothing(db: Session) -> None:
+    """CL-01: a user without a tenant isn't the owner of the rows that have none; one with a tenant finds its own."""
+    db.add_all([Note(id=1), Note(id=2, tenant="t1")])
+    db.flush()
+    assert found(db, 1, Note.tenant, lambda _: "") is None
+    assert found(db, 1, Note.tenant, lambda _: "t1") is None
+    assert found(db, 2, Note.tenant, lambda _: "t1") == 2
 
 
 @pytest.mark.parametrize(

@@ -92,8 +92,12 @@ class OwnedRows:
     def _statement(self, user: Any, key: object) -> Select[Any] | None:
         owner = self._by(user)
         # `== None` would be IS NULL: everybody's and nobody's rows. `== True` would be the rows of
-        # owner 1 in more than one database.
-        if owner is None or isinstance(owner, bool):
+        # owner 1 in more than one database. "" is what many rows have that belong to nobody yet.
+        if (
+            owner is None
+            or isinstance(owner, bool)
+            or (isinstance(owner, str | bytes) and not owner)
+        ):
             return None
         found = select(self.model).where(self._key == key, self.owner == owner)
         if not self._lock:
