@@ -361,6 +361,35 @@ def test_a_pooled_connection_carries_nobody_to_the_next(base: Base, end: str) ->
         assert other.scalars(READ).all() == ["bob 1"]
 
 
+def test_a_role_that_stayed_on_a_connection_is_not_bound(base: Base) -> None:
+    """A SET ROLE of a report goes back to the pool with the connection: nothing is read as that role; after RESET ROLE one's own is."""
+    auditor = f"{base.role}_auditor"
+    base.run(
+        f'CREATE ROLE "{auditor}" NOSUPERUSER NOBYPASSRLS',
+        f'GRANT SELECT ON orders TO "{auditor}"',
+        f'CREATE POLICY auditors ON orders FOR SELECT TO "{auditor}" USING (true)',
+        'ALTER ROLE "{role}" NOINHERIT',
+        f'GRANT "{auditor}" TO "{{role}}"',
+    )
+    try:
+        rows, maker = base.ready()
+        with maker.begin() as session:
+            session.execute(text(f'SET ROLE "{auditor}"'))
+        with maker() as session:
+            session.begin()
+            with pytest.raises(BoundaryError, match="another database or role"):
+                rows.bind(session, "bob")
+        with maker.begin() as session:
+            session.execute(text("RESET ROLE"))
+        with maker.begin() as session:
+            rows.bind(session, "bob")
+            assert session.scalars(READ).all() == ["bob 1"]
+    finally:
+        for engine in base.engines:
+            engine.dispose()
+        base.run(f'DROP OWNED BY "{auditor}" CASCADE', f'DROP ROLE "{auditor}"')
+
+
 def test_sessions_that_take_turns_on_one_connection_carry_nothing(base: Base) -> None:
     """As behind PgBouncer by transaction: no reset between two clients of one raw connection."""
     rows, _ = base.ready()

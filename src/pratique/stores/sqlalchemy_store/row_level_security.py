@@ -25,10 +25,12 @@ MAX_PRINCIPAL: Final = 256
 CHECK_SECONDS: Final = 30.0
 _SCOPED: Final = (scoped_session, async_scoped_session)
 _SERVED: Final = "pratique.served"
+_WHO: Final = text("SELECT CAST(current_user AS text), CAST(current_database() AS text)")
 # One round trip: is_local is true, so that it ends with the transaction; no row where the
 # transaction serves another one already.
 _BIND: Final = text("""
-SELECT pg_catalog.set_config(CAST(:name AS text), CAST(:value AS text), true)
+SELECT CAST(current_user AS text), CAST(current_database() AS text),
+       pg_catalog.set_config(CAST(:name AS text), CAST(:value AS text), true)
 FROM (SELECT pg_catalog.current_setting(CAST(:name AS text), true) AS bound) AS now
 WHERE now.bound IS NULL OR now.bound IN ('', CAST(:value AS text))
 """)
@@ -55,7 +57,7 @@ class RowLevelSecurity:
         self.setting = require_setting(setting)
         self._new_session = session
         self._is_async = isinstance(session, async_sessionmaker)
-        self._checked: URL | None = None
+        self._checked: tuple[URL, tuple[str, str]] | None = None
 
     def bind(self, session: Session, principal: str) -> None:
         """Bind the transaction that a session is in to whom it serves, until it ends.
@@ -149,7 +151,9 @@ class RowLevelSecurity:
         except BoundaryError as error:
             return list(error.debts)
         if not found:
-            self._checked = session.connection().engine.url
+            connection = session.connection()
+            role, base = connection.execute(_WHO).one()
+            self._checked = connection.engine.url, (role, base)
         return found
 
     def _findings(self, session: Session) -> Iterator[str]:
@@ -187,21 +191,27 @@ class RowLevelSecurity:
         self._set(connection, session.info[_SERVED, self.setting])
 
     def _set(self, connection: Connection, principal: str) -> None:
-        if connection.engine.url != self._checked:
-            raise BoundaryError(
-                "the session is of another database or role than the start has checked. Bind "
-                "sessions of the factory that row_level_security() was given."
-            )
+        url, who = self._checked or (None, ())
+        if connection.engine.url != url:
+            raise BoundaryError(_ANOTHER)
         try:
             bound = connection.execute(_BIND, {"name": self.setting, "value": principal}).first()
         except TROUBLE as error:
             raise store_error(error) from error
         if bound is None:
             raise _bound_to_another("the transaction")
+        # Attack: a SET ROLE that was committed stays on a pooled connection, with other policies.
+        if tuple(bound[:2]) != who:
+            raise BoundaryError(_ANOTHER)
         if not driver_is_inside(connection):
             raise BoundaryError(_AUTOCOMMIT)
 
 
+_ANOTHER: Final = (
+    "the session is of another database or role than the start has checked. Bind sessions of the "
+    "factory that row_level_security() was given, and use SET LOCAL ROLE alone: SET ROLE stays on "
+    "the connection."
+)
 _AUTOCOMMIT: Final = (
     "The session commits each statement by itself (isolation_level AUTOCOMMIT?): what is bound "
     "would end at once. Make the session on an engine without it."
