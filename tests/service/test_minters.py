@@ -80,6 +80,15 @@ def test_two_minters_have_no_key_in_common() -> None:
     assert declared(minter(), minter(STAFF, subjects="staff:")).trust_domain
 
 
+@pytest.mark.parametrize("algorithms", [("HS256",), ("EdDSA", "HS512")])
+def test_a_minter_shares_no_secret(algorithms: tuple[str, ...]) -> None:
+    """SV-26: each service that verifies with it could mint for any user at every other one; a public key starts."""
+    secret = bytes(range(64, 128))
+    with pytest.raises(BoundaryError, match="each service that verifies has too"):
+        declared(minter(keys=secret, algorithms=algorithms))
+    assert declared(minter(algorithms=("EdDSA",))).trust_domain
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [

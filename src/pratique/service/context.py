@@ -84,7 +84,7 @@ class TransactionToken:
 
     Raises:
         BoundaryError: no minter, two of one issuer or with one key, a minter without actions or
-            users, or with a prefix that ends in the middle of a word.
+            users, with a shared secret, or with a prefix that ends in the middle of a word.
 
     Source: IETF draft-ietf-oauth-transaction-tokens; guide §6; CWE-441.
     """
@@ -107,6 +107,11 @@ class TransactionToken:
             if isinstance(minter.scopes, str) or not minter.scopes or not minter.subjects:
                 raise BoundaryError(
                     f"Minter({minter.issuer!r}) names no action, or no users, to mint for."
+                )
+            if any(str(name).startswith("HS") for name in minter.algorithms):
+                raise BoundaryError(
+                    f"Minter({minter.issuer!r}) signs with a secret that each service that "
+                    "verifies has too, and could mint with. Let it sign in EdDSA or ES256."
                 )
             if minter.subjects != ANYBODY and minter.subjects[-1].isalnum():
                 # "customer" is the beginning of "customer-service:9" too.
