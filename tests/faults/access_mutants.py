@@ -5,8 +5,8 @@ Run: python -m tests.faults.access_mutants
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from hashlib import sha256
 from typing import Any
 from unittest.mock import patch
@@ -23,13 +23,11 @@ from pratique.client.ownership import OwnedRows
 from pratique.core import writable
 from pratique.core.acting import Acting
 from pratique.core.action import Action
-from pratique.core.boundary import Declaration
 from pratique.core.claim import Claim, Fields, Via
 from pratique.core.obligation import AUTHENTIC
 from pratique.core.proofs.authentic import jwt
-from pratique.core.refusal import BoundaryError
 from pratique.service import Caller, Minter, Service, TransactionToken, boundary
-from tests.faults.mutants import Row
+from tests.faults.noticed import NoOps, Row, deletion, report, with_no_ops, without
 from tests.service.orders import GATEWAY, NOON, REPORTS, STAFF, TOKENS, Kept, Peer
 from tests.service.test_minters import signed
 
@@ -232,35 +230,22 @@ def _comes_through(run: Callable[[World], Any], world: World) -> bool:
     return True
 
 
-def _without(kind: type[Acting], obligation: str) -> Any:
-    whole = kind.declaration_of
-
-    def declared(self: Acting, one: Action) -> Declaration:
-        made = whole(self, one)
-        return replace(made, proofs=tuple(p for p in made.proofs if p.obligation != obligation))
-
-    return patch.object(kind, "declaration_of", declared)
+def _start(*patches: Any) -> None:
+    with ExitStack() as stack:
+        for each in patches:
+            stack.enter_context(each)
+        with World().perimeter:
+            return
 
 
 def deleted() -> list[Row]:
     """Delete each proof; say what the start says."""
-    rows: list[Row] = []
-
-    def started(name: str, *patches: Any) -> None:
-        try:
-            with ExitStack() as stack:
-                for each in patches:
-                    stack.enter_context(each)
-                with World().perimeter:
-                    found = "started"
-        except BoundaryError as error:
-            found = f"refused: {type(error).__name__}"
-        rows.append(Row(f"delete {name}", "started" if name == "nothing" else "refused", found))
-
-    started("nothing")
+    rows = [deletion("nothing", _start)]
     for kind in (Client, Service):
         for obligation in sorted(kind.owes):
-            started(f"{kind.kind} {obligation}", _without(kind, obligation))
+            declared = without(kind.declaration_of, obligation)
+            away = patch.object(kind, "declaration_of", declared)
+            rows.append(deletion(f"{kind.kind} {obligation}", partial(_start, away)))
     return rows
 
 
@@ -300,7 +285,7 @@ def _without_content(self: Action, crossing: Any, **more: Any) -> Any:
     return _FLOW(self, crossing, **more)
 
 
-def mutants() -> dict[str, tuple[str, list[Any], dict[str, Any]]]:
+def mutants() -> NoOps:
     """Return each proof with an attack that it stops, and the no-op for its place."""
     nothing: Any = lambda *_, **__: None  # noqa: E731
     yes: Any = lambda *_, **__: True  # noqa: E731
@@ -338,23 +323,8 @@ def mutants() -> dict[str, tuple[str, list[Any], dict[str, Any]]]:
 
 def replaced() -> list[Row]:
     """Replace each proof by a no-op; say which attacks come through."""
-    rows = [Row("none (the twin)", "nothing", ", ".join(attack()) or "nothing")]
-    for name, (expected, patches, swapped) in mutants().items():
-        with ExitStack() as stack:
-            for each in patches:
-                stack.enter_context(each)
-            found = attack(**swapped)
-        rows.append(Row(f"no-op {name}", expected, ", ".join(found) or "nothing"))
-    return rows
-
-
-def main() -> int:
-    """Print the table."""
-    rows = deleted() + replaced()
-    for row in rows:
-        print(f"{'noticed' if row.is_noticed else 'SURVIVED':9} {row.mutant:34} {row.found[:160]}")
-    return 0 if all(row.is_noticed for row in rows) else 1
+    return with_no_ops(mutants(), attack)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(report(deleted() + replaced()))

@@ -7,9 +7,10 @@ import gzip
 import ssl
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -18,14 +19,12 @@ from unittest.mock import patch
 import pytest
 
 from pratique import Perimeter, Refused
-from pratique.core.boundary import Declaration
 from pratique.core.recorder import Recorder
-from pratique.core.refusal import BoundaryError
 from pratique.core.threads import Tally
 from pratique.fetch import PUBLIC, Fetch, Fetcher, FetchPolicy, address, flow, policy, redirect
 from pratique.fetch.budget import Budget
 from pratique.fetch.wire import dial, pool
-from tests.faults.mutants import Row
+from tests.faults.noticed import NoOps, Row, deletion, report, with_no_ops, without
 from tests.fetch.world import World, quiet, reply, small_internet
 
 GOOD = "93.184.215.14"
@@ -214,35 +213,20 @@ def attack(world: World) -> list[str]:
     return succeeded
 
 
-def _without(obligation: str) -> Callable[[Fetch], Declaration]:
-    whole = Fetch._declaration
-
-    def declared(self: Fetch) -> Declaration:
-        made = whole(self)
-        return replace(made, proofs=tuple(p for p in made.proofs if p.obligation != obligation))
-
-    return declared
+def _start(policy: FetchPolicy | None = None, **given: Any) -> None:
+    perimeter = Perimeter()
+    perimeter.declare(Fetch("f", policy or FetchPolicy(**given)))
+    with perimeter:
+        return
 
 
 def deleted() -> list[Row]:
     """Delete each proof and each bound; say what the start says."""
-    rows: list[Row] = []
-
-    def started(name: str, make: Callable[[], Fetch]) -> None:
-        try:
-            perimeter = Perimeter()
-            perimeter.declare(make())
-            perimeter.start()
-            perimeter.close()
-            found = "started"
-        except BoundaryError as error:
-            found = f"refused: {type(error).__name__}"
-        rows.append(Row(f"delete {name}", "started" if name == "nothing" else "refused", found))
-
-    started("nothing", lambda: Fetch("f", OPEN))
+    rows = [deletion("nothing", partial(_start, OPEN))]
     for obligation in sorted(Fetch.owes):
-        with patch.object(Fetch, "_declaration", _without(obligation)):
-            started(obligation, lambda: Fetch("f", OPEN))
+        declared = without(Fetch._declaration, obligation)
+        with patch.object(Fetch, "_declaration", declared):
+            rows.append(deletion(obligation, partial(_start, OPEN)))
     bounds: dict[str, Any] = {
         "hosts": set(),
         "schemes": set(),
@@ -253,12 +237,13 @@ def deleted() -> list[Row]:
         "deadline": timedelta(0),
     }
     for name, empty in bounds.items():
-        given: dict[str, Any] = {"hosts": PUBLIC, name: empty}
-        started(name, lambda given=given: Fetch("f", FetchPolicy(**given)))  # type: ignore[misc]
+        given = {"hosts": PUBLIC, name: empty}
+        rows.append(deletion(name, partial(_start, **given)))
     return rows
 
 
-def _believing() -> ssl.SSLContext:
+def believing() -> ssl.SSLContext:
+    """Return what believes any certificate."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
@@ -280,21 +265,24 @@ def _anywhere(url: str, _: FetchPolicy) -> Any:
 gate = redirect.gate
 
 
-def mutants() -> dict[str, tuple[str, list[Any]]]:
+def mutants() -> NoOps:
     """Return each lock with the attack that it stops, and the no-op for its place."""
     nothing: Any = lambda *_, **__: None  # noqa: E731
     return {
         "the hosts of a policy": (
             "FT-10 a look-alike",
             [patch.object(FetchPolicy, "require", nothing)],
+            {},
         ),
         "the ports of a policy": (
             "FT-11 another port",
             [patch.object(FetchPolicy, "require", nothing)],
+            {},
         ),
         "the judge of addresses": (
             "FT-04 inside",
             [patch.object(FetchPolicy, "judge", lambda self, host, port, found: found)],
+            {},
         ),
         "metadata": (
             "FT-03 metadata",
@@ -302,36 +290,43 @@ def mutants() -> dict[str, tuple[str, list[Any]]]:
                 patch.object(address, "METADATA", frozenset()),
                 patch.object(policy, "METADATA", frozenset()),
             ],
+            {},
         ),
         "one lookup": (
             "FT-06 rebound",
             [patch.object(dial.GuardedBackend, "connect_tcp", _looked_up_again)],
+            {},
         ),
         "the gate of a redirect": (
             "FT-05 another host by a redirect",
             [patch.object(redirect, "gate", _anywhere)],
+            {},
         ),
         "TLS kept": (
             "FT-05 from https to http",
             [patch.object(redirect, "require_hop", nothing)],
+            {},
         ),
         "content kept": (
             "FT-21 content passed on",
             [patch.object(redirect, "require_hop", nothing)],
+            {},
         ),
         "fields kept": (
             "FT-13 a key passed on",
             [patch.object(redirect, "for_anybody", lambda lines: lines)],
+            {},
         ),
-        "the cap of content": ("FT-14 a bomb", [patch.object(flow.Intake, "_take", nothing)]),
-        "the cap of the wire": ("FT-14 too long", [patch.object(Budget, "take", nothing)]),
-        "the deadline": ("FT-14 late", [patch.object(Budget, "left", lambda self: 5.0)]),
-        "one coding": ("FT-14 two codings", [patch.object(flow, "decoder_of", nothing)]),
-        "the media type": ("FT-15 a script", [patch.object(flow, "require_type", nothing)]),
-        "no tunnel": ("FT-19 a tunnel", [patch.object(flow, "require_method", nothing)]),
+        "the cap of content": ("FT-14 a bomb", [patch.object(flow.Intake, "_take", nothing)], {}),
+        "the cap of the wire": ("FT-14 too long", [patch.object(Budget, "take", nothing)], {}),
+        "the deadline": ("FT-14 late", [patch.object(Budget, "left", lambda self: 5.0)], {}),
+        "one coding": ("FT-14 two codings", [patch.object(flow, "decoder_of", nothing)], {}),
+        "the media type": ("FT-15 a script", [patch.object(flow, "require_type", nothing)], {}),
+        "no tunnel": ("FT-19 a tunnel", [patch.object(flow, "require_method", nothing)], {}),
         "the certificate": (
             "CWE-295 somebody else",
-            [patch.object(pool, "tls_context", _believing)],
+            [patch.object(pool, "tls_context", believing)],
+            {},
         ),
     }
 
@@ -339,23 +334,8 @@ def mutants() -> dict[str, tuple[str, list[Any]]]:
 def replaced() -> list[Row]:
     """Replace each lock by a no-op; say which attacks succeed."""
     with network() as world:
-        rows = [Row("none (the twin)", "nothing", ", ".join(attack(world)) or "nothing")]
-        for name, (expected, patches) in mutants().items():
-            with ExitStack() as stack:
-                for each in patches:
-                    stack.enter_context(each)
-                found = attack(world)
-            rows.append(Row(f"no-op {name}", expected, ", ".join(found) or "nothing"))
-    return rows
-
-
-def main() -> int:
-    """Print the table."""
-    rows = deleted() + replaced()
-    for row in rows:
-        print(f"{'noticed' if row.is_noticed else 'SURVIVED':9} {row.mutant:36} {row.found}")
-    return 0 if all(row.is_noticed for row in rows) else 1
+        return with_no_ops(mutants(), partial(attack, world))
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(report(deleted() + replaced()))

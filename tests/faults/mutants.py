@@ -4,8 +4,6 @@ Run: python -m tests.faults.mutants
 """
 
 from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
@@ -14,23 +12,11 @@ from pratique import Perimeter, Refused, stores
 from pratique.core.refusal import BoundaryError
 from pratique.webhook import compile as opening
 from pratique.webhook import verify
+from tests.faults.noticed import Row, deletion, report, with_no_ops
 from tests.shop import NOW, Invoice, boundary, claim
 
 ROLES = ("confirm", "once", "link", "allow")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One mutant and whether it was noticed."""
-
-    mutant: str
-    expected: str
-    found: str
-
-    @property
-    def is_noticed(self) -> bool:
-        """Say whether what was found is what is owed."""
-        return self.expected in self.found
+MISTAKES = (BoundaryError, TypeError)
 
 
 class World:
@@ -101,15 +87,10 @@ def attack(make: Callable[[], World]) -> list[str]:
 
 def deleted() -> list[Row]:
     """Delete each proof; say what the start says."""
-    rows: list[Row] = []
-    for role in (*ROLES, "store"):
-        try:
-            World(without=role).perimeter.start()
-            found = "started"
-        except (BoundaryError, TypeError) as error:
-            found = f"refused: {type(error).__name__}"
-        rows.append(Row(f"delete {role}", "refused", found))
-    return rows
+    return [
+        deletion(role, lambda role=role: World(without=role).perimeter.start(), MISTAKES)  # type: ignore[misc]
+        for role in (*ROLES, "store")
+    ]
 
 
 def _believed(event: Any) -> Invoice:
@@ -137,23 +118,8 @@ def replaced() -> list[Row]:
         "allowed": ("too cheap", [], {"allow": lambda invoice, row: True}),
         "linked: the pins": ("test mode", [patch.object(opening, "_require_pins", nothing)], {}),
     }
-    rows = [Row("none (the twin)", "nothing", ", ".join(attack(World)) or "nothing")]
-    for name, (expected, patches, swapped) in mutants.items():
-        with ExitStack() as stack:
-            for each in patches:
-                stack.enter_context(each)
-            found = attack(lambda swapped=swapped: World(**swapped))  # type: ignore[misc]
-        rows.append(Row(f"no-op {name}", expected, ", ".join(found) or "nothing"))
-    return rows
-
-
-def main() -> int:
-    """Print the table."""
-    rows = deleted() + replaced()
-    for row in rows:
-        print(f"{'noticed' if row.is_noticed else 'SURVIVED':9} {row.mutant:28} {row.found}")
-    return 0 if all(row.is_noticed for row in rows) else 1
+    return with_no_ops(mutants, lambda **swapped: attack(lambda: World(**swapped)))
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(report(deleted() + replaced()))

@@ -5,27 +5,23 @@ Run: python -m tests.faults.partner_mutants
 
 import gzip
 import json
-import ssl
 import types
 from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from threading import Event
 from typing import Any
 from unittest.mock import patch
 
 from pratique import Perimeter, Refused
-from pratique.core.boundary import Declaration
-from pratique.core.refusal import BoundaryError
 from pratique.fetch import flow as fetching
 from pratique.fetch.budget import Budget
 from pratique.fetch.wire import pool
 from pratique.partner import Partner, UnknownFields, boundary, errand, flow, terms
 from pratique.partner import attacks as data
 from pratique.partner.answer import AnswerType
-from tests.faults.fetch_mutants import network
-from tests.faults.mutants import Row
+from tests.faults.fetch_mutants import believing, network
+from tests.faults.noticed import NoOps, Row, deletion, report, with_no_ops, without
 from tests.fetch.world import World, reply
 from tests.partner.risk import HONEST, KEY, Risk, Score
 
@@ -107,39 +103,29 @@ def attack(world: World, **more: Any) -> list[str]:
     return believed
 
 
-def _without(obligation: str) -> Callable[..., Declaration]:
-    whole = boundary.declaration_of
-
-    def declared(*args: Any) -> Declaration:
-        made = whole(*args)
-        return replace(made, proofs=tuple(p for p in made.proofs if p.obligation != obligation))
-
-    return declared
+def _start(**given: Any) -> None:
+    perimeter = Perimeter()
+    partner = perimeter.declare(Partner("risk", "https://risk.example"))
+    named: dict[str, Any] = {
+        "about": {"order": "order"},
+        "decides": "x",
+        "confirm": lambda _: True,
+        **given,
+    }
+    partner.call("GET /score", Score, **named)
+    with perimeter:
+        return
 
 
 def deleted() -> list[Row]:
     """Delete each proof; say what the start says."""
-    rows: list[Row] = []
-
-    def started(name: str, **given: Any) -> None:
-        try:
-            perimeter = Perimeter()
-            partner = perimeter.declare(Partner("risk", "https://risk.example"))
-            named = {"about": {"order": "order"}, "decides": "x", "confirm": lambda _: True}
-            partner.call("GET /score", Score, **{**named, **given})  # type: ignore[arg-type]
-            perimeter.start()
-            perimeter.close()
-            found = "started"
-        except BoundaryError as error:
-            found = f"refused: {type(error).__name__}"
-        rows.append(Row(f"delete {name}", "started" if name == "nothing" else "refused", found))
-
-    started("nothing")
+    rows = [deletion("nothing", _start)]
     for obligation in (*sorted(Partner.owes), "confirmed"):
-        with patch.object(boundary, "declaration_of", _without(obligation)):
-            started(obligation)
-    started("about=", about=None)
-    started("what it is about", about={})
+        declared = without(boundary.declaration_of, obligation)
+        with patch.object(boundary, "declaration_of", declared):
+            rows.append(deletion(obligation, _start))
+    rows.append(deletion("about=", partial(_start, about=None)))
+    rows.append(deletion("what it is about", partial(_start, about={})))
     return rows
 
 
@@ -155,17 +141,11 @@ def _without_ours(*args: Any, **named: Any) -> Any:
     return flow.answered(*args, **{**named, "ours": ()})
 
 
-def _believing() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context
-
-
 def _yes(told: Any, *_: object) -> None:
     return None
 
 
-def mutants() -> dict[str, tuple[str, list[Any], dict[str, Any]]]:
+def mutants() -> NoOps:
     """Return each proof with an attack that it stops, and the no-op for its place."""
     nothing: Any = lambda *_, **__: None  # noqa: E731
     return {
@@ -214,7 +194,7 @@ def mutants() -> dict[str, tuple[str, list[Any], dict[str, Any]]]:
         ),
         "the certificate": (
             "UP-09 somebody else",
-            [patch.object(pool, "tls_context", _believing)],
+            [patch.object(pool, "tls_context", believing)],
             {},
         ),
         "the cap of the wire": (
@@ -234,23 +214,8 @@ def mutants() -> dict[str, tuple[str, list[Any], dict[str, Any]]]:
 def replaced() -> list[Row]:
     """Replace each proof by a no-op; say which attacks are believed."""
     with network() as world:
-        rows = [Row("none (the twin)", "nothing", ", ".join(attack(world)) or "nothing")]
-        for name, (expected, patches, more) in mutants().items():
-            with ExitStack() as stack:
-                for each in patches:
-                    stack.enter_context(each)
-                found = attack(world, **more)
-            rows.append(Row(f"no-op {name}", expected, ", ".join(found) or "nothing"))
-    return rows
-
-
-def main() -> int:
-    """Print the table."""
-    rows = deleted() + replaced()
-    for row in rows:
-        print(f"{'noticed' if row.is_noticed else 'SURVIVED':9} {row.mutant:30} {row.found[:160]}")
-    return 0 if all(row.is_noticed for row in rows) else 1
+        return with_no_ops(mutants(), partial(attack, world))
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(report(deleted() + replaced()))
