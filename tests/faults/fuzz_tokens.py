@@ -7,18 +7,14 @@ too and read the same in it. Where one of them refuses for a rule of its own, th
 table here with its reason, and is counted.
 """
 
-import argparse
-import secrets
 import sys
-import time
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from functools import cache
-from itertools import islice
 from typing import Any
 from unittest import mock
 
@@ -28,12 +24,11 @@ from joserfc import jwt as joserfc_jwt
 
 from pratique.core.proofs.authentic.jwt import JwtClaims, TokenPolicy, verify_token
 from pratique.core.refusal import Refused
+from tests.faults.figures import Figures, listed, run_by_hand, some
 from tests.faults.token_mill import Made, tokens
 from tests.tokens import AT, AUDIENCE, ISSUER, NOW, jwk_of, policy
 
 Judge = Callable[[str, TokenPolicy], JwtClaims]
-KEPT = 50
-"""Disagreements that are told in full; the rest is counted."""
 HEADER_OF_RFC_7515 = frozenset(
     "alg jku jwk kid x5u x5c x5t x5t#S256 typ cty crit b64".split()
 )  # what joserfc knows
@@ -44,39 +39,19 @@ class OtherRefusedError(Exception):
 
 
 @dataclass
-class Figures:
-    """What a run found."""
+class TokenFigures(Figures):
+    """What a run found. `accepted` counts algorithms."""
 
-    tried: int = 0
-    accepted: Counter[str] = field(default_factory=Counter)
-    """Algorithms of what was let through."""
-    refused: Counter[str] = field(default_factory=Counter)
     stricter: Counter[str] = field(default_factory=Counter)
     """Code of ours, and who took the token all the same."""
     explained: Counter[str] = field(default_factory=Counter)
     """Who refuses what we take, and the rule of theirs."""
-    wrong: int = 0
-    told: list[str] = field(default_factory=list)
 
-    def disagree(self, what: str) -> None:
-        """Count a disagreement, and tell the first ones."""
-        self.wrong += 1
-        if len(self.told) < KEPT:
-            self.told.append(what)
-
-    def __str__(self) -> str:
-        """Say it in lines."""
-
-        def listed(counted: Counter[str]) -> str:
-            return ", ".join(f"{name} {n}" for name, n in counted.most_common()) or "none"
-
-        return (
-            f"{self.tried} tokens tried, {self.accepted.total()} accepted, {self.wrong} disagreements\n"
-            f"accepted: {listed(self.accepted)}\n"
-            f"refused: {listed(self.refused)}\n"
-            f"refused by us alone: {listed(self.stricter)}\n"
-            f"accepted by us, and refused by a rule of theirs: {listed(self.explained)}\n"
-        ) + "".join(f"  {what}\n" for what in self.told)
+    def lines(self) -> Iterator[str]:
+        """Yield what was counted, a sentence a line."""
+        yield from super().lines()
+        yield f"refused by us alone: {listed(self.stricter)}"
+        yield f"accepted by us, and refused by a rule of theirs: {listed(self.explained)}"
 
 
 class _Then(datetime):
@@ -161,7 +136,7 @@ def rule_of(name: str, claims: JwtClaims, header: Mapping[str, Any]) -> str | No
     return None
 
 
-def look(made: Made, found: Figures, judge: Judge | None = None) -> None:
+def look(made: Made, found: TokenFigures, judge: Judge | None = None) -> None:
     """Ask us, and then the others."""
     found.tried += 1
     try:
@@ -179,7 +154,7 @@ def look(made: Made, found: Figures, judge: Judge | None = None) -> None:
         found.disagree(f"{name} {why}: {made}")
 
 
-def disagreements(made: Made, claims: JwtClaims, found: Figures) -> Iterable[tuple[str, str]]:
+def disagreements(made: Made, claims: JwtClaims, found: TokenFigures) -> Iterable[tuple[str, str]]:
     """Yield who refuses what we take, or reads it otherwise."""
     header = jwt.get_unverified_header(made.token)
     for name, verify in OTHERS.items():
@@ -221,27 +196,20 @@ def _ours(token: str, like: TokenPolicy) -> JwtClaims:
     return verify_token(token, like, at=AT)
 
 
-def run(seed: int, *, count: int | None = None, seconds: float | None = None) -> Figures:
+def run(seed: int, *, count: int | None = None, seconds: float | None = None) -> TokenFigures:
     """Fuzz so many tokens, or for so long."""
     warnings.filterwarnings("ignore", module="joserfc")  # it would rather have Ed25519 than EdDSA
-    found, ends_at = Figures(), time.monotonic() + (seconds or 1e9)
-    for made in islice(tokens(seed), count):
-        if time.monotonic() >= ends_at:
-            break
+    found = TokenFigures()
+    for made in some(tokens(seed), count=count, seconds=seconds):
         look(made, found)
     return found
 
 
 def main() -> int:
-    """Run it by hand. Return 1 where anybody disagrees."""
-    parser = argparse.ArgumentParser(prog="python -m tests.faults.fuzz_tokens", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--seed", type=int, default=secrets.randbelow(1 << 32))
-    given = parser.parse_args()
-    print(f"seed {given.seed}", flush=True)
-    found = run(given.seed, seconds=given.seconds)
-    print(found, end="")
-    return 1 if found.wrong or not found.accepted else 0
+    """Run it by hand."""
+    return run_by_hand(
+        "tests.faults.fuzz_tokens", __doc__, lambda seed, seconds: run(seed, seconds=seconds)
+    )
 
 
 if __name__ == "__main__":

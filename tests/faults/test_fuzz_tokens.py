@@ -7,7 +7,7 @@ import jwt
 import pytest
 
 from pratique.core.proofs.authentic.jwt import JwtClaims, TokenPolicy
-from tests.faults.fuzz_tokens import OTHERS, Figures, OtherRefusedError, look, run
+from tests.faults.fuzz_tokens import OTHERS, OtherRefusedError, TokenFigures, look, run
 from tests.faults.token_mill import Made, tokens
 from tests.tokens import ALGORITHMS, CLAIMS, NOW, mint
 
@@ -54,10 +54,10 @@ def test_a_verifier_that_lets_too_much_through_is_found() -> None:
 
     forged, honest = Made(mint()[:-8] + "AAAAAAAA", "ES256"), Made(mint(), "ES256")
     for judge, made in ((unverified, forged), (other_claims, honest), (broken, honest)):
-        found = Figures()
+        found = TokenFigures()
         look(made, found, judge)
         assert found.wrong > 0
-    found = Figures()
+    found = TokenFigures()
     for made in (forged, honest):
         look(made, found)
     assert (found.wrong, found.accepted.total(), found.refused.total()) == (0, 1, 1)
@@ -75,6 +75,6 @@ def test_one_seed_one_run() -> None:
 
 def test_a_token_that_is_shown_to_another_policy_is_no_disagreement() -> None:
     """It is a refusal by everybody."""
-    found = Figures()
+    found = TokenFigures()
     look(Made(mint("RS256"), "PS256"), found)
     assert (found.wrong, dict(found.refused)) == (0, {"algorithm_not_allowed": 1})
