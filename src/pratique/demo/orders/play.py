@@ -1,16 +1,15 @@
 """Plays the scenario of the orders service: its clients and its neighbours lie to all three."""
 
 import secrets
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from pratique import Perimeter
 from pratique.demo.certificates import Authority
+from pratique.demo.played import Played, play_each, rows_of
 from pratique.demo.processes import Processes
 from pratique.demo.review import print_blast_radius, print_questions
-from pratique.demo.table import GUARDED, KINDS, Row, Scenario, stopped_by
+from pratique.demo.table import GUARDED, Scenario, stopped_by
 
 from . import rows
 from .attacks import ATTACKS, LEFT_OUT, Attack
@@ -21,16 +20,6 @@ NOTES = (
     "Read back are orders and users. The orders services are the guide's (section 6). The middling",
     "shop API looks whose an order is, and sends its client's fields on, before its own.",
 )
-
-
-@dataclass
-class _Played:
-    """One shop under every attack: whether it was sound, and what refused, row by row."""
-
-    kind: str
-    url: str
-    sound: list[bool] = field(default_factory=list[bool])
-    stopped: list[str] = field(default_factory=list[str])
 
 
 def play(processes: Processes) -> Scenario:
@@ -46,16 +35,10 @@ def play(processes: Processes) -> Scenario:
     for name, workload in (("gateway", GATEWAY), ("reports", REPORTS), ("certificate", ORDERS)):
         made = authority.issue(f"{name}.pem", ["localhost"], workload=workload)
         shared[name] = str(made)
-    with ThreadPoolExecutor(len(KINDS)) as pool:
-        played = list(pool.map(partial(_played, processes, folder, shared), KINDS))
-    stopped = played[KINDS.index(GUARDED)].stopped
-    table = [
-        Row(attack.id, attack.title, [one.sound[n] for one in played], stopped[n])
-        for n, attack in enumerate(ATTACKS)
-    ]
+    played = play_each(partial(_played, processes, folder, shared))
     return Scenario(
         "Orders service behind a gateway: is it believed who the user is?",
-        table,
+        rows_of(played, ATTACKS),
         NOTES,
         LEFT_OUT,
         lambda: _print_review(str(folder / "guarded.db"), shared["seed"]),
@@ -63,7 +46,7 @@ def play(processes: Processes) -> Scenario:
     )
 
 
-def _played(processes: Processes, folder: Path, shared: dict[str, str], kind: str) -> _Played:
+def _played(processes: Processes, folder: Path, shared: dict[str, str], kind: str) -> Played:
     """Start one shop with the service behind it, and send both everything."""
     path = str(folder / f"{kind}.db")
     rows.make(path, len(ATTACKS), shared["secret"])
@@ -76,14 +59,14 @@ def _played(processes: Processes, folder: Path, shared: dict[str, str], kind: st
         message = f"the {kind} shop didn't start"
         raise SystemExit(message)
     target = Target(kind, url, settings["orders"], settings)
-    played = _Played(kind, url)
+    played = Played(kind, url)
     for number, attack in enumerate(ATTACKS):
         _attack(played, target, attack, number)
     target.close()
     return played
 
 
-def _attack(played: _Played, target: Target, attack: Attack, number: int) -> None:
+def _attack(played: Played, target: Target, attack: Attack, number: int) -> None:
     target.answers.clear()
     target.unanswered = 0
     is_sound = attack.run(target, number)

@@ -2,10 +2,11 @@
 
 import secrets
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from pratique.demo.played import Played, play_each, rows_of
 from pratique.demo.processes import Processes
 from pratique.demo.review import print_blast_radius, print_questions, sets_to_invent
 from pratique.demo.table import GUARDED, KINDS, Row, Scenario, stopped_by
@@ -24,14 +25,9 @@ NOTES = (
 def play(processes: Processes) -> Scenario:
     """Return the table of the scenario."""
     secret = "whsec_" + secrets.token_hex(16)
-    with ThreadPoolExecutor(len(KINDS)) as pool:
-        played = list(pool.map(partial(_played, processes, secret), KINDS))
-    stopped = played[KINDS.index(GUARDED)].stopped
-    rows = [
-        Row(attack.id, attack.title, [one.sound[n] for one in played], stopped[n])
-        for n, attack in enumerate(ATTACKS)
-    ]
-    provider = played[0].target.provider
+    played = play_each(partial(_played, processes, secret))
+    rows = rows_of(played, ATTACKS)
+    provider = played[0].provider
     rows.append(_empty_secret(processes, provider))
     return Scenario(
         "Payment webhook upgrades a subscription: is the event believed?",
@@ -39,20 +35,18 @@ def play(processes: Processes) -> Scenario:
         NOTES,
         LEFT_OUT,
         lambda: _print_review(str(processes.folder / "guarded.db"), secret, provider),
-        (*((one.target.kind, one.target.url + WEBHOOK) for one in played), ("its secret", secret)),
+        (*((one.kind, one.url + WEBHOOK) for one in played), ("its secret", secret)),
     )
 
 
-@dataclass
-class _Played:
-    """One API under every attack: whether it was sound, and what refused, row by row."""
+@dataclass(kw_only=True)
+class _Delivered(Played):
+    """One API under every attack, and its provider."""
 
-    target: Target
-    sound: list[bool] = field(default_factory=list[bool])
-    stopped: list[str] = field(default_factory=list[str])
+    provider: str
 
 
-def _played(processes: Processes, secret: str, kind: str) -> _Played:
+def _played(processes: Processes, secret: str, kind: str) -> _Delivered:
     """Start one API with a provider of its own, and send it everything."""
     path = processes.folder / f"{kind}.db"
     database.make(path, len(ATTACKS) + 1)
@@ -62,15 +56,15 @@ def _played(processes: Processes, secret: str, kind: str) -> _Played:
     if url is None:
         message = f"the {kind} API didn't start"
         raise SystemExit(message)
-    played = _Played(Target(kind, url, path, secret, provider))
+    target = Target(kind, url, path, secret, provider)
+    played = _Delivered(kind, url, provider=provider)
     for number, attack in enumerate(ATTACKS):
-        _attack(played, attack, number)
-    played.target.close()
+        _attack(played, target, attack, number)
+    target.close()
     return played
 
 
-def _attack(played: _Played, attack: Attack, number: int) -> None:
-    target = played.target
+def _attack(played: Played, target: Target, attack: Attack, number: int) -> None:
     target.answers.clear()
     target.unanswered = 0
     attack.send(target, number)

@@ -1,16 +1,16 @@
 """Plays the scenario of the preview: sends every URL to all three APIs."""
 
 import secrets
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from pratique.demo.certificates import Authority
+from pratique.demo.played import Played, play_each, rows_of
 from pratique.demo.processes import Processes
 from pratique.demo.remote import Remote
 from pratique.demo.review import print_blast_radius, print_questions
-from pratique.demo.table import GUARDED, KINDS, Row, Scenario, stopped_by
+from pratique.demo.table import GUARDED, KINDS, Scenario, stopped_by
 
 from .attacks import ATTACKS, LEFT_OUT, Attack
 from .guarded import declared
@@ -27,15 +27,11 @@ PROXIED = Attack(
 )
 
 
-@dataclass
-class _Played:
-    """One API under every attack: whether it was sound, and what refused, row by row."""
+@dataclass(kw_only=True)
+class _Previewed(Played):
+    """One API under every attack, and what it was told."""
 
-    kind: str
     told: Told
-    url: str
-    sound: list[bool | None] = field(default_factory=list[bool | None])
-    stopped: list[str] = field(default_factory=list[str])
 
 
 def play(processes: Processes) -> Scenario:
@@ -43,24 +39,18 @@ def play(processes: Processes) -> Scenario:
     folder = processes.folder / "preview"
     folder.mkdir()
     certificate = Authority(folder).issue("site.pem", [IMAGES, PARTNER, WIKI])
-    with ThreadPoolExecutor(len(KINDS)) as pool:
-        played = list(pool.map(partial(_played, processes, certificate), KINDS))
-    guarded = played[KINDS.index(GUARDED)]
-    rows = [
-        Row(attack.id, attack.title, [one.sound[n] for one in played], guarded.stopped[n])
-        for n, attack in enumerate((*ATTACKS, PROXIED))
-    ]
+    played = play_each(partial(_played, processes, certificate))
     return Scenario(
         "Image fetch or URL preview: where does the URL lead?",
-        rows,
+        rows_of(played, (*ATTACKS, PROXIED)),
         NOTES,
         LEFT_OUT,
-        lambda: _print_review(guarded.told),
+        lambda: _print_review(played[KINDS.index(GUARDED)].told),
         [(one.kind, f"{one.url}/api/preview") for one in played],
     )
 
 
-def _played(processes: Processes, certificate: Path, kind: str) -> _Played:
+def _played(processes: Processes, certificate: Path, kind: str) -> _Previewed:
     """Start one API with a site and a canary of its own, and send it everything."""
     path = certificate.with_name(f"{kind}.db")
     told = Told(
@@ -99,7 +89,7 @@ def _played(processes: Processes, certificate: Path, kind: str) -> _Played:
 
     make(path)
     target = started(processes.port())
-    played = _Played(kind, told, target.url)
+    played = _Previewed(kind, target.url, told=told)
     for number, attack in enumerate(ATTACKS):
         _attack(played, target, attack, number)
     target.close()
@@ -113,7 +103,7 @@ def _played(processes: Processes, certificate: Path, kind: str) -> _Played:
     return played
 
 
-def _attack(played: _Played, target: Target, attack: Attack, number: int) -> None:
+def _attack(played: Played, target: Target, attack: Attack, number: int) -> None:
     user = f"user_{number}"
     target.forget()
     attack.run(target, user)

@@ -2,16 +2,15 @@
 
 import json
 import secrets
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from pratique.demo.certificates import Authority
+from pratique.demo.played import Played, play_each, rows_of
 from pratique.demo.processes import Processes
 from pratique.demo.remote import Remote
 from pratique.demo.review import print_blast_radius, print_questions
-from pratique.demo.table import GUARDED, KINDS, Row, Scenario, stopped_by
+from pratique.demo.table import Scenario, stopped_by
 
 from . import orders
 from .attacks import ATTACKS, LEFT_OUT, Attack, answer
@@ -24,16 +23,6 @@ NOTES = (
 )
 
 
-@dataclass
-class _Played:
-    """One API under every attack: whether it was sound, and what refused, row by row."""
-
-    kind: str
-    url: str
-    sound: list[bool] = field(default_factory=list[bool])
-    stopped: list[str] = field(default_factory=list[str])
-
-
 def play(processes: Processes) -> Scenario:
     """Return the table of the scenario."""
     folder = processes.folder / "risk"
@@ -43,16 +32,10 @@ def play(processes: Processes) -> Scenario:
     authority.issue("other.pem", ["another.example"])
     authority.self_signed("self.pem", [orders.HOST])
     key = f"sk-{secrets.token_hex(16)}"
-    with ThreadPoolExecutor(len(KINDS)) as pool:
-        played = list(pool.map(partial(_played, processes, folder, key), KINDS))
-    stopped = played[KINDS.index(GUARDED)].stopped
-    rows = [
-        Row(attack.id, attack.title, [one.sound[n] for one in played], stopped[n])
-        for n, attack in enumerate(ATTACKS)
-    ]
+    played = play_each(partial(_played, processes, folder, key))
     return Scenario(
         "A partner's risk score decides about an order: is its word the last one?",
-        rows,
+        rows_of(played, ATTACKS),
         NOTES,
         LEFT_OUT,
         lambda: _print_review(str(folder / "guarded.db"), key),
@@ -60,7 +43,7 @@ def play(processes: Processes) -> Scenario:
     )
 
 
-def _played(processes: Processes, folder: Path, key: str, kind: str) -> _Played:
+def _played(processes: Processes, folder: Path, key: str, kind: str) -> Played:
     """Start one API with a partner and a canary of its own, and let the partner lie."""
     path = folder / f"{kind}.db"
     orders.make(path, len(ATTACKS))
@@ -91,14 +74,14 @@ def _played(processes: Processes, folder: Path, key: str, kind: str) -> _Played:
     if processes.start("risk", kind, settings, port=port, environment=believed) is None:
         message = f"the {kind} API didn't start"
         raise SystemExit(message)
-    played = _Played(kind, target.url)
+    played = Played(kind, target.url)
     for number, attack in enumerate(ATTACKS):
         _attack(played, target, attack, number)
     target.close()
     return played
 
 
-def _attack(played: _Played, target: Target, attack: Attack, number: int) -> None:
+def _attack(played: Played, target: Target, attack: Attack, number: int) -> None:
     target.forget()
     is_sound = attack.run(target, f"o_{number}")
     played.sound.append(is_sound and bool(target.answers))
