@@ -269,66 +269,23 @@ def mutants() -> NoOps:
     """Return each lock with the attack that it stops, and the no-op for its place."""
     nothing: Any = lambda *_, **__: None  # noqa: E731
     return {
-        "the hosts of a policy": (
-            "FT-10 a look-alike",
-            [patch.object(FetchPolicy, "require", nothing)],
-            {},
-        ),
-        "the ports of a policy": (
-            "FT-11 another port",
-            [patch.object(FetchPolicy, "require", nothing)],
-            {},
-        ),
-        "the judge of addresses": (
-            "FT-04 inside",
-            [patch.object(FetchPolicy, "judge", lambda self, host, port, found: found)],
-            {},
-        ),
-        "metadata": (
-            "FT-03 metadata",
-            [
-                patch.object(address, "METADATA", frozenset()),
-                patch.object(policy, "METADATA", frozenset()),
-            ],
-            {},
-        ),
-        "one lookup": (
-            "FT-06 rebound",
-            [patch.object(dial.GuardedBackend, "connect_tcp", _looked_up_again)],
-            {},
-        ),
-        "the gate of a redirect": (
-            "FT-05 another host by a redirect",
-            [patch.object(redirect, "gate", _anywhere)],
-            {},
-        ),
-        "TLS kept": (
-            "FT-05 from https to http",
-            [patch.object(redirect, "require_hop", nothing)],
-            {},
-        ),
-        "content kept": (
-            "FT-21 content passed on",
-            [patch.object(redirect, "require_hop", nothing)],
-            {},
-        ),
-        "fields kept": (
-            "FT-13 a key passed on",
-            [patch.object(redirect, "for_anybody", lambda lines: lines)],
-            {},
-        ),
+        "the hosts of a policy": ("FT-10 a look-alike", [patch.object(FetchPolicy, "require", nothing)], {}),
+        "the ports of a policy": ("FT-11 another port", [patch.object(FetchPolicy, "require", nothing)], {}),
+        "the judge of addresses": ("FT-04 inside", [patch.object(FetchPolicy, "judge", lambda self, host, port, found: found)], {}),
+        "metadata": ("FT-03 metadata", [patch.object(address, "METADATA", frozenset()), patch.object(policy, "METADATA", frozenset())], {}),
+        "one lookup": ("FT-06 rebound", [patch.object(dial.GuardedBackend, "connect_tcp", _looked_up_again)], {}),
+        "the gate of a redirect": ("FT-05 another host by a redirect", [patch.object(redirect, "gate", _anywhere)], {}),
+        "TLS kept": ("FT-05 from https to http", [patch.object(redirect, "require_hop", nothing)], {}),
+        "content kept": ("FT-21 content passed on", [patch.object(redirect, "require_hop", nothing)], {}),
+        "fields kept": ("FT-13 a key passed on", [patch.object(redirect, "for_anybody", lambda lines: lines)], {}),
         "the cap of content": ("FT-14 a bomb", [patch.object(flow.Intake, "_take", nothing)], {}),
         "the cap of the wire": ("FT-14 too long", [patch.object(Budget, "take", nothing)], {}),
         "the deadline": ("FT-14 late", [patch.object(Budget, "left", lambda self: 5.0)], {}),
         "one coding": ("FT-14 two codings", [patch.object(flow, "decoder_of", nothing)], {}),
         "the media type": ("FT-15 a script", [patch.object(flow, "require_type", nothing)], {}),
         "no tunnel": ("FT-19 a tunnel", [patch.object(flow, "require_method", nothing)], {}),
-        "the certificate": (
-            "CWE-295 somebody else",
-            [patch.object(pool, "tls_context", believing)],
-            {},
-        ),
-    }
+        "the certificate": ("CWE-295 somebody else", [patch.object(pool, "tls_context", believing)], {}),
+    }  # fmt: skip
 
 
 def replaced() -> list[Row]:

@@ -149,66 +149,26 @@ def mutants() -> NoOps:
     """Return each proof with an attack that it stops, and the no-op for its place."""
     nothing: Any = lambda *_, **__: None  # noqa: E731
     return {
-        "the type": (
-            "UP-03 a number that is -1",
-            [patch.object(AnswerType, "read", _anything)],
-            {},
-        ),
-        "the choice": (
-            'UP-01 a choice that is "escalate"',
-            [patch.object(AnswerType, "read", _anything)],
-            {},
-        ),
-        "one member of a name": (
-            "UP-07 a member twice",
-            [patch.object(AnswerType, "read", _first)],
-            {},
-        ),
+        "the type": ("UP-03 a number that is -1", [patch.object(AnswerType, "read", _anything)], {}),
+        "the choice": ('UP-01 a choice that is "escalate"', [patch.object(AnswerType, "read", _anything)], {}),
+        "one member of a name": ("UP-07 a member twice", [patch.object(AnswerType, "read", _first)], {}),
         "surplus": ("UP-04 more", [], {"unknown": UnknownFields.OBSERVE}),
-        "errors under 200": (
-            "UP-07 an error beside the answer",
-            [patch("pratique.partner.answer._ERRORS", ())],
-            {"unknown": UnknownFields.OBSERVE},
-        ),
+        "errors under 200": ("UP-07 an error beside the answer", [patch("pratique.partner.answer._ERRORS", ())], {"unknown": UnknownFields.OBSERVE}),
         "about": ("UP-05 another order", [patch.object(terms, "_repeats", lambda *_: True)], {}),
         "limits": ("UP-06 over our limits", [], {"limits": lambda _: True}),
         "confirm": ("UP-06 not confirmed", [], {"confirm": lambda _: True}),
         "its yes": ("UP-06 not confirmed", [patch.object(flow, "_require", _yes)], {}),
-        "as_of": (
-            "UP-13 of the day before yesterday",
-            [patch.object(flow, "_require_recent", nothing)],
-            {},
-        ),
-        "the status": (
-            "UP-07 the answer under 500",
-            [patch.object(flow, "require_status", nothing)],
-            {},
-        ),
+        "as_of": ("UP-13 of the day before yesterday", [patch.object(flow, "_require_recent", nothing)], {}),
+        "the status": ("UP-07 the answer under 500", [patch.object(flow, "require_status", nothing)], {}),
         "the media type": ("UP-07 it as a page", [patch.object(flow, "require_type", nothing)], {}),
         "the charset": ("UP-07 another charset", [patch.object(flow, "require_utf8", nothing)], {}),
         "one coding": ("UP-07 two codings", [patch.object(fetching, "decoder_of", nothing)], {}),
-        "no secret of ours": (
-            "UP-12 our key",
-            [patch.object(errand, "answered", _without_ours)],
-            {},
-        ),
-        "the certificate": (
-            "UP-09 somebody else",
-            [patch.object(pool, "tls_context", believing)],
-            {},
-        ),
-        "the cap of the wire": (
-            "UP-10 too long",
-            [patch.object(Budget, "take", nothing)],
-            {"unknown": UnknownFields.OBSERVE},
-        ),
-        "the cap of content": (
-            "UP-10 a bomb",
-            [patch.object(fetching.Intake, "_take", nothing)],
-            {"unknown": UnknownFields.OBSERVE},
-        ),
+        "no secret of ours": ("UP-12 our key", [patch.object(errand, "answered", _without_ours)], {}),
+        "the certificate": ("UP-09 somebody else", [patch.object(pool, "tls_context", believing)], {}),
+        "the cap of the wire": ("UP-10 too long", [patch.object(Budget, "take", nothing)], {"unknown": UnknownFields.OBSERVE}),
+        "the cap of content": ("UP-10 a bomb", [patch.object(fetching.Intake, "_take", nothing)], {"unknown": UnknownFields.OBSERVE}),
         "the deadline": ("UP-10 late", [patch.object(Budget, "left", lambda self: 5.0)], {}),
-    }
+    }  # fmt: skip
 
 
 def replaced() -> list[Row]:
