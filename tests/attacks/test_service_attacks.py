@@ -27,8 +27,9 @@ from pratique.core.refusal import Refused
 from pratique.core.roots import Root, RootKind, ways
 from pratique.integrations.fastapi import called, guard, owned
 from pratique.service import Caller, Issuer, Minter, Service, TransactionToken
-from tests.service.orders import GATEWAY, NOON, REPORTS, STAFF, TOKENS, Kept
+from tests.service.orders import GATEWAY, NOON, REPORTS, STAFF, TOKENS
 from tests.service.test_minters import signed
+from tests.sink import Kept
 
 MARKER = "protected-marker-of-customer-1"
 

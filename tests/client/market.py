@@ -24,7 +24,8 @@ from pratique import Perimeter, stores
 from pratique.client import Asked, Attempts, Client, Once, Session, SessionCookie
 from pratique.client.ownership import OwnedRows
 from pratique.integrations.fastapi import does, guard
-from tests.client.shop import NOON, ORIGIN, Kept
+from tests.client.shop import NOON, ORIGIN
+from tests.sink import Kept
 
 USERS = {"ann": 1, "bob": 2, "root": 3}
 TOKENS = {name: name[0] * 32 for name in USERS}

@@ -14,7 +14,7 @@ from sqlalchemy.pool import NullPool
 
 from pratique import Perimeter
 from pratique.client import Client, Session, SessionCookie
-from pratique.core.event import Record
+from tests.sink import Kept
 
 NOON = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
 ORIGIN = "https://shop.example"
@@ -65,22 +65,6 @@ def may(user: User, action: str, order: Order | None) -> bool:
     if action == "update":
         return order is not None and order.state == "open"
     return action in ("read", "profile.read")
-
-
-class Kept:
-    """The records of a perimeter."""
-
-    def __init__(self) -> None:
-        self.records: list[Record] = []
-
-    def emit(self, record: Record) -> None:
-        self.records.append(record)
-
-    def find(self, crossing_id: str) -> Record | None:
-        return next((r for r in self.records if r.crossing_id == crossing_id), None)
-
-    def close(self) -> None:
-        return None
 
 
 class Shop:

@@ -20,11 +20,11 @@ from pratique.core.proofs.authentic.jwt import TokenPolicy
 from pratique.core.refusal import BoundaryError, StoreError
 from pratique.core.store import Store
 from pratique.integrations.fastapi import called, guard
-from tests.client.shop import Kept
 from tests.client.test_bearer import OLD, jwks
 from tests.client.test_bearer import token as minted
 from tests.integrations.test_mtls import by_uvicorn
 from tests.proofs_of_possession import API, NOON, Holder
+from tests.sink import Kept
 from tests.tokens import policy as another_policy
 
 CLIENT, THIEF = Holder(), Holder()

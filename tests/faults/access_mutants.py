@@ -28,8 +28,9 @@ from pratique.core.obligation import AUTHENTIC
 from pratique.core.proofs.authentic import jwt
 from pratique.service import Caller, Minter, Service, TransactionToken, boundary
 from tests.faults.noticed import NoOps, Row, deletion, report, with_no_ops, without
-from tests.service.orders import GATEWAY, NOON, REPORTS, STAFF, TOKENS, Kept, Peer
+from tests.service.orders import GATEWAY, NOON, REPORTS, STAFF, TOKENS, Peer
 from tests.service.test_minters import signed
+from tests.sink import Kept
 
 SITE = "https://shop.example"
 HOUR = timedelta(hours=1)

@@ -15,23 +15,21 @@ from pratique.core.watcher import Sample
 from pratique.fetch import PUBLIC, Fetch, FetchPolicy, naked
 from tests.fetch.clients import CLIENTS
 from tests.fetch.world import World
+from tests.sink import Kept
 
 POLICY = FetchPolicy(hosts=PUBLIC, schemes={"http"})
 
 
-class Kept:
-    """A sink that keeps records, and does what a test asks when one comes."""
+class Told(Kept):
+    """Keeps every record, and does what a test asks when one comes."""
 
     def __init__(self, also: Callable[[], object] = list) -> None:
-        self.records: list[Record] = []
+        super().__init__()
         self.also = also
 
     def emit(self, record: Record) -> None:
-        self.records.append(record)
+        super().emit(record)
         self.also()
-
-    def find(self, crossing_id: str) -> None: ...
-    def close(self) -> None: ...
 
     def told(self) -> list[tuple[str, str]]:
         """Return module and count of each record of a naked connection."""
@@ -42,7 +40,7 @@ class Kept:
         ]
 
 
-def guarded(sink: Kept) -> Perimeter:
+def guarded(sink: Told) -> Perimeter:
     """Return a perimeter with one boundary, whose records a test reads."""
     perimeter = Perimeter(events=sink)
     perimeter.declare(Fetch("previews", POLICY))
@@ -112,7 +110,7 @@ def test_what_was_counted_before_is_told_at_the_start(
     port: int, watch: naked.Watch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A line in the log and a record a module, without the address; the twin saw nothing."""
-    sink = Kept()
+    sink = Told()
     perimeter = guarded(sink)
     perimeter.attach(watch)
     with caplog.at_level(logging.WARNING, "pratique"):
@@ -136,7 +134,7 @@ def test_what_was_counted_before_is_told_at_the_start(
 
 async def test_it_is_told_on_the_event_loop_too(port: int, watch: naked.Watch) -> None:
     """The same by `astart`; the connection is asyncio's, and is named by who asked for it."""
-    sink = Kept()
+    sink = Told()
     connect(port)
     async with guarded(sink) as perimeter:
         perimeter.attach(watch)
@@ -149,7 +147,7 @@ async def test_it_is_told_on_the_event_loop_too(port: int, watch: naked.Watch) -
 
 def test_later_ones_are_told_seldom(watch: naked.Watch) -> None:
     """The first of each module always, then the tenth, the hundredth; no crossing is counted."""
-    sink = Kept()
+    sink = Told()
     with guarded(sink) as perimeter:
         perimeter.attach(watch)
         for _ in range(250):
@@ -173,7 +171,7 @@ def test_later_ones_are_told_seldom(watch: naked.Watch) -> None:
 
 def test_a_sink_that_connects_is_told_and_not_called_again(port: int, watch: naked.Watch) -> None:
     """It is inside its own `emit`: what it does is counted, and told with the next, or at the end."""
-    sink = Kept(lambda: connect(port))
+    sink = Told(lambda: connect(port))
     with guarded(sink) as perimeter:
         perimeter.attach(watch)
         watch.note("stripe")

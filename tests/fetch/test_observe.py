@@ -10,7 +10,6 @@ import pytest
 import requests
 
 from pratique import unsafe
-from pratique.core.event import Record
 from pratique.core.recorder import Recorder
 from pratique.core.refusal import BoundaryError, Refused
 from pratique.core.threads import Tally
@@ -20,25 +19,17 @@ from pratique.integrations import httpx2 as on_httpx2
 from pratique.integrations.aiohttp import FetchConnector
 from pratique.integrations.requests import FetchAdapter
 from tests.fetch.world import World, reply
+from tests.sink import Kept
 
 TODAY = datetime.now(UTC).date()
 
 
-class Kept:
-    """Keeps every record."""
+class Observed(Kept):
+    """Keeps every record, and has the recorder that emits them."""
 
     def __init__(self) -> None:
-        self.records: list[Record] = []
+        super().__init__()
         self.recorder = Recorder((self,), count=Tally().add)
-
-    def emit(self, record: Record) -> None:
-        self.records.append(record)
-
-    def find(self, crossing_id: str) -> None:
-        return None
-
-    def close(self) -> None:
-        return None
 
     def outcomes(self) -> list[tuple[str, str]]:
         return [(record.outcome, record.code) for record in self.records]
@@ -53,7 +44,7 @@ def policy(until: date = TODAY + timedelta(days=30)) -> FetchPolicy:
 def by_client(library: Any, door: Any) -> Any:
     """Return a way to fetch by httpx, or httpx2."""
 
-    def get(kept: Kept, url: str) -> int:
+    def get(kept: Observed, url: str) -> int:
         transport = door.FetchTransport(policy(), recorder=kept.recorder)
         with library.Client(transport=transport) as client:
             return int(client.get(url).status_code)
@@ -64,7 +55,7 @@ def by_client(library: Any, door: Any) -> Any:
 def by_async_client(library: Any, door: Any) -> Any:
     """Return the same by the async client."""
 
-    async def get(kept: Kept, url: str) -> int:
+    async def get(kept: Observed, url: str) -> int:
         transport = door.AsyncFetchTransport(policy(), recorder=kept.recorder)
         async with library.AsyncClient(transport=transport) as client:
             return int((await client.get(url)).status_code)
@@ -72,7 +63,7 @@ def by_async_client(library: Any, door: Any) -> Any:
     return get
 
 
-def by_requests(kept: Kept, url: str) -> int:
+def by_requests(kept: Observed, url: str) -> int:
     """Fetch by requests."""
     with requests.Session() as session:
         session.trust_env = False
@@ -80,7 +71,7 @@ def by_requests(kept: Kept, url: str) -> int:
         return session.get(url).status_code
 
 
-async def by_aiohttp(kept: Kept, url: str) -> int:
+async def by_aiohttp(kept: Observed, url: str) -> int:
     """Fetch by aiohttp."""
     connector = FetchConnector(policy(), recorder=kept.recorder)
     async with aiohttp.ClientSession(connector=connector) as session, session.get(url) as answer:
@@ -97,14 +88,14 @@ WAYS: dict[str, Any] = {
 }
 
 
-async def got(way: str, kept: Kept, url: str) -> int:
+async def got(way: str, kept: Observed, url: str) -> int:
     """Fetch in one of the ways."""
     found = WAYS[way](kept, url)
     return int(await found if hasattr(found, "__await__") else found)
 
 
 @pytest.fixture
-def kept(world: World) -> Kept:
+def kept(world: World) -> Observed:
     """Give the records, and the names."""
     world.names.update(
         {
@@ -113,11 +104,13 @@ def kept(world: World) -> Kept:
             "inside.test": ["10.0.0.1"],
         }
     )
-    return Kept()
+    return Observed()
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_it_lets_go_on_and_says_what_it_would_do(world: World, kept: Kept, way: str) -> None:
+async def test_it_lets_go_on_and_says_what_it_would_do(
+    world: World, kept: Observed, way: str
+) -> None:
     """What it would refuse and what it would admit both arrive; the events tell them apart."""
     assert await got(way, kept, "http://good.test/") == 200
     assert await got(way, kept, "http://other.test/") == 200
@@ -126,7 +119,7 @@ async def test_it_lets_go_on_and_says_what_it_would_do(world: World, kept: Kept,
 
 
 @pytest.mark.parametrize("way", [way for way in WAYS if way != "aiohttp"])
-async def test_it_judges_the_head_of_an_answer(world: World, kept: Kept, way: str) -> None:
+async def test_it_judges_the_head_of_an_answer(world: World, kept: Observed, way: str) -> None:
     """A type that the policy doesn't name would be refused; it arrives all the same."""
     world.server.answer = lambda _: reply(200, b"<svg/>", Content_Type="image/svg+xml")
     assert await got(way, kept, "http://good.test/") == 200
@@ -135,7 +128,7 @@ async def test_it_judges_the_head_of_an_answer(world: World, kept: Kept, way: st
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_after_its_day_it_enforces(
-    world: World, kept: Kept, way: str, monkeypatch: pytest.MonkeyPatch
+    world: World, kept: Observed, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The day comes while the process runs: from then on what was told is refused."""
 

@@ -14,12 +14,12 @@ from pratique import Perimeter
 from pratique.client import BearerToken, Client
 from pratique.core.action import Action
 from pratique.core.claim import Claim, Fields
-from pratique.core.event import Record
 from pratique.core.proofs.authentic.jwt import TokenPolicy
 from pratique.core.proven import Proven
 from pratique.fetch import Fetch, FetchPolicy
 from pratique.keys.remote import RemoteKeys
 from tests.fetch.world import Answer, Seen, Server, reply
+from tests.sink import Kept
 
 NOW = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
 URL = "https://issuer.test/jwks"
@@ -38,22 +38,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-class Silent:
-    """Keeps the records to itself."""
-
-    def __init__(self) -> None:
-        self.records: list[Record] = []
-
-    def emit(self, record: Record) -> None:
-        self.records.append(record)
-
-    def find(self, crossing_id: str) -> None:
-        return None
-
-    def close(self) -> None:
-        return None
 
 
 class Issuer:
@@ -152,7 +136,7 @@ class Door:
         at: Callable[[], datetime] = lambda: NOW,
         users: dict[str, str] = {"ann": "Ann", "bob": "Bob"},  # noqa: B006  nobody writes it
     ) -> None:
-        self.perimeter = Perimeter(events=Silent(), clock=at, deadline=None)
+        self.perimeter = Perimeter(events=Kept(), clock=at, deadline=None)
         self.perimeter.declare(fetch)
         self.client = self.perimeter.declare(
             Client("api", identity=identity, user=users.get, policy=lambda *_: True)

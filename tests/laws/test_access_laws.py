@@ -22,8 +22,9 @@ from pratique.core.proofs.authentic.cache import TokenCache
 from pratique.core.proven import Proven
 from pratique.core.refusal import BoundaryError, Refused
 from pratique.service import ANYBODY, Issuer, Minter, Service, TransactionToken, mtls
-from tests.service.orders import GATEWAY, NOON, TOKENS, Kept, Peer
+from tests.service.orders import GATEWAY, NOON, TOKENS, Peer
 from tests.service.test_minters import signed
+from tests.sink import Kept
 from tests.tokens import AT, mint, policy
 
 DIGEST = sha256(b"c" * 32).hexdigest()

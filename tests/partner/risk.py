@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from pratique import Perimeter
-from pratique.core.event import Record
 from pratique.core.refusal import Refused
 from pratique.partner import Partner
 from tests.fetch.world import World, reply
+from tests.sink import Kept
 
 HOST = "risk.example"
 KEY = "sk_live_9f8a7b6c5d4e3f2a"
@@ -43,21 +43,13 @@ class Risk:
     def __init__(self, world: World, *, is_async: bool, **made: Any) -> None:
         world.names.setdefault(HOST, [ADDRESS])
         self.world = world
-        self.records: list[Record] = []
+        kept = Kept()
+        self.records = kept.records
         clock = made.pop("clock", None)
-        self.perimeter = Perimeter(events=self, clock=clock)
+        self.perimeter = Perimeter(events=kept, clock=clock)
         given: dict[str, Any] = {"bearer": KEY, "deadline": timedelta(seconds=5), **made}
         self.partner = self.perimeter.declare(Partner("risk", f"https://{HOST}/v1", **given))
         self.is_async = is_async
-
-    def emit(self, record: Record) -> None:
-        self.records.append(record)
-
-    def find(self, crossing_id: str) -> None:
-        return None
-
-    def close(self) -> None:
-        return None
 
     def answers(self, content: Any = HONEST, status: int = 200, **fields: str) -> None:
         """Let the partner answer that from now on."""

@@ -9,9 +9,9 @@ from threading import Thread
 from typing import Any
 
 from pratique import Perimeter, Refused
-from pratique.core.event import Record
 from pratique.fetch import Fetch, FetchPolicy, Internal
 from pratique.policy import CedarPolicy
+from tests.sink import Kept
 
 Decide = Callable[[dict[str, Any]], dict[str, Any]]
 """(one evaluation) -> its answer."""
@@ -99,22 +99,6 @@ def _handler(point: Point) -> type[BaseHTTPRequestHandler]:
             return None
 
     return Handler
-
-
-class Kept:
-    """The records of a perimeter."""
-
-    def __init__(self) -> None:
-        self.records: list[Record] = []
-
-    def emit(self, record: Record) -> None:
-        self.records.append(record)
-
-    def find(self, crossing_id: str) -> None:
-        return None
-
-    def close(self) -> None:
-        return None
 
 
 def way_to(point: Point, *, types: str = "application/json") -> FetchPolicy:

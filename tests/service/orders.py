@@ -16,13 +16,13 @@ from pratique import Perimeter, stores
 from pratique.core.action import Action
 from pratique.core.boundary import Proof
 from pratique.core.claim import Claim, Fields, Via
-from pratique.core.event import Record
 from pratique.core.obligation import AUTHENTIC
 from pratique.core.once import OneTime
 from pratique.core.proofs.authentic.base64url import decode, encode
 from pratique.core.refusal import Refused
 from pratique.core.roots import Root, RootKind, ways
 from pratique.service import Caller, Issuer, Minter, Service, TransactionToken
+from tests.sink import Kept
 
 NOON = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
 GATEWAY, REPORTS = "spiffe://shop.example/gateway", "spiffe://shop.example/reports"
@@ -64,22 +64,6 @@ class Order:
     id: str
     owner: str
     tenant: str = "t1"
-
-
-class Kept:
-    """The records of a perimeter."""
-
-    def __init__(self) -> None:
-        self.records: list[Record] = []
-
-    def emit(self, record: Record) -> None:
-        self.records.append(record)
-
-    def find(self, crossing_id: str) -> None:
-        return None
-
-    def close(self) -> None:
-        return None
 
 
 class Orders:

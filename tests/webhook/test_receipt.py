@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from typing import Any
 
 import pytest
 
@@ -12,6 +11,7 @@ from pratique.fetch import PUBLIC, Fetch, FetchPolicy
 from pratique.webhook import Next, Outgoing, next_step, providers
 from tests.docs.test_reference import headings
 from tests.fetch.world import World, reply
+from tests.sink import Kept
 from tests.webhook.customers import (
     CONTENT,
     GOOD,
@@ -106,18 +106,9 @@ def test_what_cant_be_reached_is_tried_again(world: World, way: Way) -> None:
 
 def test_a_refusal_bears_the_crossing_of_the_answer(world: World) -> None:
     """The record of the answer is found by it."""
-    kept: list[Any] = []
-
-    class Kept:
-        def emit(self, record: Any) -> None:
-            kept.append(record)
-
-        def find(self, crossing_id: str) -> Any: ...
-
-        def close(self) -> None: ...
-
+    kept = Kept()
     world.server.answer = lambda _: reply(410, b"")
-    perimeter = Perimeter(events=Kept())
+    perimeter = Perimeter(events=kept)
     fetch = perimeter.declare(Fetch("callbacks", POLICY))
     perimeter.start()
     outgoing = Outgoing(providers.standard_webhooks, through=fetch)
@@ -125,7 +116,7 @@ def test_a_refusal_bears_the_crossing_of_the_answer(world: World) -> None:
         outgoing.send(URL, CONTENT, key="m", secrets=NEW)
     fetch.close()
     perimeter.close()
-    (record,) = kept
+    (record,) = kept.records
     assert (record.crossing_id, record.outcome) == (caught.value.crossing_id, Outcome.PROVEN)
 
 
