@@ -10,6 +10,7 @@ import typer
 
 from pratique.core.proofs.authentic.base64url import decode
 from pratique.core.proofs.authentic.jws import MAX_TOKEN_BYTES
+from pratique.core.proofs.authentic.numeric_date import is_numeric_date
 from pratique.core.proofs.authentic.strict_json import DuplicateMemberError, object_of
 from pratique.core.refusal import BoundaryError
 from pratique.service.signing_key import ALGORITHMS, SigningKey, public_set
@@ -17,7 +18,6 @@ from pratique.service.signing_key import ALGORITHMS, SigningKey, public_set
 _SHOWN: Final = 256
 """Characters of one value: what it says is what was asked for, and a screen is enough of it."""
 _DATES: Final = frozenset({"exp", "iat", "nbf", "auth_time"})
-_LAST_SECOND: Final = 253_402_300_799
 _SEGMENTS: Final = 3
 UNVERIFIED: Final = (
     "UNVERIFIED. Nobody has proven any of this: whoever wrote the token may have written anything."
@@ -125,7 +125,7 @@ def _told(members: dict[str, Any]) -> list[str]:
     lines: list[str] = []
     for name, value in members.items():
         line = f"{_cut(name):<{width}}  {_cut(value)}"
-        if name in _DATES and type(value) in (int, float) and 0 <= value <= _LAST_SECOND:
+        if name in _DATES and is_numeric_date(value):
             line += f"  ({datetime.fromtimestamp(value, UTC).isoformat(timespec='seconds')})"
         lines.append(line)
     return lines

@@ -9,9 +9,15 @@ from pratique.core.boundary import Proof
 from pratique.core.crossing import Crossing
 from pratique.core.obligation import AUTHENTIC, FRESH
 from pratique.core.proofs.authentic import base64url
-from pratique.core.proofs.authentic.jws import MAX_TOKEN_BYTES, TokenRefused, duplicate_member
+from pratique.core.proofs.authentic.jws import (
+    FORBIDDEN,
+    TokenRefused,
+    claims_of,
+    header_of,
+    split_token,
+)
 from pratique.core.proofs.authentic.key import Key, KeySet
-from pratique.core.proofs.authentic.strict_json import DuplicateMemberError, object_of
+from pratique.core.proofs.authentic.numeric_date import seconds_of
 from pratique.core.question import Flow, Refresh
 from pratique.core.refusal import BoundaryError, Refused
 from pratique.core.roots import CLOCK, Root, RootKind, ways
@@ -35,9 +41,6 @@ _ARN: Final = re.compile(
 )
 # RFC 9562 §4, in the one spelling that AWS writes: it becomes a part of a URL.
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_FORBIDDEN: Final = frozenset({"jku", "x5u", "x5c", "jwk", "crit", "b64", "zip"})
-_SEGMENTS: Final = 3
-_LAST_SECOND: Final = 253_402_300_799
 
 
 class AlbKeys(RemoteKeys):
@@ -226,7 +229,7 @@ class AlbAssertion:
 
     def _require_ours(self, header: Mapping[str, Any]) -> str:
         """Return the key's name. Nothing here is proven: it only spares a question to AWS."""
-        if not _FORBIDDEN.isdisjoint(header):
+        if not FORBIDDEN.isdisjoint(header):
             raise TokenRefused(
                 "the header names its own key, or an extension", code="forbidden_header"
             )
@@ -249,10 +252,10 @@ class AlbAssertion:
         return name
 
     def _subject(self, read: _Read, *, at: datetime) -> str:
-        members = _object(read.payload, "claims set")
-        _require_before(read.header.get("exp"), at)
+        members = claims_of(read.payload)
+        _require_before(read.header, at)
         if "exp" in members:
-            _require_before(members["exp"], at)
+            _require_before(members, at)
         if members.get("iss", self.issuer) != self.issuer:
             raise TokenRefused("its issuer isn't the declared one", code="wrong_issuer")
         subject = members.get("sub")
@@ -296,24 +299,21 @@ def aws_alb(arn: str, *, issuer: str, client: str, fetch: Getter) -> AlbAssertio
 
 
 def _read(token: str) -> _Read:
-    if len(token) > MAX_TOKEN_BYTES:
-        raise TokenRefused(
-            f"the token has {len(token)} characters, at most {MAX_TOKEN_BYTES} are allowed",
-            code="token_too_large",
-        )
+    signed, signature = split_token(token)
+    head, _, payload = signed.partition(b".")
     try:
-        text = token.encode("ascii")
-        segments = text.split(b".")
-        if len(segments) != _SEGMENTS:
-            raise _malformed("the token hasn't exactly three segments")
-        head, payload, signature = map(_decoded, segments)
+        return _Read(
+            header_of(_unpadded(head)),
+            base64url.decode(_unpadded(payload)),
+            signed,
+            base64url.decode(_unpadded(signature)),
+        )
     except ValueError:
         raise _malformed("a segment isn't base64url, with its padding or without") from None
-    return _Read(_object(head, "header"), payload, text.rpartition(b".")[0], signature)
 
 
-def _decoded(segment: bytes) -> bytes:
-    """Return the bytes of a segment as this load balancer writes it: with all its padding, or none.
+def _unpadded(segment: bytes) -> bytes:
+    """Return a segment as this load balancer writes it, with all its padding or none, without.
 
     What is signed is the text with its padding. Everywhere else padding is refused: RFC 7515 §2.
     """
@@ -321,24 +321,11 @@ def _decoded(segment: bytes) -> bytes:
     if len(segment) != len(plain) and len(segment) - len(plain) != -len(plain) % 4:
         message = "its padding isn't what an encoder writes"
         raise ValueError(message)
-    return base64url.decode(plain)
+    return plain
 
 
-def _object(text: bytes, where: str) -> dict[str, Any]:
-    try:
-        return object_of(text)
-    except DuplicateMemberError:
-        raise duplicate_member(where) from None
-    except ValueError:
-        raise _malformed(f"the {where} is no JSON object in UTF-8") from None
-
-
-def _require_before(value: Any, at: datetime) -> None:
-    if type(value) not in (int, float) or not 0 <= value <= _LAST_SECOND:
-        raise TokenRefused(
-            "exp is missing, or no number of seconds", code="bad_date", obligation=FRESH
-        )
-    if at.timestamp() >= value:
+def _require_before(members: Mapping[str, Any], at: datetime) -> None:
+    if at.timestamp() >= seconds_of(members, "exp"):
         raise TokenRefused("it has expired", code="expired_token", obligation=FRESH)
 
 

@@ -11,7 +11,8 @@ from pratique.core.boundary import Proof
 from pratique.core.crossing import Crossing
 from pratique.core.memo import Memo
 from pratique.core.obligation import AUTHENTIC, FRESH
-from pratique.core.proofs.authentic.jws import MAX_TOKEN_BYTES, TokenRefused
+from pratique.core.proofs.authentic.jws import TokenRefused, require_size
+from pratique.core.proofs.authentic.numeric_date import seconds_of
 from pratique.core.proofs.authentic.presented import bearer_token
 from pratique.core.question import Flow, Refresh
 from pratique.core.refusal import Answer, BoundaryError, Refused
@@ -22,7 +23,6 @@ from .answered import Answered, Lines, Poster, UnusableError, object_in, require
 
 MAX_AGE: Final = timedelta(minutes=5)
 """A token that was taken back is believed as long; RFC 7662 §4."""
-_LAST_SECOND: Final = 253_402_300_799
 _ZERO: Final = timedelta(0)
 
 
@@ -88,11 +88,7 @@ class OpaqueToken:
         """
         claim = crossing.claim
         token = bearer_token(claim.fields)
-        if len(token) > MAX_TOKEN_BYTES:
-            raise TokenRefused(
-                f"the token has {len(token)} characters, at most {MAX_TOKEN_BYTES} are allowed",
-                code="token_too_large",
-            )
+        require_size(token)
         at = claim.received_at
         key = hashlib.sha256(token.encode("ascii")).digest()
         told = self._kept.find(key, at)
@@ -175,9 +171,9 @@ class OpaqueToken:
 
     def _require_in_force(self, told: Mapping[str, Any], at: datetime) -> None:
         now = at.timestamp()
-        if now >= _seconds(told, "exp"):
+        if now >= seconds_of(told, "exp"):
             raise TokenRefused("it has expired", code="expired_token", obligation=FRESH)
-        if "nbf" in told and _seconds(told, "nbf") > now:
+        if "nbf" in told and seconds_of(told, "nbf") > now:
             raise TokenRefused(
                 "it isn't in force yet (nbf)", code="not_yet_valid", obligation=FRESH
             )
@@ -238,17 +234,6 @@ class _Kept:
     def keep(self, key: bytes, told: dict[str, Any], at: datetime) -> None:
         if self.max_age > _ZERO:
             self._entries.keep(key, (told, at))
-
-
-def _seconds(told: Mapping[str, Any], name: str) -> float:
-    value = told.get(name)
-    if (type(value) is int or type(value) is float) and 0 <= value <= _LAST_SECOND:
-        return value
-    raise TokenRefused(
-        f"{name} is missing, or no number of seconds between 1970 and 9999",
-        code="bad_date",
-        obligation=FRESH,
-    )
 
 
 def _unavailable(why: str) -> Refused:

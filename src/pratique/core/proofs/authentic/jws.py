@@ -18,7 +18,7 @@ MAX_TOKEN_BYTES: Final = 16_384
 a token of 6."""
 MAX_HEADINGS: Final = 256
 """Headers that are remembered. An issuer has one a key; only a verified token's is kept."""
-_FORBIDDEN: Final = frozenset({"jku", "x5u", "x5c", "jwk", "crit", "b64", "zip"})
+FORBIDDEN: Final = frozenset({"jku", "x5u", "x5c", "jwk", "crit", "b64", "zip"})
 """A key or its place named by the token (CVE-2018-0114), and extensions that change what is signed:
 none is understood here, so RFC 7515 §4.1.11 has them refused."""
 _PREFIX: Final = "application/"
@@ -135,7 +135,7 @@ class Opener:
     def _read(self, head: bytes, keys: KeySet) -> Heading:
         """Read a header; nothing in it chooses more than one of our keys. RFC 8725 §3.1."""
         members = header_of(head)
-        if not _FORBIDDEN.isdisjoint(members):
+        if not FORBIDDEN.isdisjoint(members):
             raise TokenRefused(
                 "the header has one of jku, x5u, x5c, jwk, crit, b64, zip",
                 code="forbidden_header",
@@ -250,6 +250,19 @@ def claims_of(payload: bytes) -> dict[str, Any]:
         ) from None
 
 
+def require_size(token: str) -> None:
+    """Refuse a token of more than 16384 characters.
+
+    Raises:
+        Refused: AUTHENTIC, code "token_too_large".
+    """
+    if len(token) > MAX_TOKEN_BYTES:
+        raise TokenRefused(
+            f"the token has {len(token)} characters, at most {MAX_TOKEN_BYTES} are allowed",
+            code="token_too_large",
+        )
+
+
 def split_token(token: object) -> tuple[bytes, bytes]:
     """Return what is signed and the signature. A dot more is no base64url, so it ends there.
 
@@ -258,11 +271,7 @@ def split_token(token: object) -> tuple[bytes, bytes]:
     """
     if not isinstance(token, str):
         raise _malformed("the token is no text")
-    if len(token) > MAX_TOKEN_BYTES:
-        raise TokenRefused(
-            f"the token has {len(token)} characters, at most {MAX_TOKEN_BYTES} are allowed",
-            code="token_too_large",
-        )
+    require_size(token)
     try:
         text = token.encode("ascii")
     except UnicodeEncodeError:

@@ -14,12 +14,11 @@ from pratique.core.refusal import BoundaryError
 from .algorithm import ALGORITHMS
 from .jws import Opener, TokenRefused, claims_of, media_type
 from .key import Keys, KeySet, KeySource, key_source
+from .numeric_date import seconds_of
 from .strict_json import frozen
 
 MAX_LEEWAY: Final = timedelta(minutes=5)
 """RFC 7519 §4.1.4: "usually no more than a few minutes"."""
-_LAST_SECOND: Final = 253_402_300_799
-"""9999-12-31T23:59:59Z: the last that a datetime holds."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ZERO: Final = timedelta(0)
 
@@ -195,14 +194,14 @@ class TokenPolicy:
     def _require_dates(self, members: Mapping[str, Any], at: datetime) -> None:
         # The difference: a naive time beside an aware one is a TypeError, never a guessed zone.
         now, leeway = (at - _EPOCH).total_seconds(), self._leeway
-        if now >= _seconds(members, "exp") + leeway:
+        if now >= seconds_of(members, "exp") + leeway:
             raise TokenRefused("it has expired", code="expired_token", obligation=FRESH)
-        if "nbf" in members and _seconds(members, "nbf") > now + leeway:
+        if "nbf" in members and seconds_of(members, "nbf") > now + leeway:
             raise TokenRefused(
                 "it isn't in force yet (nbf)", code="not_yet_valid", obligation=FRESH
             )
         if "iat" in members or self._max_age is not None:
-            age = now - _seconds(members, "iat")
+            age = now - seconds_of(members, "iat")
             if age < -leeway:
                 raise TokenRefused(
                     f"it was issued {-age:.0f} s from now, at most {leeway:.0f} s are allowed",
@@ -239,18 +238,6 @@ def verify_token(token: str, policy: TokenPolicy, *, at: datetime) -> JwtClaims:
     Source: RFC 7519 §7.2; RFC 8725 §3; RFC 9068 §4.
     """
     return policy.read(token, at=at)
-
-
-def _seconds(members: Mapping[str, Any], name: str) -> float:
-    """Return a NumericDate: a finite JSON number. RFC 7519 §2."""
-    value = members.get(name)
-    if (type(value) is int or type(value) is float) and 0 <= value <= _LAST_SECOND:
-        return value
-    raise TokenRefused(
-        f"{name} is missing, or no number of seconds between 1970 and 9999",
-        code="bad_date",
-        obligation=FRESH,
-    )
 
 
 def _is_for(told: Any, ours: frozenset[str]) -> bool:

@@ -10,6 +10,7 @@ from pratique.core.refusal import BoundaryError
 from .jws import Opener, TokenRefused, claims_of
 from .key import KeySet, KeySource
 from .mtls import SpiffeId, parse_spiffe_id
+from .numeric_date import seconds_of
 
 USE: Final = "jwt-svid"
 # JWT-SVID §2.1: no HMAC, no EdDSA.
@@ -18,7 +19,6 @@ ALGORITHMS: Final = frozenset(
 )
 _HEADER: Final = frozenset({"alg", "kid", "typ"})
 _TYPES: Final = frozenset({"JWT", "JOSE"})
-_LAST_SECOND: Final = 253_402_300_799
 
 
 def svid_keys(bundle: Mapping[str, Any]) -> KeySet:
@@ -112,7 +112,7 @@ class JwtSvidReader:
         )
 
     def _require_dates(self, members: Mapping[str, Any], now: float) -> None:
-        ends = _seconds(members, "exp")
+        ends = seconds_of(members, "exp")
         if now >= ends:
             raise _not_now("it has expired", "expired_token")
         if ends - now > self._longest:
@@ -120,9 +120,9 @@ class JwtSvidReader:
                 f"it ends {ends - now:.0f} s from now, at most {self._longest:.0f} s are allowed",
                 "lives_too_long",
             )
-        if "nbf" in members and _seconds(members, "nbf") > now:
+        if "nbf" in members and seconds_of(members, "nbf") > now:
             raise _not_now("it isn't in force yet (nbf)", "not_yet_valid")
-        if "iat" in members and _seconds(members, "iat") > now:
+        if "iat" in members and seconds_of(members, "iat") > now:
             raise _not_now("it was issued later than now", "from_the_future")
 
 
@@ -134,13 +134,6 @@ def _named(subject: Any) -> SpiffeId:
     if name is None or not name.path:
         raise TokenRefused("its sub is no SPIFFE id of a workload", code="bad_svid")
     return name
-
-
-def _seconds(members: Mapping[str, Any], name: str) -> float:
-    value = members.get(name)
-    if (type(value) is int or type(value) is float) and 0 <= value <= _LAST_SECOND:
-        return value
-    raise _not_now(f"{name} is missing, or no number of seconds between 1970 and 9999", "bad_date")
 
 
 def _not_now(why: str, code: str) -> TokenRefused:

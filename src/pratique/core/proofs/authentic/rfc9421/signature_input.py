@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from pratique.core.claim import Fields
 from pratique.core.obligation import AUTHENTIC
+from pratique.core.proofs.authentic.numeric_date import LAST_SECOND
 from pratique.core.refusal import Refused
 from pratique.core.structured import InnerList, Item, Malformed, Member, Params, read_dictionary
 
@@ -16,8 +17,6 @@ MAX_SIGNATURES: Final = 8
 MAX_COMPONENTS: Final = 32
 MAX_TEXT: Final = 256
 """Characters of nonce, tag, keyid."""
-_LAST_SECOND: Final = 253_402_300_799
-"""9999-12-31T23:59:59Z: what comes later is no datetime."""
 # RFC 9421 §2.3 and the registry of §6.3.
 _TYPES: Final[dict[str, type]] = {
     "created": int,
@@ -115,7 +114,7 @@ def parameters_of(params: Params) -> dict[str, Any]:
     for name, value in said.items():
         if type(value) is not _TYPES[name]:
             raise _malformed(f"Signature-Input: {name} isn't of its type")
-        if type(value) is int and not 0 <= value <= _LAST_SECOND:
+        if type(value) is int and not 0 <= value <= LAST_SECOND:
             raise _malformed(f"Signature-Input: {name} is no time")
         if type(value) is str and len(value) > MAX_TEXT:
             detail = f"{name} has {len(value)} characters, at most {MAX_TEXT} are read"
