@@ -154,9 +154,9 @@ class Acting(Boundary):
         def declare(handler: Callable[..., Any]) -> OneTime:
             doing = Doing(
                 act=Callback.of(handler, arguments=1, role=f"{name} handler"),
-                key=_callback(key, 1, f"{name} key"),
-                allow=_callback(allow, 2, f"{name} allow"),
-                tenant=_callback(tenant, 1, f"{name} tenant"),
+                key=Callback.if_given(key, arguments=1, role=f"{name} key"),
+                allow=Callback.if_given(allow, arguments=2, role=f"{name} allow"),
+                tenant=Callback.if_given(tenant, arguments=1, role=f"{name} tenant"),
                 answer=answers,
                 attempts=attempts,
                 effect=effect or name,
@@ -243,7 +243,3 @@ class Acting(Boundary):
     def unread(self) -> list[str]:
         """Return what is wrong with what `identify` needs, one sentence each."""
         return []
-
-
-def _callback(call: Callable[..., Any] | None, arguments: int, role: str) -> Callback | None:
-    return None if call is None else Callback.of(call, arguments=arguments, role=role)

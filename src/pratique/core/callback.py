@@ -49,6 +49,17 @@ class Callback:
             raise BoundaryError(message)
         return cls(call, _is_async(call), wants_session, place_of(call))
 
+    @classmethod
+    def if_given(
+        cls, call: Callable[..., Any] | None, *, arguments: int, role: str
+    ) -> "Callback | None":
+        """Return the same of a callable that may be left out; None where it is.
+
+        Raises:
+            BoundaryError: it takes another number of arguments.
+        """
+        return None if call is None else cls.of(call, arguments=arguments, role=role)
+
 
 def not_a_bool(obligation: Obligation, role: str, told: object) -> Refused:
     """Return the refusal of a callable that answers neither yes nor no.

@@ -206,10 +206,10 @@ class On(ABC):
                     types=names,
                     effect=effect or names[0],
                     content=content,
-                    confirm=_callback(confirm, 1, f"{names[0]} confirm"),
-                    once=_callback(once, 1, f"{names[0]} once"),
-                    link=_callback(link, 1, f"{names[0]} link"),
-                    allow=_callback(allow, 2, f"{names[0]} allow"),
+                    confirm=Callback.if_given(confirm, arguments=1, role=f"{names[0]} confirm"),
+                    once=Callback.if_given(once, arguments=1, role=f"{names[0]} once"),
+                    link=Callback.if_given(link, arguments=1, role=f"{names[0]} link"),
+                    allow=Callback.if_given(allow, arguments=2, role=f"{names[0]} allow"),
                     act=Callback.of(handler, arguments=1, role=f"{names[0]} handler"),
                     waivers=(*self.waivers, *waivers),
                     source=source,
@@ -218,7 +218,3 @@ class On(ABC):
             )
 
         return Declaring(declare)
-
-
-def _callback(call: Callable[..., Any] | None, arguments: int, role: str) -> Callback | None:
-    return Callback.of(call, arguments=arguments, role=role) if call is not None else None
