@@ -76,6 +76,7 @@ class DPoPToken(BearerToken):
         self.proof = DPoPPolicy(
             origin=origin, algorithms=algorithms, max_age=max_age, leeway=leeway
         )
+        self.binding = f", bound to the key of a DPoP proof for this request at {origin}"
         self._nonce = None if nonce is None else Asker.of(nonce, arguments=0, role="nonce")
         self._seen: WeakKeyDictionary[Fields, bytes] = WeakKeyDictionary()
         self.challenge_parameters = f'algs="{" ".join(algorithms)}"'
@@ -121,19 +122,10 @@ class DPoPToken(BearerToken):
 
     def proofs(self) -> Sequence[Proof]:
         """Return what it rests on: the issuer, which names the key, our clock and our store."""
-        _, fresh = super().proofs()
-        policy = self.policy
-        issuer = Root(RootKind.PARTY, policy.issuer, controller=policy.issuer)
-        words = (
-            f"a {policy.type} of {policy.issuer}, {', '.join(policy.algorithms)}, bound to the key "
-            f"of a DPoP proof for this request at {self.proof.origin}"
-        )
+        authentic, fresh = super().proofs()
         until = f"{fresh.method}; a proof of at most {self.proof.max_age}, used once"
         uses = Root(RootKind.STORE, "used proofs")
-        return (
-            Proof(AUTHENTIC, words, ways(issuer)),
-            Proof(FRESH, until, ways(issuer, CLOCK, uses), fresh.where),
-        )
+        return authentic, Proof(FRESH, until, ways(self.issuer(), CLOCK, uses), fresh.where)
 
     def _nonces(self, session: object) -> Flow[tuple[str, ...] | None]:
         if self._nonce is None:

@@ -183,6 +183,8 @@ class BearerToken:
     needs_store: ClassVar[bool] = False
     reads_client_certificate: ClassVar[bool] = False
     challenge_parameters: str = ""
+    binding: str = ""
+    """What a token is bound to, in the words of the declaration."""
 
     def __init__(
         self,
@@ -237,15 +239,18 @@ class BearerToken:
 
     def proofs(self) -> Sequence[Proof]:
         """Return what it rests on: the issuer, and its keys."""
-        policy = self.policy
-        issuer = Root(RootKind.PARTY, policy.issuer, controller=policy.issuer)
-        words = f"a {policy.type} of {policy.issuer}, {', '.join(policy.algorithms)}"
+        policy, issuer = self.policy, self.issuer()
+        words = f"a {policy.type} of {policy.issuer}, {', '.join(policy.algorithms)}{self.binding}"
         until = "exp, iat" if self._revoked is None else "exp, iat, and not taken back"
         where = "" if self._revoked is None else self._revoked.callback.where
         return (
             Proof(AUTHENTIC, words, ways(issuer)),
             Proof(FRESH, until, ways(issuer, CLOCK), where),
         )
+
+    def issuer(self) -> Root:
+        """Return the root that the issuer is."""
+        return Root(RootKind.PARTY, self.policy.issuer, controller=self.policy.issuer)
 
     def read(self) -> list[str]:
         """Need nothing at the start."""
