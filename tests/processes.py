@@ -1,13 +1,17 @@
-"""Servers of other people as processes on loopback, waited for and ended."""
+"""Servers on real sockets of loopback, waited for and ended: as processes, and uvicorn on a thread."""
 
 import contextlib
 import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+
+import uvicorn
 
 ROOT = Path(__file__).parents[1]
 
@@ -51,3 +55,23 @@ def by_process(command: list[str], port: int, log: Path) -> Iterator[bool]:
     finally:
         process.terminate()
         process.wait(20)
+
+
+@contextlib.contextmanager
+def by_uvicorn(app: Any, **settings: Any) -> Iterator[int]:
+    """Serve an application by uvicorn on a thread; give the port, 0 where it refuses to start."""
+    config = uvicorn.Config(app, port=0, log_level="critical", ws="none", **settings)
+    server = uvicorn.Server(config)
+
+    def run() -> None:
+        with contextlib.suppress(SystemExit):  # a start that is refused ends the process
+            server.run()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        wait_for(lambda: server.started or not thread.is_alive())
+        yield server.servers[0].sockets[0].getsockname()[1] if server.started else 0
+    finally:
+        server.should_exit = True
+        thread.join()

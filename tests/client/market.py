@@ -2,17 +2,14 @@
 
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import timedelta
 from hashlib import sha256
 from hmac import compare_digest
 from typing import Any
 
 import msgspec
-import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import create_engine, func, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
@@ -307,21 +304,6 @@ class Market:
 def fields(who: str = "ann", **more: str) -> dict[str, str]:
     """Return the fields of a request of somebody's."""
     return {"cookie": f"session={TOKENS[who]}", "origin": ORIGIN, **more}
-
-
-@contextmanager
-def served(app: Any) -> Iterator[int]:
-    """Serve an application by uvicorn on a real socket; give the port."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    try:
-        yield server.servers[0].sockets[0].getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 def at_once(

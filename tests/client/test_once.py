@@ -22,8 +22,8 @@ from tests.client.market import (
     User,
     at_once,
     fields,
-    served,
 )
+from tests.processes import by_uvicorn
 
 AT_ONCE = 8
 ROUNDS = 3
@@ -85,7 +85,7 @@ def test_what_happens_once_happens_once(market: Market, http: TestClient) -> Non
 
 def test_a_coupon_is_redeemed_once_by_8_connections(market: Market) -> None:
     """CL-11: 8 raw connections at one moment, 3 rounds: one is answered, one effect, the balance says so (CWE-362)."""
-    with served(market.app) as port:
+    with by_uvicorn(market.app) as port:
         for number in range(100, 100 + ROUNDS):
             market.add(Coupon(id=number, owner_id=1))
             before = market.balance(1)
@@ -99,7 +99,7 @@ def test_a_coupon_is_redeemed_once_by_8_connections(market: Market) -> None:
 
 def test_a_balance_is_spent_once_by_8_connections(market: Market) -> None:
     """CL-11: 8 invoices of 30 at one moment on a balance of 100: three are paid, no sum is lost or made, 3 rounds."""
-    with served(market.app) as port:
+    with by_uvicorn(market.app) as port:
         for number in range(ROUNDS):
             invoices = range(100 * number, 100 * number + AT_ONCE)
             market.add(*(Invoice(id=key, owner_id=1) for key in invoices))
@@ -143,7 +143,7 @@ def test_one_idempotency_key_has_one_effect(market: Market, http: TestClient) ->
 
 def test_one_idempotency_key_at_one_moment_has_one_effect(market: Market) -> None:
     """CL-12: 8 raw connections with one key: whoever is answered hears the same, and it was done once."""
-    with served(market.app) as port:
+    with by_uvicorn(market.app) as port:
         for number in range(100, 100 + ROUNDS):
             market.add(Coupon(id=number, owner_id=1))
             sent = fields(**JSON, **{"idempotency-key": f'"k-{number}"'})
@@ -244,7 +244,7 @@ def test_an_answer_that_is_told_again_gives_no_attempts(market: Market, http: Te
 
 def test_guesses_at_one_moment_are_counted(market: Market) -> None:
     """CL-14: 8 raw connections with 8 guesses: 5 are compared at the most."""
-    with served(market.app) as port:
+    with by_uvicorn(market.app) as port:
         sent = [
             ("/codes/1/confirmation", fields(**JSON), b'{"code": "%06d"}' % number)
             for number in range(AT_ONCE)

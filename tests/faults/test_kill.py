@@ -17,18 +17,12 @@ import httpx
 import pytest
 
 from tests.faults.rounds import rounds
+from tests.processes import free_port
 from tests.shop import URL, delivery
 
 ROOT = Path(__file__).parents[2]
 EVENTS = 12
 """A round; each is delivered twice, to either worker."""
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 class Worker:

@@ -5,16 +5,11 @@ import json
 import socket
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from fastapi import APIRouter, Body, Depends, FastAPI
 from starlette.applications import Starlette
 from starlette.middleware.gzip import GZipMiddleware
@@ -25,7 +20,8 @@ from pratique.core.refusal import BoundaryError
 from pratique.integrations.fastapi import endpoint, guard
 from pratique.webhook import Webhook, providers
 from tests.attacks.door import app_of
-from tests.shop import URL, Shop, async_orm, boundary, delivery, plain_sqlite3
+from tests.processes import by_uvicorn
+from tests.shop import URL, async_orm, boundary, delivery, plain_sqlite3
 
 
 def indebted() -> FastAPI:
@@ -231,25 +227,10 @@ def test_a_refusal_after_authentic_names_its_code_and_its_crossing(tmp_path: Pat
         )
 
 
-@contextmanager
-def served(shop: Shop) -> Iterator[int]:
-    """Serve a shop by uvicorn on a real socket."""
-    server = uvicorn.Server(uvicorn.Config(app_of(shop), port=0, log_level="critical"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    try:
-        yield server.servers[0].sockets[0].getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join()
-
-
 def test_reads_no_more_than_the_cap_from_a_real_socket(tmp_path: Path) -> None:
     """WH-28: 50 MB announced, and chunks without end: 413 after at most the cap; then an honest delivery goes through."""
     shop = plain_sqlite3(tmp_path / "shop.db")
-    with served(shop) as port:
+    with by_uvicorn(app_of(shop)) as port:
         head = f"POST {URL} HTTP/1.1\r\nHost: t\r\n".encode()
         with socket.create_connection(("127.0.0.1", port), timeout=10) as announced:
             announced.sendall(head + b"Content-Length: 52428800\r\n\r\n" + b"x" * 1024)

@@ -5,13 +5,11 @@ Its own signed webhooks upgrade a subscription exactly once.
 
 import contextlib
 import os
-import socket
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,6 @@ from typing import Any
 import httpx
 import pytest
 import stripe
-import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import create_engine, select
 from sqlalchemy.orm import Session, sessionmaker
@@ -27,33 +24,12 @@ from sqlalchemy.orm import Session, sessionmaker
 from pratique import Admitted, Perimeter, Secret, stores
 from pratique.integrations.fastapi import endpoint, guard
 from pratique.webhook import Event, Webhook, providers
+from tests.processes import by_uvicorn, free_port, listens, wait_for
 from tests.shop import SECRET, URL, Base, Subscription
 
 API_KEY = "sk_test_12345678"
 PAID = "invoice.payment_succeeded"
 pytestmark = [pytest.mark.server, pytest.mark.timeout(120)]
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-def wait_for(what: Callable[[], bool], seconds: float = 30) -> None:
-    """Wait until it is so."""
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, "it took too long"
-        time.sleep(0.05)
-
-
-def listens(port: int) -> bool:
-    """Say whether somebody listens there."""
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-        return True
-    return False
 
 
 @pytest.fixture
@@ -88,7 +64,7 @@ class Endpoint:
     """The guarded application, and what came to it."""
 
     app: FastAPI
-    url: str
+    url: str = ""
     answers: list[int] = field(default_factory=list)
 
 
@@ -98,8 +74,7 @@ def served(perimeter: Perimeter, payments: Webhook) -> Iterator[Endpoint]:
     app = FastAPI()
     app.add_api_route(URL, endpoint(payments), methods=["POST"])
     guard(app, perimeter)
-    port = free_port()
-    end = Endpoint(app, f"http://127.0.0.1:{port}{URL}")
+    end = Endpoint(app)
 
     async def noting(scope: Any, receive: Any, send: Any) -> None:
         async def note(message: Any) -> None:
@@ -109,13 +84,9 @@ def served(perimeter: Perimeter, payments: Webhook) -> Iterator[Endpoint]:
 
         await app(scope, receive, note if scope["type"] == "http" else send)
 
-    server = uvicorn.Server(uvicorn.Config(noting, port=port, log_level="critical", ws="none"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    wait_for(lambda: server.started)
-    yield end
-    server.should_exit = True
-    thread.join()
+    with by_uvicorn(noting) as port:
+        end.url = f"http://127.0.0.1:{port}{URL}"
+        yield end
 
 
 def confirm(event: Event) -> Any:

@@ -6,7 +6,6 @@ import importlib.util
 import json
 import socket
 import ssl
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ import hypercorn.asyncio
 import hypercorn.config
 import hypercorn.utils
 import pytest
-import uvicorn
 
 from pratique.core.claim import Tls
 from pratique.integrations.tls import tls_of_environ
@@ -99,23 +97,9 @@ def tls(pki: Pki, requires: int = ssl.CERT_REQUIRED) -> dict[str, Any]:
 @contextlib.contextmanager
 def by_uvicorn(app: Any, *, http: str = H11, **settings: Any) -> Iterator[str]:
     """Serve an application by uvicorn on a thread; "" where it refuses to start."""
-    port = free_port()
-    config = uvicorn.Config(app, port=port, http=http, log_level="critical", ws="none", **settings)
-    server = uvicorn.Server(config)
-
-    def run() -> None:
-        with contextlib.suppress(SystemExit):  # a start that is refused ends the process
-            server.run()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        wait_for(lambda: server.started or not thread.is_alive())
-        scheme = "https" if config.is_ssl else "http"
-        yield f"{scheme}://localhost:{port}/orders" if server.started else ""
-    finally:
-        server.should_exit = True
-        thread.join()
+    with processes.by_uvicorn(app, http=http, **settings) as port:
+        scheme = "https" if "ssl_certfile" in settings else "http"
+        yield f"{scheme}://localhost:{port}/orders" if port else ""
 
 
 @contextlib.contextmanager

@@ -4,7 +4,6 @@ import base64
 import json
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -24,6 +23,7 @@ from pratique.keys import Discovered, OpaqueToken, remote
 from pratique.keys.remote import HARD_LIMIT
 from tests.fetch.world import quiet
 from tests.keys.issuer import TYPES, Clock, Door, landed
+from tests.processes import free_port
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(100)]
 SCRIPT = Path(__file__).with_name("oidc_provider.mjs")
@@ -31,13 +31,6 @@ VERSION = "oidc-provider@9.13.3"
 API = "urn:api:shop"
 OPAQUE = "urn:opaque:shop"
 USERS = {"shop": "Shop", "other": "Other"}
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def keys(*names: str) -> str:
