@@ -110,7 +110,8 @@ class SessionCookie:
         """Find the session of the cookie, and refuse one that is too old.
 
         Raises:
-            Refused: AUTHENTIC, code "no_session", "cross_site"; FRESH, code "session_over".
+            Refused: AUTHENTIC, code "no_session", "two_sessions", "cross_site"; FRESH, code
+                "session_over"; VALID, code "duplicate_field".
         """
         claim = crossing.claim
         if claim.via.method not in _SAFE:

@@ -9,6 +9,7 @@ from sqlalchemy import Select, inspect, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import ColumnProperty, InstrumentedAttribute, Session
 
+from pratique.core.access import NOT_FOUND
 from pratique.core.obligation import VALID
 from pratique.core.refusal import BoundaryError, Refused
 
@@ -16,7 +17,6 @@ MAX_KEY: Final = 256
 """Characters of a key as it stands in a path."""
 MAX_DIGITS: Final = 18
 """Digits of an integer key: what fits into 64 bits."""
-NOT_FOUND: Final = 404
 
 
 class OwnedRows:

@@ -13,12 +13,12 @@ from .obligation import UNIQUE, VALID
 from .refusal import Refused
 from .store import Kept
 from .structured import Malformed, Token, read_item
+from .writable import UNPROCESSABLE
 
 FIELD: Final = "Idempotency-Key"
 MAX_KEY: Final = 255
 """Characters. Stripe's own bound."""
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._:-]{1,255}")
-_UNPROCESSABLE: Final = 422
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Retry:
                 "its idempotency key was used for another request",
                 code="key_conflict",
                 hint="a client makes a new key for each thing that it wants done",
-                status=_UNPROCESSABLE,
+                status=UNPROCESSABLE,
             )
         return kept.result
 

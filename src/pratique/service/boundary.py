@@ -1,8 +1,9 @@
 """The service boundary: which service calls, for which user, and may they, by our own state."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
+from pratique.core.access import FORBIDDEN
 from pratique.core.acting import OWN_STATE, Acting
 from pratique.core.action import Action
 from pratique.core.boundary import Proof
@@ -25,8 +26,6 @@ from pratique.core.waiver import Waiver
 from .caller import AskingProof, CallerProof
 from .context import FIELD, TransactionToken, token_key
 from .unsigned import refuse_unsigned
-
-_FORBIDDEN: Final = 403
 
 
 class Service(Acting):
@@ -94,7 +93,7 @@ class Service(Acting):
                 f"{caller.id[:128]} isn't granted {action.name}",
                 code="caller_may_not",
                 hint="grant it in allow=, if the caller needs the action",
-                status=_FORBIDDEN,
+                status=FORBIDDEN,
             )
         named = key if action.rule.find is not None else None
         context = yield from self.context.prove(

@@ -7,6 +7,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
+from pratique.core.access import FORBIDDEN
 from pratique.core.boundary import Proof
 from pratique.core.claim import Claim
 from pratique.core.key import prefixed
@@ -24,7 +25,6 @@ FIELD: Final = "Txn-Token"
 TYPE: Final = "txntoken+jwt"
 MAX_AGE: Final = timedelta(seconds=300)
 ANYBODY: Final = "*"
-_FORBIDDEN: Final = 403
 
 
 class _Named(msgspec.Struct):
@@ -104,21 +104,7 @@ class TransactionToken:
         if not timedelta(0) < max_age <= MAX_AGE:
             raise BoundaryError("TransactionToken(max_age=…) is above zero and at most 5 minutes.")
         for minter in minters:
-            if isinstance(minter.scopes, str) or not minter.scopes or not minter.subjects:
-                raise BoundaryError(
-                    f"Minter({minter.issuer!r}) names no action, or no users, to mint for."
-                )
-            if any(str(name).startswith("HS") for name in minter.algorithms):
-                raise BoundaryError(
-                    f"Minter({minter.issuer!r}) signs with a secret that each service that "
-                    "verifies has too, and could mint with. Let it sign in EdDSA or ES256."
-                )
-            if minter.subjects != ANYBODY and minter.subjects[-1].isalnum():
-                # "customer" is the beginning of "customer-service:9" too.
-                raise BoundaryError(
-                    f"Minter({minter.issuer!r}, subjects={minter.subjects!r}) ends in the middle "
-                    f'of a word. End it where the name begins: "{minter.subjects}:".'
-                )
+            _require_bounds(minter)
         self.trust_domain, self.bound_claim = trust_domain, bound_claim
         self._minters = {
             minter.issuer: (
@@ -163,7 +149,7 @@ class TransactionToken:
                 f"{minter.issuer} may not mint for this user or action",
                 code="minter_may_not",
                 hint="a minter that was taken over, or Minter(scopes=…, subjects=…) is too narrow",
-                status=_FORBIDDEN,
+                status=FORBIDDEN,
             )
         return Context(claims.subject, str(claims["txn"]), claims)
 
@@ -206,6 +192,23 @@ class TransactionToken:
             raise _not_bound("object", f"its tctx.{self.bound_claim} isn't the object asked for")
 
 
+def _require_bounds(minter: Minter) -> None:
+    """Refuse a minter for everything, or for users whom nobody meant."""
+    if isinstance(minter.scopes, str) or not minter.scopes or not minter.subjects:
+        raise BoundaryError(f"Minter({minter.issuer!r}) names no action, or no users, to mint for.")
+    if any(str(name).startswith("HS") for name in minter.algorithms):
+        raise BoundaryError(
+            f"Minter({minter.issuer!r}) signs with a secret that each service that verifies has "
+            "too, and could mint with. Let it sign in EdDSA or ES256."
+        )
+    if minter.subjects != ANYBODY and minter.subjects[-1].isalnum():
+        # "customer" is the beginning of "customer-service:9" too.
+        raise BoundaryError(
+            f"Minter({minter.issuer!r}, subjects={minter.subjects!r}) ends in the middle of a "
+            f'word. End it where the name begins: "{minter.subjects}:".'
+        )
+
+
 def _require_own_keys(policies: Sequence[TokenPolicy]) -> None:
     """Refuse two minters with one key: its thief mints for both."""
     seen: dict[bytes, str] = {}
@@ -245,5 +248,5 @@ def _not_bound(what: str, detail: str) -> Refused:
         detail,
         code=codes[what],
         hint="let the caller have a token minted for this call",
-        status=_FORBIDDEN,
+        status=FORBIDDEN,
     )

@@ -35,6 +35,7 @@ class Onward:
     Args:
         to: Origin of the service: "https://stock.internal", a port where it isn't the scheme's.
         token: (now, UTC) -> the token: `Issuer.mint` or `Issuer.narrow`.
+        clock: Tells the time in UTC; tests hand in their own.
 
     Raises:
         BoundaryError: `to` is no origin.

@@ -40,6 +40,8 @@ def elements_of(text: str) -> list[Element]:
 
     Raises:
         Refused: AUTHENTIC, code "bad_forwarded_certificate".
+
+    Source: Envoy, "HTTP header manipulation", "x-forwarded-client-cert".
     """
     if len(text) > MAX_FIELD:
         raise _bad(f"it has {len(text)} characters, at most {MAX_FIELD} are read")
