@@ -84,7 +84,11 @@ class OnceRule(Rule):
         return self.action
 
     def named(self, subject: object) -> Flow[bytes | None]:
-        """Return the business key. What has none is answered like what isn't there."""
+        """Return the business key. What has none is answered like what isn't there.
+
+        Raises:
+            Refused: UNIQUE, code "later"; LINKED, code "not_found" (404).
+        """
         if self.once is None:
             return None
         value: object = yield Name(self.once, (subject,))

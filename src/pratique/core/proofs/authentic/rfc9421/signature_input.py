@@ -31,7 +31,13 @@ _TYPES: Final[dict[str, type]] = {
 def members_of(fields: Fields, name: str) -> dict[str, Member]:
     """Return every line of a field as one dictionary.
 
-    Two lines with one label disagree, or say it twice: refused either way. Source: RFC 9421 §4.
+    Two lines with one label disagree, or say it twice: refused either way.
+
+    Raises:
+        Refused: AUTHENTIC, code "missing_signature", "signature_too_large", "malformed_signature",
+            "too_many_signatures".
+
+    Source: RFC 9421 §4.
     """
     lines = fields.all(name)
     if not lines:
@@ -56,7 +62,14 @@ def members_of(fields: Fields, name: str) -> dict[str, Member]:
 
 
 def chosen(inputs: dict[str, Member], policy: SignaturePolicy) -> tuple[str, InnerList]:
-    """Return the one signature that the policy means. Source: RFC 9421 §3.2 step 1.1, §4.3."""
+    """Return the one signature that the policy means.
+
+    Raises:
+        Refused: AUTHENTIC, code "malformed_signature", "missing_signature",
+            "ambiguous_signature".
+
+    Source: RFC 9421 §3.2 step 1.1, §4.3.
+    """
     lists = {label: one for label, one in inputs.items() if isinstance(one, InnerList)}
     if len(lists) != len(inputs):
         raise _malformed("Signature-Input: what is covered isn't an inner list")
@@ -87,7 +100,13 @@ def _says(member: InnerList, name: str) -> object:
 
 
 def covered_by(member: InnerList) -> tuple[tuple[Component, ...], Params]:
-    """Return the components that are covered, and the parameters. Source: RFC 9421 §2.3."""
+    """Return the components that are covered, and the parameters.
+
+    Raises:
+        Refused: AUTHENTIC, code "signature_too_large", "malformed_signature".
+
+    Source: RFC 9421 §2.3.
+    """
     if len(member.items) > MAX_COMPONENTS:
         raise Refused(
             AUTHENTIC,
@@ -102,7 +121,14 @@ def covered_by(member: InnerList) -> tuple[tuple[Component, ...], Params]:
 
 
 def parameters_of(params: Params) -> dict[str, Any]:
-    """Return the signature parameters, each of its type. Source: RFC 9421 §2.3."""
+    """Return the signature parameters, each of its type.
+
+    Raises:
+        Refused: AUTHENTIC, code "unknown_parameter", "malformed_signature",
+            "signature_too_large".
+
+    Source: RFC 9421 §2.3.
+    """
     said: dict[str, Any] = dict(params)
     if not said.keys() <= _TYPES.keys():
         raise Refused(
@@ -123,7 +149,13 @@ def parameters_of(params: Params) -> dict[str, Any]:
 
 
 def signature_in(member: Member | None) -> bytes:
-    """Return the signature of a label. Source: RFC 9421 §4.2."""
+    """Return the signature of a label.
+
+    Raises:
+        Refused: AUTHENTIC, code "malformed_signature".
+
+    Source: RFC 9421 §4.2.
+    """
     if member is None:
         raise _malformed("Signature: it has no member under the label of Signature-Input")
     if not isinstance(member, Item) or not isinstance(member.value, bytes) or member.params:
