@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
-from pratique.core.claim import Fields
+from pratique.core.answered import Answered
 from pratique.core.proofs.authentic.strict_json import object_of
 from pratique.core.proven import Proven
 from pratique.core.refusal import BoundaryError
@@ -17,25 +17,6 @@ MAX_CONTENT_BYTES: Final = 262_144
 """A key of RSA 4096 with a certificate chain is 8 KiB of JSON; an issuer has a handful."""
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _OK: Final = 200
-
-
-class Answered(Protocol):
-    """The answer to a question: what `pratique.fetch.Response` has."""
-
-    @property
-    def status(self) -> int:
-        """Return the HTTP status."""
-        ...
-
-    @property
-    def fields(self) -> Fields:
-        """Return the header fields."""
-        ...
-
-    @property
-    def content(self) -> bytes:
-        """Return the content, decoded."""
-        ...
 
 
 class Getter(Protocol):

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final, cast
 from urllib.parse import quote_plus, urlencode
 
+from pratique.core.answered import Answered
 from pratique.core.boundary import Proof
 from pratique.core.crossing import Crossing
 from pratique.core.memo import Memo
@@ -19,7 +20,7 @@ from pratique.core.refusal import Answer, BoundaryError, Refused
 from pratique.core.roots import CLOCK, Root, RootKind, ways
 from pratique.core.secret import LiveSecret, Secret, read_all
 
-from .answered import Answered, Lines, Poster, UnusableError, object_in, require_issuer_url
+from .answered import Lines, Poster, UnusableError, object_in, require_issuer_url
 
 MAX_AGE: Final = timedelta(minutes=5)
 """A token that was taken back is believed as long; RFC 7662 §4."""

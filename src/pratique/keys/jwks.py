@@ -5,11 +5,12 @@ from collections.abc import Collection
 from datetime import timedelta
 from typing import Any, Final, Unpack, cast
 
+from pratique.core.answered import Answered
 from pratique.core.claim import Fields
 from pratique.core.proofs.authentic.key import KeySet
 from pratique.core.refusal import BoundaryError
 
-from .answered import JWKS_TYPES, Answered, Getter, UnusableError, object_in, require_issuer_url
+from .answered import JWKS_TYPES, Getter, UnusableError, object_in, require_issuer_url
 from .remote import RemoteKeys, Snapshot, Timing
 
 MAX_KEYS: Final = 100

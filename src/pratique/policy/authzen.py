@@ -7,6 +7,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+from pratique.core.answered import Answered
 from pratique.core.decision import Decision
 from pratique.core.obligation import ALLOWED
 from pratique.core.proven import Proven
@@ -16,7 +17,6 @@ from pratique.core.roots import Root, RootKind
 from .evaluation import (
     JSON,
     REQUEST_ID,
-    Answered,
     Named,
     no_decision,
     read_decision,

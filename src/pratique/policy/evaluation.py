@@ -3,8 +3,9 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, cast
 
+from pratique.core.answered import Answered
 from pratique.core.decision import Decision
 from pratique.core.obligation import ALLOWED
 from pratique.core.proofs.authentic.strict_json import DuplicateMemberError, object_of
@@ -47,33 +48,6 @@ class Named:
             raise ValueError(message)
         more = {"properties": dict(self.properties)} if self.properties else {}
         return {"type": self.type, "id": self.id, **more}
-
-
-class Fields(Protocol):
-    """The header fields of an answer."""
-
-    def one(self, name: str, /) -> str | None:
-        """Return the value of a field that stands at most once."""
-        ...
-
-
-class Answered(Protocol):
-    """What a decision point answered."""
-
-    @property
-    def status(self) -> int:
-        """Return the status."""
-        ...
-
-    @property
-    def fields(self) -> Fields:
-        """Return the header fields."""
-        ...
-
-    @property
-    def content(self) -> bytes:
-        """Return the content, decoded and bounded."""
-        ...
 
 
 def written_evaluation(

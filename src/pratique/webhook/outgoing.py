@@ -8,7 +8,7 @@ from typing import Final, Generic, Protocol, TypeVar
 
 import msgspec
 
-from pratique.core.claim import Fields
+from pratique.core.answered import Answered
 from pratique.core.obligation import CONFIRMED
 from pratique.core.proven import Proven
 from pratique.core.refusal import BoundaryError, Refused
@@ -22,23 +22,8 @@ JSON: Final = "application/json"
 Lines = Sequence[tuple[str, str]]
 
 
-class Reply(Protocol):
+class Reply(Answered, Protocol):
     """What is read of an answer: `pratique.fetch.Response` has it."""
-
-    @property
-    def status(self) -> int:
-        """Return the status of the last hop."""
-        ...
-
-    @property
-    def fields(self) -> Fields:
-        """Return its header fields."""
-        ...
-
-    @property
-    def content(self) -> bytes:
-        """Return its content, under the caps of the policy."""
-        ...
 
     @property
     def hops(self) -> tuple[str, ...]:
