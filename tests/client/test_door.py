@@ -43,8 +43,9 @@ def ask(http: TestClient, method: str, path: str, who: str = "ann", **more: Any)
 
 
 def test_a_foreign_object_is_not_found(shop: Shop, http: TestClient) -> None:
-    """CL-01: another customer's order, one of nobody, one that isn't there: the same 404; the own one is shown (CWE-639)."""
-    answers = [ask(http, "GET", f"/orders/{key}") for key in (20, 30, 999)]
+    """CL-01: another customer's order, one of nobody, one that isn't there or can't be (CWE-190): the same 404; the own one is shown (CWE-639)."""
+    keys = (20, 30, 999, 2**31, 2**63 - 1, 2**63, 2**64 + 10)
+    answers = [ask(http, "GET", f"/orders/{key}") for key in keys]
     assert {a.status_code for a in answers} == {404}
     assert len({a.content for a in answers}) == 1
     assert ask(http, "GET", "/orders/10").json() == {"id": 10, "note": "", "state": "open"}

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import ForeignKey, create_engine, literal_column
+from sqlalchemy import BigInteger, ForeignKey, Integer, create_engine, literal_column
+from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import (
     AsyncSession,
     async_scoped_session,
@@ -42,6 +43,18 @@ class Invoice(Paper):
     id: Mapped[int] = mapped_column(ForeignKey("paper.id"), primary_key=True)
     total: Mapped[int]
     __mapper_args__ = {"polymorphic_identity": "invoice"}  # noqa: RUF012  as SQLAlchemy types it
+
+
+class Sheet(Base):
+    __tablename__ = "sheet"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    owner_id: Mapped[int]
+
+
+class Tome(Base):
+    __tablename__ = "tome"
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    owner_id: Mapped[int]
 
 
 class Line(Base):
@@ -141,6 +154,41 @@ def test_a_locked_row_is_the_one_of_now(db: Session) -> None:
         other.commit()
     row = OwnedRows(Paper.owner_id, by=owner_of, lock=True).find(user, 11, db)
     assert row.state == "sealed"
+
+
+LARGE = (2**31, 2**32 + 10, 2**53, 2**63 - 1, 2**63, 2**64 + 10, int("9" * 250))
+
+
+@pytest.mark.parametrize("driver", ["sqlite", "psycopg", "asyncpg"])
+@pytest.mark.server
+async def test_a_key_that_no_row_can_have_is_not_found(
+    driver: str, request: pytest.FixtureRequest, tmp_path: Any
+) -> None:
+    """CL-16, CWE-190: past 32 or 64 bits it is like an id that isn't there, and the transaction goes on; the largest of each column is found."""
+    url = f"sqlite+aiosqlite:///{tmp_path}/keys.db"
+    if driver != "sqlite":
+        made = make_url(request.getfixturevalue("pg_url")).set(drivername=f"postgresql+{driver}")
+        url = made.render_as_string(hide_password=False)
+    engine = create_async_engine(url, poolclass=NullPool)
+    async with engine.begin() as connection:
+        await connection.run_sync(Base.metadata.create_all)
+    small, large = OwnedRows(Sheet.owner_id, by=owner_of), OwnedRows(Tome.owner_id, by=owner_of)
+    async with AsyncSession(engine) as session:
+        session.add_all([Owner(id=1), Sheet(id=2**31 - 1, owner_id=1)])
+        session.add_all([Tome(id=key, owner_id=1) for key in (2**31, 2**63 - 1)])
+        await session.flush()
+        user = await session.get(Owner, 1)
+        for key in LARGE:
+            assert await small.find(user, small.read_key(str(key)), session) is None
+        found = [
+            await rows.find(user, rows.read_key(str(key)), session)
+            for rows, key in ((small, 2**31 - 1), *((large, key) for key in LARGE))
+        ]
+    await engine.dispose()
+    assert [row and row.id for row in found] == [
+        2**31 - 1,
+        *(key if key in (2**31, 2**63 - 1) else None for key in LARGE),
+    ]
 
 
 async def test_a_scoped_session_of_a_loop_is_awaited(db: Session) -> None:

@@ -5,7 +5,7 @@ from inspect import isawaitable
 from typing import Any, Final, cast
 from uuid import UUID
 
-from sqlalchemy import Select, inspect, select
+from sqlalchemy import BigInteger, ColumnElement, Integer, Select, false, inspect, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import ColumnProperty, InstrumentedAttribute, Session
 
@@ -15,8 +15,8 @@ from pratique.core.refusal import BoundaryError, Refused
 
 MAX_KEY: Final = 256
 """Characters of a key as it stands in a path."""
-MAX_DIGITS: Final = 18
-"""Digits of an integer key: what fits into 64 bits."""
+MAX_INTEGER: Final = 2**63 - 1
+"""The largest integer key that a row can have: what fits into 64 bits with a sign."""
 
 
 class OwnedRows:
@@ -59,6 +59,9 @@ class OwnedRows:
         self.name = self.model.__name__
         self._read = _READERS[kinds[0]]
         self._key: Any = columns[0]
+        # A key that fits the column's own 32 bits or not is compared as 64 bits: else a driver or
+        # PostgreSQL raises where there is simply no such row. A type of the user's binds by itself.
+        self._is_plain_integer = isinstance(columns[0].type, Integer)
         self._by, self._lock = by, lock
 
     def read_key(self, text: str) -> object:
@@ -99,11 +102,19 @@ class OwnedRows:
             or (isinstance(owner, str | bytes) and not owner)
         ):
             return None
-        found = select(self.model).where(self._key == key, self.owner == owner)
+        found = select(self.model).where(self._named(key), self.owner == owner)
         if not self._lock:
             return found
         # Else a row that the session knows stays what it was when it was loaded (CWE-367).
         return found.with_for_update().execution_options(populate_existing=True)
+
+    def _named(self, key: object) -> ColumnElement[bool]:
+        named: Any = key
+        if self._is_plain_integer and isinstance(key, int):
+            if abs(key) > MAX_INTEGER:
+                return false()
+            named = literal(key, BigInteger())
+        return cast("ColumnElement[bool]", self._key == named)
 
     async def _afind(self, found: Awaitable[Any], user: Any) -> Any:
         return self._own(await found, user)
@@ -119,7 +130,7 @@ def _is_column(owner: Any) -> bool:
 
 
 def _integer(text: str) -> int | None:
-    is_plain = text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS
+    is_plain = text.isascii() and text.isdigit()
     return int(text) if is_plain and (text == "0" or text[0] != "0") else None
 
 
