@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from contextvars import ContextVar, copy_context
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,34 @@ def test_a_sync_proof_that_hangs_is_refused_and_nothing_lands_later(
                 continue
             break
         assert shop.row["upgrades"] == 1
+
+
+CALLER = ContextVar("caller", default="nobody")
+
+
+@pytest.mark.parametrize("deadline", [None, timedelta(seconds=10)])
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_callable_sees_the_context_of_its_caller(
+    tmp_path: Path, is_async: bool, deadline: timedelta | None
+) -> None:
+    """Flask's g, Django's language, what a log line is bound to: each proof and the effect see the caller's, with a deadline and without, and the next caller sees their own."""
+    shop = plain_sqlite3(tmp_path / "shop.db", deadline=deadline)
+    seen: list[str] = []
+    for step in (*STEPS, "act"):
+        slowed(shop, step, lambda: seen.append(CALLER.get()))
+
+    def cross(name: str, event: str) -> None:
+        CALLER.set(name)
+        if is_async:
+            asyncio.run(shop.perimeter.aadmit(shop.payments, claim(event)))
+        else:
+            shop.perimeter.admit(shop.payments, claim(event))
+
+    with shop.perimeter:
+        copy_context().run(cross, "ann", "evt_1")
+        with pytest.raises(Refused):
+            copy_context().run(cross, "bob", "evt_1")
+    assert seen == ["ann"] * 5 + ["bob"] * 2  # bob's is stopped by the keys, in the transaction
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -318,10 +318,10 @@ async def _on_a_thread(flow: Flow[T], run: _AsyncRun, question: Question) -> T:
     gate = Gate()
     run.thread = Run(run.crossing, run.world, gate)
     run.thread.question = question
-    future = run.world.pool.submit(finish, flow, run.thread, question)
+    future = run.world.pool.submit(copy_context().run, finish, flow, run.thread, question)
     waiting = asyncio.wrap_future(future)
     try:
-        return await asyncio.shield(waiting)
+        return cast("T", await asyncio.shield(waiting))
     except asyncio.CancelledError:
         if gate.revoke():
             if run.limit is None or not run.limit.is_over:

@@ -5,6 +5,7 @@
 
 from collections.abc import Callable, Coroutine
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextvars import copy_context
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any, Final, TypeVar, cast
@@ -266,7 +267,8 @@ def drive(flow: Flow[T], crossing: Crossing, world: World) -> T:
         return finish(flow, Run(crossing, world))
     gate = Gate()
     run = Run(crossing, world, gate)
-    future = world.pool.submit(finish, flow, run)
+    # With the caller's context: Flask's g, Django's language, what a log line is bound to.
+    future = world.pool.submit(copy_context().run, finish, flow, run)
     try:
         return cast("T", future.result(world.deadline))
     except FutureTimeoutError:
