@@ -2,8 +2,12 @@
 
 from datetime import date
 from pathlib import Path
+from typing import Annotated
+
+import msgspec
 
 from pratique import Admitted, Obligation, Perimeter, stores, unsafe
+from pratique.client import Client, SessionCookie
 from pratique.core.boundary import Boundary
 from pratique.core.checklist import QUESTIONS, Status, blast_radius, ten_questions
 from pratique.fetch import PUBLIC, Fetch, FetchPolicy
@@ -11,6 +15,12 @@ from pratique.webhook import Event, Webhook, providers
 from tests.shop import SECRET
 
 HERE = Path(__file__).name
+
+
+class Note(msgspec.Struct, forbid_unknown_fields=True):
+    """What may be written."""
+
+    text: Annotated[str, msgspec.Meta(max_length=10)]
 
 
 def payments(*, is_observing: bool = False, is_waived: bool = False) -> Boundary:
@@ -80,6 +90,27 @@ def test_what_nobody_declared_is_not_covered() -> None:
     assert {a.number: a.status for a in answers}[5] is Status.NOT_COVERED
     assert answers[4].text == "not declared here"
     assert "authentic, allowed, valid: each has a proof" in answers[9].text
+
+
+def test_what_a_view_writes_is_not_said_to_be_nothing() -> None:
+    """An action hands a proof to a view: what that changes nobody declared; an effect of `once` and a fetch are told whole."""
+    client = Client(
+        "shop",
+        identity=SessionCookie("session", lambda _: None, origins=["https://shop.example"]),
+        user=lambda subject: subject,
+        policy=lambda *_: False,
+    )
+    client.once("coupon.redeem", key=lambda _: 1)(lambda _: None)
+    assert "changes state in test_checklist.py" in ten_questions(client)[0].text
+    assert ten_questions(client)[0].status is Status.DECLARED
+    client.action("order.update", content=Note)
+    client.action("order.read")
+    changes = ten_questions(client)[0]
+    assert "order.update, order.read: the application's own view acts on it" in changes.text
+    assert changes.status is Status.NOT_COVERED
+    assert "it changes nothing" not in changes.text
+    fetch = ten_questions(Fetch("previews", FetchPolicy(hosts=PUBLIC)))[0]
+    assert (fetch.text, fetch.status) == ("no: it changes nothing", Status.DECLARED)
 
 
 def test_a_thief_of_each_root_is_told_what_it_can_do() -> None:

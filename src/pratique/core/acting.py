@@ -210,7 +210,11 @@ class Acting(Boundary):
                 Proof(VALID, valid, ways(OWN_CODE)),
             ),
             waivers=self.waivers,
-            facts={"outbound": "no", "forwarded": "no header of a proxy is believed here"},
+            facts={
+                "acts": "the application's own view acts on it, and what it writes isn't declared",
+                "outbound": "no",
+                "forwarded": "no header of a proxy is believed here",
+            },
         )
 
     @staticmethod

@@ -56,7 +56,8 @@ class Declaration:
         name: Its name within the boundary: "invoice.paid".
         proofs: What discharges each obligation.
         waivers: What isn't proven for a time.
-        effect: File and line of what it changes; "" where it changes nothing.
+        effect: File and line of what it changes; "" where it changes nothing, or where a view of
+            the application does (fact "acts").
         facts: More for the reviewer, name and sentence.
         also_owes: What it owes beyond its boundary: an answer that decides something owes
             `confirmed` too.

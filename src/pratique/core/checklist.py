@@ -4,7 +4,7 @@ They are answered from a boundary's own declarations.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -62,10 +62,13 @@ def ten_questions(boundary: Boundary) -> tuple[Answered, ...]:
         "; ".join(f"owner of {root}: {can}" for root, can in blast_radius(boundary)),
         _open(boundary, declared),
     )
-    return tuple(
+    answers = [
         Answered(number, question, _status(boundary, text), text or "not declared here")
         for number, (question, text) in enumerate(zip(QUESTIONS, texts, strict=True), 1)
-    )
+    ]
+    if any(_acts_elsewhere(declaration) for declaration in declared):
+        answers[0] = replace(answers[0], status=Status.NOT_COVERED)
+    return tuple(answers)
 
 
 def blast_radius(boundary: Boundary) -> tuple[tuple[str, str], ...]:
@@ -90,10 +93,17 @@ def _status(boundary: Boundary, text: str) -> Status:
 
 
 def _changes(declared: Sequence[Declaration]) -> str:
-    return (
-        "; ".join(f"{d.name or 'it'} changes state in {d.effect}" for d in declared if d.effect)
-        or "no: it changes nothing"
-    )
+    effects = [f"{d.name or 'it'} changes state in {d.effect}" for d in declared if d.effect]
+    views: dict[str, list[str]] = {}
+    for declaration in filter(_acts_elsewhere, declared):
+        views.setdefault(declaration.facts["acts"], []).append(declaration.name)
+    effects += [f"{', '.join(names)}: {said}" for said, names in views.items()]
+    return "; ".join(effects) or "no: it changes nothing"
+
+
+def _acts_elsewhere(declaration: Declaration) -> bool:
+    """Say whether what is done with the claim stands outside of what is declared."""
+    return not declaration.effect and "acts" in declaration.facts
 
 
 def _proofs(declared: Sequence[Declaration], *obligations: Obligation) -> str:
