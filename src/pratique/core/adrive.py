@@ -8,7 +8,14 @@ from functools import partial
 from typing import Any, Final, TypeVar, cast
 
 from .callback import Callback
-from .closing import closed, effect_is_out, failed_effect, refusal_record, too_late
+from .closing import (
+    closed,
+    effect_is_out,
+    failed_effect,
+    no_thread,
+    refusal_record,
+    too_late,
+)
 from .crossing import Crossing
 from .deadlines import Limit
 from .drive import Run, World, finish, is_awaitable, needed, revoke
@@ -33,7 +40,7 @@ from .question import (
 )
 from .refusal import Refused, StoreError
 from .store import AsyncStore, AsyncTransaction, Counted, Held, Kept
-from .threads import Gate
+from .threads import Gate, NoThread
 
 T = TypeVar("T")
 TIDY_SECONDS: Final = 1.0
@@ -91,7 +98,16 @@ class _AsyncRun:
         if callback.is_async:
             return await callback.call(*question.args)
         call = partial(copy_context().run, carried, callback)
-        value, error = await asyncio.wrap_future(self.world.pool.submit(call, *question.args))
+        pool = self.world.pools.of(self.crossing.boundary.name)
+        try:
+            future = pool.submit(call, *question.args)
+        except NoThread:
+            raise no_thread(self.crossing, question) from None
+        try:
+            value, error = await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            pool.give_up(future)
+            raise
         if error is not None:
             raise error
         if is_awaitable(type(value)):
@@ -219,7 +235,7 @@ class _AsyncRun:
         elif self.world.store is not None and self.world.store.sync is not None:
             write = self.world.store.sync.record_refusal
             written: asyncio.Future[None] = asyncio.wrap_future(
-                self.world.pool.submit(write, record, self.crossing.key, content)
+                self.world.pools.of().submit(write, record, self.crossing.key, content)
             )
             await _quietly(written)
 
@@ -316,9 +332,14 @@ def _needs_store(question: Question) -> bool:
 async def _on_a_thread(flow: Flow[T], run: _AsyncRun, question: Question) -> T:
     """Drive the rest of a flow on one thread of the pool: one hop for the whole transaction."""
     gate = Gate()
-    run.thread = Run(run.crossing, run.world, gate)
-    run.thread.question = question
-    future = run.world.pool.submit(copy_context().run, finish, flow, run.thread, question)
+    thread = Run(run.crossing, run.world, gate)
+    thread.question = question
+    pool = run.world.pools.of(run.crossing.boundary.name)
+    try:
+        future = pool.submit(copy_context().run, finish, flow, thread, question)
+    except NoThread:
+        raise no_thread(run.crossing, question) from None
+    run.thread = thread
     waiting = asyncio.wrap_future(future)
     try:
         return cast("T", await asyncio.shield(waiting))
@@ -326,7 +347,7 @@ async def _on_a_thread(flow: Flow[T], run: _AsyncRun, question: Question) -> T:
         if gate.revoke():
             if run.limit is None or not run.limit.is_over:
                 revoke(run.thread, too_late(run.thread.question))
-            future.cancel()
+            pool.give_up(future)
             waiting.add_done_callback(_forget)
             raise
         # The effect has begun: its outcome is the answer, however late.

@@ -94,6 +94,19 @@ def too_late(question: Question | None) -> Refused:
     )
 
 
+def no_thread(crossing: Crossing, question: Question | None) -> Refused:
+    """Return the refusal of a crossing for which there is no thread: earlier ones hang on all."""
+    return crossing.owns(
+        Refused(
+            question.obligation if question is not None else _first_missing(crossing),
+            "every thread of the boundary is kept by a callable that hasn't returned in time",
+            code="no_thread",
+            hint="look what a callable of ours waits for, and give it a time-out of its own",
+            answer=Answer.RETRY,
+        )
+    )
+
+
 def refusal_record(crossing: Crossing, refused: Refused) -> tuple[Record, bool]:
     """Return the record of a refusal, and whether the store keeps it too."""
     record = crossing.record(outcome_of(refused, observing=crossing.observing), refused)

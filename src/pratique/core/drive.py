@@ -10,7 +10,14 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any, Final, TypeVar, cast
 
-from .closing import closed, effect_is_out, failed_effect, refusal_record, too_late
+from .closing import (
+    closed,
+    effect_is_out,
+    failed_effect,
+    no_thread,
+    refusal_record,
+    too_late,
+)
 from .crossing import Crossing
 from .deadlines import Deadlines
 from .event import Outcome, Record
@@ -35,7 +42,7 @@ from .question import (
 from .recorder import Recorder
 from .refusal import BoundaryError, Refused, StoreError
 from .store import Counted, Held, Kept, Store, SyncStore, Transaction
-from .threads import Gate, Pool
+from .threads import Gate, NoThread, Pools
 
 T = TypeVar("T")
 LEASE: Final = timedelta(seconds=60)
@@ -52,7 +59,7 @@ class World:
         answers: Answers for questions that rooms add, by type: (question) -> answer.
     """
 
-    __slots__ = ("answers", "deadline", "deadlines", "lease", "pool", "recorder", "store")
+    __slots__ = ("answers", "deadline", "deadlines", "lease", "pools", "recorder", "store")
 
     def __init__(
         self,
@@ -68,14 +75,14 @@ class World:
         self.deadline = deadline
         self.deadlines = Deadlines(deadline) if deadline is not None else None
         self.lease = lease
-        self.pool = Pool()
+        self.pools = Pools()
         self.answers = answers or {}
 
     def answering(self, answers: dict[type[Question], Callable[[Any], Any]]) -> "World":
         """Return the same world with these answers: for one crossing, on the same threads."""
         world = object.__new__(World)
         world.store, world.recorder, world.deadline = self.store, self.recorder, self.deadline
-        world.deadlines, world.lease, world.pool = self.deadlines, self.lease, self.pool
+        world.deadlines, world.lease, world.pools = self.deadlines, self.lease, self.pools
         world.answers = answers
         return world
 
@@ -268,13 +275,19 @@ def drive(flow: Flow[T], crossing: Crossing, world: World) -> T:
     gate = Gate()
     run = Run(crossing, world, gate)
     # With the caller's context: Flask's g, Django's language, what a log line is bound to.
-    future = world.pool.submit(copy_context().run, finish, flow, run)
+    pool = world.pools.of(crossing.boundary.name)
+    try:
+        future = pool.submit(copy_context().run, finish, flow, run)
+    except NoThread:
+        refused = no_thread(crossing, None)
+        run.refuse(refused)
+        raise refused from None
     try:
         return cast("T", future.result(world.deadline))
     except FutureTimeoutError:
         if future.done() or not gate.revoke():
             return cast("T", future.result())
-        future.cancel()
+        pool.give_up(future)
         refused = too_late(run.question)
         revoke(run, refused)
         raise refused from None
@@ -283,7 +296,7 @@ def drive(flow: Flow[T], crossing: Crossing, world: World) -> T:
 def revoke(run: Run, refused: Refused) -> None:
     """Give back the holds of a run that hangs on another thread; record that it was too late."""
     for key, token in tuple(run.holds.items()):
-        quietly(run.world.pool.submit, needed(run.store).release, key, token)
+        quietly(run.world.pools.of().submit, needed(run.store).release, key, token)
     record, _ = refusal_record(run.crossing, refused)
     refused.crossing_id = run.crossing.id
     run.world.recorder.emit(record, sample=not run.crossing.is_authentic)

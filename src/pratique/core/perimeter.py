@@ -183,7 +183,7 @@ class Perimeter:
             if self.store.asynchronous is not None:
                 await self.store.asynchronous.start()
             elif self.store.sync is not None:
-                await asyncio.wrap_future(self._world.pool.submit(self.store.sync.start))
+                await asyncio.wrap_future(self._world.pools.of().submit(self.store.sync.start))
         self._opened()
 
     def close(self) -> None:
@@ -205,7 +205,7 @@ class Perimeter:
         if self.store is not None and self.store.asynchronous is not None:
             await self.store.asynchronous.close()
         elif self.store is not None and self.store.sync is not None:
-            await asyncio.wrap_future(self._world.pool.submit(self.store.sync.close))
+            await asyncio.wrap_future(self._world.pools.of().submit(self.store.sync.close))
         self._closed()
 
     def admit(self, boundary: Boundary, claim: Claim) -> Any:
@@ -351,7 +351,7 @@ class Perimeter:
         for watcher in self._watchers:
             watcher.closed(self.recorder)
         self.recorder.close()
-        self._world.pool.close()
+        self._world.pools.close()
         self._is_started = False
 
     @staticmethod

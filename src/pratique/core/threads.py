@@ -13,6 +13,7 @@ from .recorder import Label
 
 T = TypeVar("T")
 POOL_THREADS: Final = 32
+"""Of one boundary. They are made as they are needed."""
 
 
 class Tally:
@@ -28,17 +29,33 @@ class Tally:
             self.counts[label] = self.counts.get(label, 0) + 1
 
 
+class NoThread(Exception):
+    """Every thread of a pool is kept by a call for which nobody waits any more."""
+
+
 class Pool:
-    """A bounded pool of threads, made when first needed and made anew in a forked child."""
+    """A bounded pool of threads, made when first needed and made anew in a forked child.
+
+    A call that hangs keeps its thread, and no library can take it back. One for which nobody waits
+    any more is given up; where all threads are kept by such, the next call is refused at once
+    instead of waiting for nothing (CWE-400).
+    """
 
     def __init__(self, threads: int = POOL_THREADS) -> None:
         self._threads = threads
         self._executor: ThreadPoolExecutor | None = None
         self._pid = 0
         self._lock = Lock()
+        self._given_up: set[Future[Any]] = set()
 
     def submit(self, call: Callable[..., T], /, *args: Any) -> "Future[T]":
-        """Run *call* on a thread of the pool; it waits for one where all are taken."""
+        """Run *call* on a thread of the pool; it waits for one where all are taken.
+
+        Raises:
+            NoThread: all are taken by calls that were given up.
+        """
+        if len(self._given_up) >= self._threads and self._pid == os.getpid():
+            raise NoThread
         if self._executor is None or self._pid != os.getpid():
             with self._lock:
                 if self._executor is None or self._pid != os.getpid():
@@ -46,13 +63,37 @@ class Pool:
                         self._threads, thread_name_prefix="pratique"
                     )
                     self._pid = os.getpid()
+                    self._given_up = set()  # a forked child has none of its parent's threads
         return self._executor.submit(call, *args)
+
+    def give_up(self, future: "Future[Any]") -> None:
+        """Wait no longer: a call that hasn't begun never does, one that runs keeps its thread."""
+        if not future.cancel():
+            self._given_up.add(future)
+            future.add_done_callback(self._given_up.discard)  # at once, where it is done by now
 
     def close(self) -> None:
         """Let the threads end; one that hangs in a user's call is left to itself."""
         if self._executor is not None and self._pid == os.getpid():
             self._executor.shutdown(wait=False, cancel_futures=True)
         self._executor = None
+
+
+class Pools:
+    """A pool for each boundary: what hangs in one takes no thread of another."""
+
+    def __init__(self) -> None:
+        self._pools: dict[str, Pool] = {}
+
+    def of(self, boundary: str = "") -> Pool:
+        """Return the pool of a boundary; of the perimeter itself without a name."""
+        pool = self._pools.get(boundary)
+        return pool if pool is not None else self._pools.setdefault(boundary, Pool())
+
+    def close(self) -> None:
+        """Let all threads end. See `Pool.close`."""
+        for pool in self._pools.values():
+            pool.close()
 
 
 class Gate:

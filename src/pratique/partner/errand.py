@@ -2,19 +2,22 @@
 
 import asyncio
 from collections.abc import Mapping
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextvars import copy_context
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pratique.core.adrive import carried
 from pratique.core.claim import Claim, Fields, Via
+from pratique.core.closing import no_thread
 from pratique.core.crossing import Crossing
 from pratique.core.obligation import ALLOWED
 from pratique.core.proven import Proven
 from pratique.core.question import Flow
 from pratique.core.refusal import Answer, Refused
 from pratique.core.secret import LiveSecret
-from pratique.core.threads import Pool
+from pratique.core.threads import NoThread, Pool
 from pratique.fetch.budget import Budget, too_slow
 from pratique.fetch.fetcher import AsyncFetcher, Fetcher
 
@@ -151,10 +154,11 @@ class Errand:
 
         def second(asked: Second) -> Any:
             # A second source may hang: it runs on a thread, for what is left of the deadline.
-            submitted = self._threads.submit(carried, asked.call, *asked.args)
+            submitted = self._submit(crossing, asked)
             try:
                 value, error = submitted.result(budget.left())
             except FutureTimeoutError:
+                self._threads.give_up(submitted)
                 raise too_slow(budget.seconds) from None
             if error is not None:
                 raise error
@@ -171,8 +175,12 @@ class Errand:
                 async with asyncio.timeout(budget.left()):
                     if asked.call.is_async:
                         return await asked.call.call(*asked.args)
-                    submitted = self._threads.submit(carried, asked.call, *asked.args)
-                    value, error = await asyncio.wrap_future(submitted)
+                    submitted = self._submit(crossing, asked)
+                    try:
+                        value, error = await asyncio.wrap_future(submitted)
+                    except asyncio.CancelledError:
+                        self._threads.give_up(submitted)
+                        raise
             except TimeoutError:
                 if budget.is_over:
                     raise too_slow(budget.seconds) from None
@@ -182,6 +190,15 @@ class Errand:
             return value
 
         return await fetcher.run(flow, crossing, budget, answers={Second: second})
+
+    def _submit(
+        self, crossing: Crossing, asked: Second
+    ) -> "Future[tuple[object, Exception | None]]":
+        """Ask a callable on a thread, in the context of whoever asks the partner."""
+        try:
+            return self._threads.submit(copy_context().run, carried, asked.call, *asked.args)
+        except NoThread:
+            raise no_thread(crossing, asked) from None
 
     def _begin(
         self, call: "Call[T]", going: Question, seconds: float
