@@ -28,12 +28,14 @@ def test_tells_what_came_what_was_owed_and_what_to_do(tmp_path: Path) -> None:
         obligation="fresh",
         code="stale",
         hint="compare clocks",
+        within="c-0",
     )
     JsonLines(path).emit(record)
     told = why("c-1", "--events", str(path))
     assert told.returncode == 0
     assert all(
-        word in told.stdout for word in ("payments", "refused", "fresh", "stale", "compare clocks")
+        word in told.stdout
+        for word in ("payments", "refused", "fresh", "stale", "compare clocks", "within      c-0")
     )
     unknown = why("c-2", "--events", str(path))
     assert (unknown.returncode, "not recorded" in unknown.stderr) == (1, True)

@@ -41,6 +41,7 @@ from .question import (
 from .refusal import Refused, StoreError
 from .store import AsyncStore, AsyncTransaction, Counted, Held, Kept
 from .threads import Gate, NoThread
+from .within import enter
 
 T = TypeVar("T")
 TIDY_SECONDS: Final = 1.0
@@ -264,6 +265,14 @@ async def adrive(flow: Flow[T], crossing: Crossing, world: World) -> T:
     Raises:
         Refused: the only thing that leaves, save what the user's own effect raises.
     """
+    outer = enter(crossing.id)
+    try:
+        return await _drive_in_time(flow, crossing, world)
+    finally:
+        enter(outer)
+
+
+async def _drive_in_time(flow: Flow[T], crossing: Crossing, world: World) -> T:
     run = _AsyncRun(crossing, world)
     if world.deadlines is None:
         return await _finish(flow, run)

@@ -27,6 +27,7 @@ from .question import (
 )
 from .refusal import Answer, Refused
 from .store import Busy, Held, HoldAnswer, Settled
+from .within import current
 
 T = TypeVar("T")
 _AUTHENTIC: Final = BIT[AUTHENTIC]
@@ -131,10 +132,13 @@ class Crossing:
         "remark",
         "secret_name",
         "single_use",
+        "within",
     )
 
     def __init__(self, boundary: Boundary, claim: Claim) -> None:
         self.id = new_crossing_id()
+        self.within = current()
+        """The crossing inside which it began: of the request that a fetch is made for."""
         self.boundary = boundary
         self.claim = claim
         self.context: object = None
@@ -247,6 +251,7 @@ class Crossing:
             self.secret_name,
             _words(self.done if done is None else done),
             self.error,
+            self.within,
         )
 
 

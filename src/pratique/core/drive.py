@@ -43,6 +43,7 @@ from .recorder import Recorder
 from .refusal import BoundaryError, Refused, StoreError
 from .store import Counted, Held, Kept, Store, SyncStore, Transaction
 from .threads import Gate, NoThread, Pools
+from .within import enter
 
 T = TypeVar("T")
 LEASE: Final = timedelta(seconds=60)
@@ -270,8 +271,16 @@ def drive(flow: Flow[T], crossing: Crossing, world: World) -> T:
     Raises:
         Refused: the only thing that leaves, save what the user's own effect raises.
     """
-    if world.deadline is None:
-        return finish(flow, Run(crossing, world))
+    outer = enter(crossing.id)
+    try:
+        if world.deadline is None:
+            return finish(flow, Run(crossing, world))
+        return _drive_in_time(flow, crossing, world, world.deadline)
+    finally:
+        enter(outer)
+
+
+def _drive_in_time(flow: Flow[T], crossing: Crossing, world: World, deadline: float) -> T:
     gate = Gate()
     run = Run(crossing, world, gate)
     # With the caller's context: Flask's g, Django's language, what a log line is bound to.
@@ -283,7 +292,7 @@ def drive(flow: Flow[T], crossing: Crossing, world: World) -> T:
         run.refuse(refused)
         raise refused from None
     try:
-        return cast("T", future.result(world.deadline))
+        return cast("T", future.result(deadline))
     except FutureTimeoutError:
         if future.done() or not gate.revoke():
             return cast("T", future.result())

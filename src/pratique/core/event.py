@@ -53,6 +53,8 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The obligations that were discharged."""
     error: str = ""
     """Type and place of an exception that one of our own callables raised; never its text."""
+    within: str = ""
+    """Id of the crossing inside which this one began: who a fetch was made for stands there."""
 
 
 class Sink(Protocol):

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
+from pratique.core import within
 from pratique.core.boundary import Boundary
 from pratique.core.claim import Claim, Fields, Via
 from pratique.core.closing import store_refusal
@@ -215,12 +216,15 @@ class Guarded:
             has_answered = True
             await send(message)
 
+        outer = within.enter("")  # a call in process is a request like one from outside
         try:
             await self._app(scope, receive, noted_send)
         except Refused as refused:
             if has_answered:  # a second answer is none
                 raise
             await send_reply(refusal(refused), send)
+        finally:
+            within.enter(outer)
 
     async def _start(self, receive: Receive | None = None) -> None:
         loop = asyncio.get_running_loop()

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from fastapi import Depends, Path, Request, Response, params
 
+from pratique.core import within
 from pratique.core.acting import Acting
 from pratique.core.action import Action
 from pratique.core.crossing import Crossing
@@ -129,6 +130,8 @@ def _dependency(owes: Owed, session: Given | None) -> Callable[..., Any]:
 
         proven = await perimeter.acarry(action.boundary, claim, flow_of)
         request.scope[CONTEXT_KEY] = crossed[0].context
+        if not within.current():
+            within.enter(proven.crossing_id)  # what the view fetches belongs to this request
         return proven
 
     _shape(prove, action, owes.place, session)
