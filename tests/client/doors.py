@@ -33,7 +33,8 @@ def fastapi(shop: Shop, *, is_async: bool) -> FastAPI:
             yield session
 
     app = for_fastapi.guard(FastAPI(), shop.perimeter)
-    owes = _owes(for_fastapi, shop, adb if is_async else db, is_async=is_async)
+    shop.session = adb if is_async else db
+    owes = _owes(for_fastapi, shop, shop.session, is_async=is_async)
 
     @app.get("/orders/{order_id}")
     async def show(order: Annotated[Proven[Order, Literal["read"]], owes.read]) -> Any:

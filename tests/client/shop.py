@@ -64,7 +64,7 @@ def may(user: User, action: str, order: Order | None) -> bool:
         return user.role == "admin"
     if action == "update":
         return order is not None and order.state == "open"
-    return action in ("read", "profile.read")
+    return action in ("read", "list", "profile.read")
 
 
 class Shop:
@@ -92,6 +92,7 @@ class Shop:
             create_async_engine(f"sqlite+aiosqlite:///{folder}/shop.db", poolclass=NullPool),
             expire_on_commit=False,
         )
+        self.session: Any = None
         self.app = (door or doors.fastapi)(self, is_async=is_async)
 
     @staticmethod

@@ -9,6 +9,7 @@ from .boundary import Client
 from .certificate import CertificateToken
 from .dpop import DPoPToken
 from .identity import BearerToken, Identity, Session, SessionCookie
+from .page import Page
 
 __all__ = [
     "Action",
@@ -23,6 +24,7 @@ __all__ = [
     "Identity",
     "Once",
     "OneTime",
+    "Page",
     "Session",
     "SessionCookie",
     "Writable",

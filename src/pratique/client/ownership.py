@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from inspect import isawaitable
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 from uuid import UUID
 
 from sqlalchemy import BigInteger, ColumnElement, Integer, Select, false, inspect, literal, select
@@ -12,6 +12,8 @@ from sqlalchemy.orm import ColumnProperty, InstrumentedAttribute, Session
 from pratique.core.access import NOT_FOUND
 from pratique.core.obligation import VALID
 from pratique.core.refusal import BoundaryError, Refused
+
+from .page import Page
 
 MAX_KEY: Final = 256
 """Characters of a key as it stands in a path."""
@@ -92,32 +94,68 @@ class OwnedRows:
         # A proxy, as async_scoped_session is, gives an awaitable and is no AsyncSession.
         return self._afind(found, user) if isawaitable(found) else self._own(found, user)
 
-    def _statement(self, user: Any, key: object) -> Select[Any] | None:
+    def page(self, user: Any, after: object, session: Session | AsyncSession, *, most: int) -> Any:
+        """Return a `Page` of the user's own rows, or None where this user can have none.
+
+        With an AsyncSession it returns an awaitable of the same.
+
+        Args:
+            user: A user of ours.
+            after: The key that the page before ended with; None for the first page.
+            session: The request's own.
+            most: Rows of one page.
+        """
+        owner = self._owner_of(user)
+        if owner is None:
+            return None
+        statement = select(self.model).where(self.owner == owner).order_by(self._key)
+        if after is not None:
+            statement = statement.where(self._compared(after, ">"))
+        found: Any = session.scalars(self._locked(statement.limit(most + 1)))
+        if isawaitable(found):
+            return self._apage(found, user, most)
+        return self._paged(found.all(), user, most)
+
+    def _owner_of(self, user: Any) -> object:
         owner = self._by(user)
         # `== None` would be IS NULL: everybody's and nobody's rows. `== True` would be the rows of
         # owner 1 in more than one database. "" is what many rows have that belong to nobody yet.
-        if (
-            owner is None
-            or isinstance(owner, bool)
-            or (isinstance(owner, str | bytes) and not owner)
-        ):
-            return None
-        found = select(self.model).where(self._named(key), self.owner == owner)
-        if not self._lock:
-            return found
-        # Else a row that the session knows stays what it was when it was loaded (CWE-367).
-        return found.with_for_update().execution_options(populate_existing=True)
+        is_nobody = isinstance(owner, bool) or (isinstance(owner, str | bytes) and not owner)
+        return None if is_nobody else owner
 
-    def _named(self, key: object) -> ColumnElement[bool]:
+    def _locked(self, statement: Select[Any]) -> Select[Any]:
+        if not self._lock:
+            return statement
+        # Else a row that the session knows stays what it was when it was loaded (CWE-367).
+        return statement.with_for_update().execution_options(populate_existing=True)
+
+    def _statement(self, user: Any, key: object) -> Select[Any] | None:
+        owner = self._owner_of(user)
+        if owner is None:
+            return None
+        found = select(self.model).where(self._compared(key, "=="), self.owner == owner)
+        return self._locked(found)
+
+    def _compared(self, key: object, how: Literal["==", ">"]) -> ColumnElement[bool]:
+        """Return whether a row's key is this one, or comes after it."""
         named: Any = key
         if self._is_plain_integer and isinstance(key, int):
             if abs(key) > MAX_INTEGER:
                 return false()
             named = literal(key, BigInteger())
-        return cast("ColumnElement[bool]", self._key == named)
+        told = self._key == named if how == "==" else self._key > named
+        return cast("ColumnElement[bool]", told)
 
     async def _afind(self, found: Awaitable[Any], user: Any) -> Any:
         return self._own(await found, user)
+
+    async def _apage(self, found: Awaitable[Any], user: Any, most: int) -> Any:
+        return self._paged((await found).all(), user, most)
+
+    def _paged(self, found: Sequence[Any], user: Any, most: int) -> Page[Any]:
+        rows = found[:most]
+        last = str(inspect(rows[-1]).identity[0]) if len(found) > most else ""
+        return Page(tuple(row for row in rows if self._own(row, user) is not None), last)
 
     def _own(self, row: Any, user: Any) -> Any:
         # A declared equality of our own, whatever a mapper, a view or a loader option did.

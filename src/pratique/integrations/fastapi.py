@@ -9,7 +9,7 @@ from fastapi import FastAPI, routing
 
 from pratique.core.perimeter import Perimeter
 
-from .fastapi_actions import called, does, owned
+from .fastapi_actions import called, does, listed, owned
 from .fastapi_debts import (
     annotation_debts,
     content_debts,
@@ -32,6 +32,7 @@ __all__ = [
     "elsewhere",
     "endpoint",
     "guard",
+    "listed",
     "owned",
 ]
 

@@ -5,10 +5,11 @@ Dependencies that prove (`owned`, `called`), and a view that does (`does`).
 
 from collections.abc import Callable
 from inspect import Parameter, Signature
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from fastapi import Depends, Path, Request, Response, params
+from fastapi import Depends, Path, Query, Request, Response, params
 
+from pratique.client import Page
 from pratique.core import within
 from pratique.core.acting import Acting
 from pratique.core.action import Action
@@ -16,16 +17,19 @@ from pratique.core.crossing import Crossing
 from pratique.core.once import OneTime
 from pratique.core.proven import Proven
 from pratique.core.question import Flow
+from pratique.core.refusal import BoundaryError
 
 from .asgi import claim_once
 from .plan import ACTION, place_of
-from .proving import Owed
+from .proving import Owed, id_of
 from .proving import called as _called
 from .proving import owned as _owned
 from .reply import told
 from .starlette_actions import CONTEXT_KEY
 
 PROVES: Final = "__pratique_proves__"
+MAX_PAGE: Final = 1000
+"""Rows that `listed` gives at once at the most (CWE-770)."""
 Given = Callable[..., Any] | params.Depends
 
 
@@ -63,6 +67,55 @@ def owned(
     """
     owes = _owned(boundary, owner, verb, session=None, content=content, key=key, by=by, lock=lock)
     return Depends(_dependency(owes, session))
+
+
+def listed(
+    boundary: Acting,
+    owner: Any,
+    verb: str = "list",
+    *,
+    session: Given,
+    most: int = 50,
+    by: Callable[[Any], object] | None = None,
+) -> Any:
+    """Return the dependency that proves a page of the caller's own rows, and no others.
+
+        MyOrders = Annotated[
+            Proven[Page[Order], Literal["list"]],
+            listed(shop, Order.owner_id, session=get_session),
+        ]
+
+    The policy is asked once, with the page. `?after=` says where it begins: the `next` of the page
+    before.
+
+    Args:
+        boundary: A client or service boundary.
+        owner: See `owned`.
+        verb: "list": the policy is asked with it; events have "order.list".
+        session: See `owned`.
+        most: Rows of one page, 1 to 1000.
+        by: See `owned`.
+
+    Raises:
+        BoundaryError: see `Acting.action`, `OwnedRows`; *most* is out of its bounds.
+    """
+    from pratique.client.ownership import OwnedRows
+
+    if not 1 <= most <= MAX_PAGE:
+        raise BoundaryError(f"listed(most={most}): a page has 1 to {MAX_PAGE} rows.")
+    rows = OwnedRows(owner, by=by or id_of)
+
+    def page(user: Any, after: object, db: Any) -> Any:
+        return rows.page(user, after, db, most=most)
+
+    action = boundary.action(
+        f"{rows.name.lower()}.{verb}",
+        verb=verb,
+        find=page,
+        read_key=lambda text: rows.read_key(text) if text else None,
+    )
+    owes = Owed(action, verb, cast("Any", Page)[rows.model])
+    return Depends(_dependency(owes, session, Query(alias="after", default="")))
 
 
 def called(
@@ -109,14 +162,15 @@ def does(action: OneTime, *, key: str | None = None) -> Callable[..., Any]:
         reply = told(done.content, done.crossing_id)
         return Response(reply.content, reply.status, reply.fields)
 
-    _shape(do, action, place, None)
+    _shape(do, action, None if place is None else Path(alias=place), None)
     do.__name__ = do.__qualname__ = f"do_{action.name.replace('.', '_')}"
     do.__doc__ = f"{action.name}, once."
     return do
 
 
-def _dependency(owes: Owed, session: Given | None) -> Callable[..., Any]:
+def _dependency(owes: Owed, session: Given | None, key: Any = None) -> Callable[..., Any]:
     action = owes.action
+    place = key if owes.place is None else Path(alias=owes.place)
 
     async def prove(request: Request, **given: Any) -> Any:
         perimeter, claim = await claim_once(
@@ -134,20 +188,20 @@ def _dependency(owes: Owed, session: Given | None) -> Callable[..., Any]:
             within.enter(proven.crossing_id)  # what the view fetches belongs to this request
         return proven
 
-    _shape(prove, action, owes.place, session)
+    _shape(prove, action, place, session)
     setattr(prove, PROVES, owes)
     prove.__name__ = prove.__qualname__ = f"prove_{action.name.replace('.', '_')}"
     return prove
 
 
-def _shape(
-    view: Callable[..., Any], action: Action, key: str | None, session: Given | None
-) -> None:
-    """Tell FastAPI what a callable reads of a request, and the start which action it proves."""
+def _shape(view: Callable[..., Any], action: Action, key: Any, session: Given | None) -> None:
+    """Tell FastAPI what a callable reads of a request, and the start which action it proves.
+
+    *key* is the place of the key, a `Path` or a `Query`; None without one.
+    """
     parameters = [Parameter("request", Parameter.POSITIONAL_OR_KEYWORD, annotation=Request)]
     if key is not None:
-        place = Path(alias=key)
-        parameters.append(Parameter("key", Parameter.KEYWORD_ONLY, annotation=str, default=place))
+        parameters.append(Parameter("key", Parameter.KEYWORD_ONLY, annotation=str, default=key))
     if session is not None:
         given = session if isinstance(session, params.Depends) else Depends(session)
         parameters.append(

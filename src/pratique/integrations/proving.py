@@ -50,14 +50,16 @@ class Owed:
             value, sent = get_args(value)
             if sent is not self.content:
                 return False
-        return (self.model is None or value is self.model) and action in (
+        return (self.model is None or value == self.model) and action in (
             object,
             Literal[self.verb],
         )
 
     def __str__(self) -> str:
         """Return the annotation that it would agree with."""
-        thing = "the user" if self.model is None else self.model.__name__
+        inner = get_args(self.model)
+        name = getattr(self.model, "__name__", "the user")
+        thing = f"{name}[{inner[0].__name__}]" if inner else name
         value = thing if self.content is None else f"Change[{thing}, {self.content.__name__}]"
         return f'Proven[{value}, Literal["{self.verb}"]]'
 
