@@ -1,6 +1,9 @@
 """Each Python block that a reader would copy runs, in order, as it stands on its page."""
 
+import sys
+from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sybil import Sybil
@@ -18,8 +21,16 @@ def run(page: Path) -> int:
     """
     document = PARSERS.parse(page)
     examples = list(document.examples())
-    for example in examples:
-        example.evaluate()
+    # Like a module, as a reader's file is one: strawberry looks up there what annotations name.
+    page_module: Any = Namespace()
+    page_module.__dict__ = document.namespace
+    document.namespace["__name__"] = "page"
+    sys.modules["page"] = page_module
+    try:
+        for example in examples:
+            example.evaluate()
+    finally:
+        del sys.modules["page"]
     return len(examples)
 
 
