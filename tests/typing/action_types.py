@@ -3,6 +3,8 @@
 from typing import Literal
 
 from pratique import Proven
+from pratique.client import Page
+from pratique.integrations.fastapi import Reach
 
 
 class Order:
@@ -29,3 +31,14 @@ def both(order: Proven[Order, Refund]) -> int:
     """A proof of an action is also a proof for whoever only reads."""
     refund(order)
     return show(order)
+
+
+async def refund_each(orders: Reach[Order, Refund], keys: list[str]) -> None:
+    """What is reached is proven for the action that the reach names."""
+    for key in keys:
+        refund(await orders(key))
+
+
+def show_all(page: Proven[Page[Order], Literal["list"]]) -> list[int]:
+    """A page is read like any other value."""
+    return [order.total for order in page.value.rows]

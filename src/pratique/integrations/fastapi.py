@@ -14,10 +14,12 @@ from .fastapi_debts import (
     annotation_debts,
     content_debts,
     override_debts,
+    perform_debts,
     place_debts,
     proves_something,
     socket_debts,
 )
+from .fastapi_reach import Perform, Reach, perform, reach
 from .routes import BOUNDARY, Elsewhere, Public, elsewhere
 from .starlette import Routes, endpoint
 from .starlette import guard as _guard
@@ -25,7 +27,9 @@ from .starlette_actions import context_of
 
 __all__ = [
     "Elsewhere",
+    "Perform",
     "Public",
+    "Reach",
     "called",
     "context_of",
     "does",
@@ -34,6 +38,8 @@ __all__ = [
     "guard",
     "listed",
     "owned",
+    "perform",
+    "reach",
 ]
 
 A = TypeVar("A", bound=FastAPI)
@@ -121,6 +127,7 @@ class _FastApiRoutes(Routes):
         yield from content_debts(path, route)
         yield from super().debts(path, route)
         yield from override_debts(path, route)
+        yield from perform_debts(path, route)
         yield from socket_debts(path, route)
         if getattr(route, "endpoint", None) is not None and hasattr(route, "dependant"):
             yield from annotation_debts(path, route)

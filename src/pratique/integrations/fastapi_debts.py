@@ -5,8 +5,11 @@ from collections.abc import Iterator
 from inspect import isroutine, signature
 from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
 
+from pratique.core.once import OneTime
+
 from .fastapi_actions import PROVES
-from .plan import ACTION
+from .fastapi_reach import REACHES
+from .plan import ACTION, SAFE_METHODS
 from .proving import Owed
 
 _PLACE: Final = re.compile(r"\{(\w+)")
@@ -19,7 +22,7 @@ def annotation_debts(path: str, route: Any) -> Iterator[str]:
     and a dependency that stands as a default.
     """
     for dependant in _dependants(route):
-        if getattr(dependant.call, ACTION, None) is not None:
+        if _action_of(dependant.call) is not None:
             continue
         for name, hint, default in _parameters(dependant.call):
             said, *marks = get_args(hint) if get_origin(hint) is Annotated else (hint,)
@@ -73,16 +76,35 @@ def override_debts(path: str, route: Any) -> Iterator[str]:
     provider = getattr(route, "dependency_overrides_provider", None)
     overrides = getattr(provider, "dependency_overrides", {})
     for dependant in _dependants(route):
-        if getattr(dependant.call, ACTION, None) is not None and dependant.call in overrides:
+        if _action_of(dependant.call) is not None and dependant.call in overrides:
             yield (
                 f"Route {path}: its proof is overridden in dependency_overrides, so that nothing "
                 "proves who calls it. Override what the proof asks, the session or the clock."
             )
 
 
+def perform_debts(path: str, route: Any) -> Iterator[str]:
+    """Yield where a one-time action can be asked for by a method that any page can send.
+
+    Source: RFC 9110 §9.2.1; CWE-352.
+    """
+    safe = sorted(SAFE_METHODS & set(getattr(route, "methods", None) or ()))
+    asked = (getattr(each.call, REACHES, None) for each in _dependants(route))
+    if safe and any(isinstance(action, OneTime) for action in asked):
+        yield (
+            f"Route {path}: {', '.join(safe)} changes nothing by its meaning, and its view can do "
+            "something once. Let it be asked by POST."
+        )
+
+
 def proves_something(route: Any) -> bool:
     """Say whether a dependency of a route proves a crossing."""
     return any(getattr(each.call, ACTION, None) is not None for each in _dependants(route))
+
+
+def _action_of(call: Any) -> Any:
+    """Return the action that a callable proves, or proves as often as it is asked to."""
+    return getattr(call, ACTION, None) or getattr(call, REACHES, None)
 
 
 def _dependants(route: Any) -> Iterator[Any]:

@@ -30,6 +30,7 @@ class Owed:
         content: What may be written; None where nothing may.
         place: Name of the place in the path that holds the key; None where there is none.
         session: Gives the session for callables that take one.
+        kind: What the parameter is annotated as: `Proven`, or what proves as often as it is asked.
     """
 
     action: Action
@@ -38,10 +39,13 @@ class Owed:
     content: type[Any] | None = None
     place: str | None = None
     session: Open | None = None
+    kind: type[Any] = Proven
 
     def agrees(self, said: Any) -> bool:
         """Say whether an annotation says what is proven here."""
-        if get_origin(said) is not Proven:
+        if not self.verb:
+            return said is self.kind
+        if get_origin(said) is not self.kind:
             return False
         value, action = get_args(said)
         if self.content is not None:
@@ -57,11 +61,13 @@ class Owed:
 
     def __str__(self) -> str:
         """Return the annotation that it would agree with."""
+        if not self.verb:
+            return self.kind.__name__
         inner = get_args(self.model)
         name = getattr(self.model, "__name__", "the user")
         thing = f"{name}[{inner[0].__name__}]" if inner else name
         value = thing if self.content is None else f"Change[{thing}, {self.content.__name__}]"
-        return f'Proven[{value}, Literal["{self.verb}"]]'
+        return f'{self.kind.__name__}[{value}, Literal["{self.verb}"]]'
 
 
 @dataclass(frozen=True, slots=True)
