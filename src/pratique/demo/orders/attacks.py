@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from . import rows
@@ -122,6 +123,35 @@ def _suspended(t: Target, n: int) -> bool:
     return _reads("ann")(t, n)
 
 
+def _signed_out(t: Target, n: int) -> bool:
+    """Read with a cookie that was copied before its owner signed out."""
+    t.login(user_of("ann", n), ended_at=_ago(0))
+    return _reads("ann")(t, n)
+
+
+def _changed_password(seconds: float) -> Run:
+    """Read with a session from before, or after, the password was changed."""
+
+    def run(t: Target, n: int) -> bool:
+        rows.change(t.path, User, user_of("ann", n), password_at=_ago(seconds))
+        return _reads("ann")(t, n)
+
+    return run
+
+
+def _ago(seconds: float) -> str:
+    return (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat()
+
+
+def _of_the_reports(user: str) -> Callable[[Target, int], Fields]:
+    """Return what the minter of the reports says for this one."""
+    return lambda t, n: t.said(user_of(user, n), LIST, by="reports", minter="reports")
+
+
+def _audits(t: Target, n: int) -> bool:
+    return not _lists("reports", _of_the_reports("audit"))(t, n)
+
+
 def _honest_read(t: Target, n: int) -> bool:
     return not _reads("ann")(t, n)
 
@@ -171,6 +201,12 @@ ATTACKS: tuple[Attack, ...] = (
     Attack("H-3", "a customer changes their name", _honest_name),
     Attack("H-4", "an admin lists the orders, by the gateway", _honest_list),
     Attack("H-5", "an admin refunds an order, by the gateway", _honest_refund),
+    Attack("H-6", "an auditor lists the orders, by the reports", _audits),
+    Attack(
+        "H-7",
+        "a customer reads, signed in after a new password",
+        lambda t, n: not _changed_password(3600)(t, n),
+    ),
     Attack("SV-01", "from inside, without any token", _lists("", _nothing)),
     Attack(
         "SV-02",
@@ -220,6 +256,21 @@ ATTACKS: tuple[Attack, ...] = (
         "a field that says the certificate was verified",
         _lists("", lambda t, n: [("x-ssl-client-verify", "SUCCESS"), *_root()(t, n)]),
     ),
+    Attack("SV-23", "a cookie that was copied before the sign-out", _signed_out),
+    Attack("SV-23", "a session from before the new password", _changed_password(0)),
+    Attack(
+        "SV-26",
+        "the minter of the reports names an admin",
+        _lists("reports", _of_the_reports("root")),
+    ),
+    Attack(
+        "SV-26",
+        "the same, in the gateway's hands",
+        _lists(
+            "gateway",
+            lambda t, n: t.said(user_of("root", n), LIST, minter="reports"),
+        ),
+    ),
     Attack("SV-27", "a neighbour names the gateway as the client", _lists("reports", _forwarded)),
     Attack("CL-01", "another customer reads it", _reads("bob")),
     Attack("CL-01", "nobody reads it", _reads("")),
@@ -243,7 +294,6 @@ ATTACKS: tuple[Attack, ...] = (
 )
 LEFT_OUT: dict[str, str] = {
     "The rest of SV": "forged tokens and issuers that are down are attacks on the verifier alone",
-    "SV-26": "this shop has one minter, which may name every user",
     "The rest of CL": "in this shop nothing is created, deleted, redeemed or guessed",
 }
 """Attacks of the catalogue that this table doesn't send, each with why."""

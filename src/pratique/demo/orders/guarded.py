@@ -3,6 +3,7 @@
 import ssl
 from collections.abc import Iterator
 from datetime import datetime
+from hashlib import sha256
 from typing import Annotated, Any, Literal
 
 import httpx
@@ -42,17 +43,20 @@ class Name(msgspec.Struct, forbid_unknown_fields=True):
     name: Annotated[str, msgspec.Meta(max_length=100)]
 
 
-def issuer(seed: str, domain: str = DOMAIN) -> Issuer:
-    """Return the gateway's minter."""
-    name = "https://gateway.shop.example"
-    return Issuer(name, trust_domain=domain, seed=bytes.fromhex(seed), key_name="demo")
+def issuer(seed: str, domain: str = DOMAIN, *, of: str = "gateway") -> Issuer:
+    """Return the minter of the gateway, or of the reports: each has a key of its own."""
+    own = sha256(f"{seed} {of}".encode()).digest()
+    return Issuer(f"https://{of}.shop.example", trust_domain=domain, seed=own, key_name="demo")
 
 
 def _load(digest: str, db: Db) -> Session | None:
     row = db.get(Login, digest)
-    if row is None:
+    user = None if row is None else db.get(User, row.user)
+    if row is None or user is None or row.ended_at:
         return None
     began = datetime.fromisoformat(row.began_at)
+    if user.password_at and began < datetime.fromisoformat(user.password_at):
+        return None
     return Session(row.user, began, began)
 
 
@@ -82,11 +86,16 @@ def declared_orders(path: str, seed: str) -> tuple[Perimeter, Service]:
     """Declare the orders service's boundary."""
     store = stores.sqlalchemy(sessionmaker(create_engine(f"sqlite:///{path}")))
     perimeter = Perimeter(store, JsonLines(f"{path}.inside.events.jsonl"))
-    minter = Minter(
-        issuer=issuer(seed).name,
-        keys=issuer(seed).jwks(),
-        scopes={"orders.list", "order.refund"},
-        subjects=ANYBODY,
+    gateway, reports = issuer(seed), issuer(seed, of="reports")
+    minters = (
+        Minter(
+            issuer=gateway.name,
+            keys=gateway.jwks(),
+            scopes={"orders.list", "order.refund"},
+            subjects=ANYBODY,
+        ),
+        # The reports run for auditors alone: who takes them over becomes nobody else.
+        Minter(issuer=reports.name, keys=reports.jwks(), scopes={"orders.list"}, subjects="audit:"),
     )
     service = perimeter.declare(
         Service(
@@ -95,7 +104,7 @@ def declared_orders(path: str, seed: str) -> tuple[Perimeter, Service]:
                 DOMAIN,
                 allow={GATEWAY: {"orders.list", "order.refund"}, REPORTS: {"orders.list"}},
             ),
-            context=TransactionToken(DOMAIN, minters=[minter]),
+            context=TransactionToken(DOMAIN, minters=minters),
             user=_user,
             policy=_may,
         )

@@ -18,7 +18,8 @@ from .target import Target
 
 NOTES = (
     "Read back are orders and users. The orders services are the guide's (section 6). The middling",
-    "shop API looks whose an order is, and sends its client's fields on, before its own.",
+    "shop API looks whose an order is and whether its session was ended, and sends its client's",
+    "fields on, before its own.",
 )
 
 

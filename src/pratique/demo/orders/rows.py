@@ -12,8 +12,9 @@ from sqlalchemy.pool import NullPool
 
 PRICE = 4_900
 """Cents."""
-NAMES = ("ann", "bob", "root")
-"""Two customers and an admin, of each tenant."""
+NAMES = ("ann", "bob", "root", "audit")
+"""Two customers, an admin and an auditor, of each tenant."""
+STAFF = ("root", "audit")
 OTHER = "other"
 """A tenant of whom nobody here is."""
 
@@ -31,6 +32,7 @@ class User(Base):
     role: Mapped[str] = mapped_column(default="customer")
     name: Mapped[str] = mapped_column(default="")
     is_suspended: Mapped[bool] = mapped_column(default=False)
+    password_at: Mapped[str] = mapped_column(default="")
 
 
 class Order(Base):
@@ -59,6 +61,7 @@ class Login(Base):
     digest: Mapped[str] = mapped_column(primary_key=True)
     user: Mapped[str]
     began_at: Mapped[str]
+    ended_at: Mapped[str] = mapped_column(default="")
 
 
 def user_of(name: str, number: int) -> str:
@@ -68,12 +71,17 @@ def user_of(name: str, number: int) -> str:
 
 def order_of(name: str, number: int) -> int:
     """Return the key of the order of somebody of a tenant; `OTHER` has one too."""
-    return 4 * number + (*NAMES, OTHER).index(name) + 1
+    return (len(NAMES) + 1) * number + (*NAMES, OTHER).index(name) + 1
 
 
 def cookie_of(user: str, secret: str) -> str:
     """Return the token of somebody's session."""
     return sha256(f"{secret} {user}".encode()).hexdigest()
+
+
+def digest_of(user: str, secret: str) -> str:
+    """Return what is kept of that token."""
+    return sha256(cookie_of(user, secret).encode()).hexdigest()
 
 
 @contextmanager
@@ -94,8 +102,8 @@ def make(path: str, tenants: int, secret: str) -> None:
             tenant = f"t{number}"
             for name in NAMES:
                 user = user_of(name, number)
-                role = "admin" if name == "root" else "customer"
-                digest = sha256(cookie_of(user, secret).encode()).hexdigest()
+                role = "admin" if name in STAFF else "customer"
+                digest = digest_of(user, secret)
                 db.add(User(id=user, tenant=tenant, role=role))
                 db.add(Login(digest=digest, user=user, began_at=now))
                 note = f"marker of {user}"

@@ -10,7 +10,7 @@ import httpx
 
 from . import rows, service_token
 from .guarded import DOMAIN, GATEWAY, ORIGIN, REPORTS, issuer
-from .rows import Order, User, cookie_of, user_of
+from .rows import STAFF, Login, Order, User, cookie_of, digest_of, user_of
 
 Fields = Sequence[tuple[str, str]]
 WHO: Final[Mapping[str, str]] = {"gateway": GATEWAY, "reports": REPORTS}
@@ -67,20 +67,25 @@ class Target:
         by: str = "gateway",
         ago: float = 0,
         domain: str = DOMAIN,
+        minter: str = "gateway",
     ) -> Fields:
-        """Return the fields in which the gateway says to this service for whom it calls."""
+        """Return the fields in which a caller says to this service for whom it calls.
+
+        The services of the middling one share a secret, so whoever mints there signs as whom the
+        service believes.
+        """
         if self.kind == "vulnerable":
-            role = "admin" if user.startswith("root") else "customer"
+            role = "admin" if user.startswith(STAFF) else "customer"
             return [("x-user-role", role)]
         if self.kind == "safer":
             audience = "orders" if domain == DOMAIN else domain
-            service = SERVICES[by]
+            service = SERVICES[by] if minter == "gateway" else SERVICES["gateway"]
             token = service_token.sign(
                 self._settings["secret"], service, audience, ago=max(0, ago and ago + 300)
             )
             return [("authorization", token), ("x-authenticated-user-id", user)]
         at = datetime.now(UTC) - timedelta(seconds=ago)
-        minted = issuer(self._settings["seed"], domain).mint(
+        minted = issuer(self._settings["seed"], domain, of=minter).mint(
             user, scope=[action], caller=WHO[by], at=at, about={"object": about} if about else {}
         )
         return [("txn-token", minted)]
@@ -99,6 +104,10 @@ class Target:
     def has_listed(self, answer: httpx.Response | None) -> bool:
         """Say whether an answer holds orders."""
         return answer is not None and "marker of" in answer.text
+
+    def login(self, user: str, **values: Any) -> None:
+        """Change what is kept of somebody's session."""
+        rows.change(self.path, Login, digest_of(user, self._settings["secret"]), **values)
 
     def order(self, name: str, number: int) -> dict[str, Any]:
         """Read an order back."""

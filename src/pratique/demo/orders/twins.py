@@ -101,7 +101,7 @@ def _shop(
 
     def on(request: Request, method: str, target: str) -> Response:
         with opened(path) as db:
-            user = _caller(request, db)
+            user = _caller(request, db, is_end_seen=is_owned)
             if user is None:
                 return JSONResponse({"error": "who are you"}, 401)
             # As proxies do: the client's own fields, then ours.
@@ -122,7 +122,7 @@ def _shop(
 
 def _own_routes(app: FastAPI, path: str, *, is_owned: bool, kept: frozenset[str]) -> None:
     def find(request: Request, order: int, db: Session) -> Order | None:
-        user, found = _caller(request, db), db.get(Order, order)
+        user, found = _caller(request, db, is_end_seen=is_owned), db.get(Order, order)
         if found is None or not is_owned:
             return found
         return found if user is not None and found.owner == user.id else None
@@ -150,10 +150,12 @@ def _own_routes(app: FastAPI, path: str, *, is_owned: bool, kept: frozenset[str]
     @app.patch("/api/me")
     async def rename(request: Request) -> JSONResponse:
         with opened(path) as db:
-            return await write(request, _caller(request, db), db)
+            return await write(request, _caller(request, db, is_end_seen=is_owned), db)
 
 
-def _caller(request: Request, db: Session) -> User | None:
+def _caller(request: Request, db: Session, *, is_end_seen: bool) -> User | None:
     token = request.cookies.get("session", "")
     login = db.get(Login, sha256(token.encode()).hexdigest())
-    return None if login is None else db.get(User, login.user)
+    if login is None or (is_end_seen and login.ended_at):
+        return None
+    return db.get(User, login.user)
