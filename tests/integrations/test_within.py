@@ -7,10 +7,17 @@ from typing import Annotated, Any, Literal
 import httpx
 import pytest
 from fastapi import FastAPI
+from flask import Flask
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from pratique import Claim, Fields, Perimeter, Proven, Refused
 from pratique.client import Client, Session, SessionCookie
 from pratique.fetch import Fetch, FetchPolicy
+from pratique.integrations import flask as for_flask
+from pratique.integrations import starlette as for_starlette
 from pratique.integrations.fastapi import Public, called, guard
 from tests.client.shop import ORIGIN, Kept
 
@@ -98,6 +105,40 @@ def test_what_a_view_fetches_is_within_its_request() -> None:
         ("previews", ""),
         ("shop", ""),
         ("previews", "#5"),
+    ]
+
+
+def test_what_a_view_of_starlette_or_flask_fetches_is_within_its_request() -> None:
+    """EV-01: the same by the other doors, also where one thread serves request after request; what comes after is within nothing."""
+    world = World()
+    me = for_starlette.called(world.shop, "me.read")
+
+    async def fetches(request: Request, who: Any) -> Response:
+        await world.afetch()
+        return Response()
+
+    def flask_fetches(who: Any) -> str:
+        world.fetch()
+        return ""
+
+    for view in (fetches, flask_fetches):
+        view.__annotations__.update(who=Annotated[Proven[Any], me], request=Request)
+    del flask_fetches.__annotations__["request"]
+    world.app = for_starlette.guard(  # type: ignore[assignment]
+        Starlette(routes=[Route("/fetch", for_starlette.guarded(fetches))]), world.perimeter
+    )
+    world.ask("/fetch", "/fetch")
+    app = Flask("shop")
+    for_flask.Pratique(world.perimeter).init_app(app)
+    app.add_url_rule("/fetch", view_func=for_flask.guarded(flask_fetches))
+    for _ in range(2):
+        answer = app.test_client(use_cookies=False).get("/fetch", headers=HEADERS)
+        assert answer.status_code == 200, answer.text
+    world.fetch()
+    each = [("shop", ""), ("previews", "#0")]
+    assert world.links() == [
+        *[(name, link.replace("0", str(2 * n))) for n in range(4) for name, link in each],
+        ("previews", ""),
     ]
 
 

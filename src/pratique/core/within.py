@@ -4,7 +4,11 @@ A context variable: threads of a pool and tasks are handed it, and no argument h
 """
 
 from contextvars import ContextVar
-from typing import Final
+from typing import Any, Final, TypeVar
+
+from .proven import Proven
+
+P = TypeVar("P", bound=Proven[Any, Any])
 
 _current: Final[ContextVar[str]] = ContextVar("pratique_within", default="")
 
@@ -22,3 +26,10 @@ def enter(crossing_id: str) -> str:
     before = _current.get()
     _current.set(crossing_id)
     return before
+
+
+def go_on(proven: P) -> P:
+    """Let what the view does next be within the crossing of its request, the first; return it."""
+    if not _current.get():
+        _current.set(proven.crossing_id)
+    return proven

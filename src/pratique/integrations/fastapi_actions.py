@@ -184,9 +184,7 @@ def _dependency(owes: Owed, session: Given | None, key: Any = None) -> Callable[
 
         proven = await perimeter.acarry(action.boundary, claim, flow_of)
         request.scope[CONTEXT_KEY] = crossed[0].context
-        if not within.current():
-            within.enter(proven.crossing_id)  # what the view fetches belongs to this request
-        return proven
+        return within.go_on(proven)  # what the view fetches belongs to this request
 
     _shape(prove, action, place, session)
     setattr(prove, PROVES, owes)

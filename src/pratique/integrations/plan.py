@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from inspect import iscoroutinefunction, signature
 from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
 
+from pratique.core import within
 from pratique.core.action import Action
 from pratique.core.claim import Claim
 from pratique.core.crossing import Crossing
@@ -123,9 +124,11 @@ class Plan:
                 return found[call] if call is not None else None
 
             given = Given()
+            stack.callback(within.enter, within.current())
             for name, owed in self.owed.items():
                 flow_of = _flow_of(owed, places, session_of(owed.session), given)
-                given.arguments[name] = perimeter.carry(owed.action.boundary, claim, flow_of)
+                proven = perimeter.carry(owed.action.boundary, claim, flow_of)
+                given.arguments[name] = within.go_on(proven)
             for name, each in self.opened.items():
                 given.arguments[name] = session_of(each.call)
             yield given
@@ -153,9 +156,11 @@ class Plan:
                 return found[call] if call is not None else None
 
             given = Given()
+            stack.callback(within.enter, within.current())
             for name, owed in self.owed.items():
                 flow_of = _flow_of(owed, places, await session_of(owed.session), given)
-                given.arguments[name] = await perimeter.acarry(owed.action.boundary, claim, flow_of)
+                proven = await perimeter.acarry(owed.action.boundary, claim, flow_of)
+                given.arguments[name] = within.go_on(proven)
             for name, each in self.opened.items():
                 given.arguments[name] = await session_of(each.call)
             yield given
