@@ -157,3 +157,17 @@ async def test_a_scoped_session_of_a_loop_is_awaited(db: Session) -> None:
         assert await rows.find(user, 20, session) is None
         await session.close()
     await engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("told", "keys"), [(True, [10, 20, 30]), (False, [10]), (1, [10]), (None, [10])]
+)
+def test_staff_reach_rows_of_others_by_exactly_true(
+    db: Session, told: Any, keys: list[int]
+) -> None:
+    """Whom our own state calls staff finds anybody's row; truthy, no and nothing are the user's own alone."""
+    found_ones = [found(db, key, all_for=lambda _: told) for key in (10, 20, 30)]
+    assert [one for one in found_ones if one is not None] == keys
+    assert found(db, 99, all_for=lambda _: told) is None
+    assert "among all" in OwnedRows(Paper.owner_id, by=owner_of, all_for=lambda _: told).words
+    assert "among all" not in OwnedRows(Paper.owner_id, by=owner_of).words

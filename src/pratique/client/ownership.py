@@ -1,4 +1,4 @@
-"""The rows of a SQLAlchemy model that belong to a user: another one's are not found."""
+"""Rows of a SQLAlchemy model that belong to a user; those of others are for declared staff."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from inspect import isawaitable
@@ -27,6 +27,8 @@ class OwnedRows:
         by: (user) -> the value of that column for a user of ours.
         lock: Lock the row until the session's transaction ends (FOR UPDATE), and read it anew
             where the session knows it already.
+        all_for: (user) -> True where the row may be anybody's: staff, as our own state has it now.
+            The policy alone then decides. Exactly True; with anything else it is the user's own.
 
     Raises:
         BoundaryError: the owner is no column of a model, or the model has no single primary key of
@@ -41,6 +43,7 @@ class OwnedRows:
         *,
         by: Callable[[Any], object],
         lock: bool = False,
+        all_for: Callable[[Any], bool] | None = None,
     ) -> None:
         if not _is_column(owner):
             raise BoundaryError(
@@ -59,7 +62,13 @@ class OwnedRows:
         self.name = self.model.__name__
         self._read = _READERS[kinds[0]]
         self._key: Any = columns[0]
-        self._by, self._lock = by, lock
+        self._by, self._lock, self._all_for = by, lock, all_for
+
+    @property
+    def words(self) -> str:
+        """Return among which rows it looks, for the declaration."""
+        own = "the object is looked for among the user's own"
+        return own if self._all_for is None else f"{own}, for staff (all_for=) among all"
 
     def read_key(self, text: str) -> object:
         """Return a key as the column has it.
@@ -90,6 +99,8 @@ class OwnedRows:
         return self._afind(found, user) if isawaitable(found) else self._own(found, user)
 
     def _statement(self, user: Any, key: object) -> Select[Any] | None:
+        if self._is_for_all(user):
+            return self._locked(select(self.model).where(self._key == key))
         owner = self._by(user)
         # `== None` would be IS NULL: everybody's and nobody's rows. `== True` would be the rows of
         # owner 1 in more than one database. "" is what many rows have that belong to nobody yet.
@@ -99,16 +110,23 @@ class OwnedRows:
             or (isinstance(owner, str | bytes) and not owner)
         ):
             return None
-        found = select(self.model).where(self._key == key, self.owner == owner)
+        return self._locked(select(self.model).where(self._key == key, self.owner == owner))
+
+    def _locked(self, found: Select[Any]) -> Select[Any]:
         if not self._lock:
             return found
         # Else a row that the session knows stays what it was when it was loaded (CWE-367).
         return found.with_for_update().execution_options(populate_existing=True)
 
+    def _is_for_all(self, user: Any) -> bool:
+        return self._all_for is not None and self._all_for(user) is True
+
     async def _afind(self, found: Awaitable[Any], user: Any) -> Any:
         return self._own(await found, user)
 
     def _own(self, row: Any, user: Any) -> Any:
+        if self._is_for_all(user):
+            return row
         # A declared equality of our own, whatever a mapper, a view or a loader option did.
         return row if row is not None and getattr(row, self.owner.key) == self._by(user) else None
 
