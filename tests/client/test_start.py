@@ -176,6 +176,7 @@ def test_an_opt_out_owes_its_reason() -> None:
         lambda: Public(" "),
         lambda: elsewhere("/", by="x"),
         lambda: elsewhere("/a", by=""),
+        lambda: Public(dict),  # a bare @Public
     ):
         with pytest.raises(BoundaryError):
             wrong()

@@ -30,8 +30,9 @@ class Public:
     """
 
     def __init__(self, reason: str) -> None:
-        if not reason.strip():
-            raise BoundaryError("Public() needs a reason that a reviewer can judge.")
+        given: object = reason  # the view itself, where the reason is left out
+        if not isinstance(given, str) or not given.strip():
+            raise BoundaryError('@Public("…") needs a reason that a reviewer can judge.')
         self.reason = reason
 
     def __call__(self, view: V) -> V:
