@@ -288,7 +288,11 @@ def _algorithm_debts(algorithms: object, source: KeySource | None) -> Iterator[s
     if isinstance(source, KeySet):
         served = [key for key in source.keys if not key.algorithms.isdisjoint(names)]
         if not served:
-            yield "TokenPolicy(keys=) has no key that can serve one of its algorithms."
+            known = sorted({name for key in source.keys for name in key.algorithms})
+            yield (
+                f"TokenPolicy(keys=) has no key that can serve {', '.join(sorted(names))} "
+                f"(algorithms=): its keys serve {', '.join(known) or 'none'}."
+            )
         for key in served:
             if key.weakness is not None:
                 yield f"TokenPolicy(keys=) has an HMAC secret that {key.weakness}."
