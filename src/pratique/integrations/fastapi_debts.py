@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from inspect import isroutine, signature
 from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
 
+from pratique.core.action import Action
+
 from .fastapi_actions import PROVES
 from .plan import ACTION
 from .proving import Owed
@@ -24,11 +26,11 @@ def annotation_debts(path: str, route: Any) -> Iterator[str]:
         for name, hint, default in _parameters(dependant.call):
             said, *marks = get_args(hint) if get_origin(hint) is Annotated else (hint,)
             for mark in (*marks, default):
-                proves = getattr(getattr(mark, "dependency", None), PROVES, None)
-                if isinstance(proves, Owed) and not proves.agrees(said):
+                owed = getattr(getattr(mark, "dependency", None), PROVES, None)
+                if isinstance(owed, Owed) and not owed.agrees(said):
                     yield (
                         f"Route {path}: {name} is annotated as {said}, and its dependency proves "
-                        f"{proves}."
+                        f"{owed}."
                     )
 
 
@@ -51,7 +53,7 @@ def content_debts(path: str, route: Any) -> Iterator[str]:
 
     It reads all of it, without a cap, and the boundary then waits for what is gone (CWE-770).
     """
-    if getattr(route, "body_field", None) is not None and proves_something(route):
+    if getattr(route, "body_field", None) is not None and proves(route):
         yield (
             f"Route {path}: a parameter reads the content before it is proven. Declare it by the "
             "boundary, content=Type, and take the parameter off."
@@ -61,7 +63,7 @@ def content_debts(path: str, route: Any) -> Iterator[str]:
 def socket_debts(path: str, route: Any) -> Iterator[str]:
     """Yield the websocket whose proof would be handed a request, which it hasn't got."""
     is_socket = hasattr(route, "dependant") and not getattr(route, "methods", None)
-    if is_socket and proves_something(route):
+    if is_socket and proves(route):
         yield (
             f"Route {path} is a websocket, and its dependency proves requests: nobody would be let "
             "in. Let a request that is proven hand out what the socket is opened with."
@@ -80,9 +82,10 @@ def override_debts(path: str, route: Any) -> Iterator[str]:
             )
 
 
-def proves_something(route: Any) -> bool:
-    """Say whether a dependency of a route proves a crossing."""
-    return any(getattr(each.call, ACTION, None) is not None for each in _dependants(route))
+def proves(route: Any) -> tuple[Action, ...]:
+    """Return the actions that the dependencies of a route prove."""
+    found = (getattr(each.call, ACTION, None) for each in _dependants(route))
+    return tuple(each for each in found if isinstance(each, Action))
 
 
 def _dependants(route: Any) -> Iterator[Any]:
