@@ -71,11 +71,14 @@ def socket_debts(path: str, route: Any) -> Iterator[str]:
 
 
 def override_debts(path: str, route: Any) -> Iterator[str]:
-    """Yield the proofs of a route that are overridden: the route would be naked."""
+    """Yield the proofs of a route that are overridden: the route would be naked.
+
+    FastAPI asks what is put in a dependency's place, and none of that one's own dependencies.
+    """
     provider = getattr(route, "dependency_overrides_provider", None)
     overrides = getattr(provider, "dependency_overrides", {})
-    for dependant in _dependants(route):
-        if getattr(dependant.call, ACTION, None) is not None and dependant.call in overrides:
+    for dependant in _dependants(route) if overrides else ():
+        if dependant.call in overrides and any(map(_is_proof, _beneath(dependant))):
             yield (
                 f"Route {path}: its proof is overridden in dependency_overrides, so that nothing "
                 "proves who calls it. Override what the proof asks, the session or the clock."
@@ -88,8 +91,17 @@ def proves(route: Any) -> tuple[Action, ...]:
     return tuple(each for each in found if isinstance(each, Action))
 
 
+def _is_proof(dependant: Any) -> bool:
+    return getattr(dependant.call, ACTION, None) is not None
+
+
 def _dependants(route: Any) -> Iterator[Any]:
-    waiting = [getattr(route, "dependant", None)]
+    yield from _beneath(getattr(route, "dependant", None))
+
+
+def _beneath(dependant: Any) -> Iterator[Any]:
+    """Yield a dependant, and each that it depends on."""
+    waiting = [dependant]
     while waiting:
         dependant = waiting.pop()
         if dependant is not None:
