@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import ForeignKey, create_engine, literal_column
+from sqlalchemy import ForeignKey, String, create_engine, literal_column
 from sqlalchemy.ext.asyncio import (
     AsyncSession,
     async_scoped_session,
@@ -57,6 +57,12 @@ class Note(Base):
     tenant: Mapped[str] = mapped_column(default="")
 
 
+class Voucher(Base):
+    __tablename__ = "voucher"
+    code: Mapped[str] = mapped_column(String(collation="NOCASE"), primary_key=True)
+    owner_id: Mapped[int]
+
+
 def owner_of(user: Any) -> Any:
     """Return whose rows a user may reach."""
     return user.id
@@ -91,6 +97,16 @@ def test_a_joined_table_has_its_parents_owner(db: Session) -> None:
     """CL-01: an invoice is looked for by the paper's owner; another's, and a paper that is no invoice, aren't found."""
     assert [found(db, key, Invoice.owner_id) for key in (10, 11, 20)] == [10, None, None]
     assert [found(db, key) for key in (10, 11, 20)] == [10, 11, None]
+
+
+def test_a_row_has_one_spelling(db: Session) -> None:
+    """CWE-178: a collation without case finds a voucher by each spelling, and each would be redeemed once; its own finds it."""
+    db.add(Voucher(code="a1", owner_id=1))
+    db.flush()
+    rows = OwnedRows(Voucher.owner_id, by=owner_of)
+    user = db.get(Owner, 1)
+    assert rows.find(user, "A1", db) is None
+    assert rows.find(user, "a1", db).code == "a1"
 
 
 def test_an_empty_owner_owns_nothing(db: Session) -> None:

@@ -22,6 +22,8 @@ MAX_DIGITS: Final = 18
 class OwnedRows:
     """Looks a row up by its key among the rows of one owner, and nowhere else.
 
+    A text is the key in the one spelling that the row has, whatever the database's collation finds.
+
     Args:
         owner: The column that holds the owner: `Order.owner_id`.
         by: (user) -> the value of that column for a user of ours.
@@ -96,7 +98,7 @@ class OwnedRows:
             return None
         found: Any = session.scalar(statement)
         # A proxy, as async_scoped_session is, gives an awaitable and is no AsyncSession.
-        return self._afind(found, user) if isawaitable(found) else self._own(found, user)
+        return self._afind(found, user, key) if isawaitable(found) else self._own(found, user, key)
 
     def _statement(self, user: Any, key: object) -> Select[Any] | None:
         if self._is_for_all(user):
@@ -121,14 +123,19 @@ class OwnedRows:
     def _is_for_all(self, user: Any) -> bool:
         return self._all_for is not None and self._all_for(user) is True
 
-    async def _afind(self, found: Awaitable[Any], user: Any) -> Any:
-        return self._own(await found, user)
+    async def _afind(self, found: Awaitable[Any], user: Any, key: object) -> Any:
+        return self._own(await found, user, key)
 
-    def _own(self, row: Any, user: Any) -> Any:
-        if self._is_for_all(user):
-            return row
+    def _own(self, row: Any, user: Any, key: object) -> Any:
         # A declared equality of our own, whatever a mapper, a view or a loader option did.
-        return row if row is not None and getattr(row, self.owner.key) == self._by(user) else None
+        is_theirs = row is not None and (
+            self._is_for_all(user) or getattr(row, self.owner.key) == self._by(user)
+        )
+        if not is_theirs:
+            return None
+        known: object = inspect(row).identity[0]
+        # A collation finds "a1" by "A1": as keys of what happens once they are two (CWE-178).
+        return None if isinstance(known, str) and known != key else row
 
 
 def _is_column(owner: Any) -> bool:
