@@ -1,5 +1,6 @@
 """The door for Flask: `Pratique(perimeter).init_app(app)`, `endpoint`, `guarded`, `does`."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from inspect import signature
 from pathlib import Path
@@ -54,6 +55,7 @@ View = Callable[..., Any]
 NAME: Final = "pratique"
 CLAIM_KEY: Final = "pratique.claim"
 CONTEXT_KEY: Final = "pratique.context"
+_FLASKS_OWN: Final = re.compile(r"flask\.[\w.]+:(Flask|Blueprint)\.")
 
 
 class Pratique:
@@ -111,6 +113,7 @@ class Pratique:
                 is_checked = True
             return inner(environ, start_response)
 
+        setattr(wsgi_app, "app", inner)  # noqa: B010  what is mounted within is looked for
         setattr(app, "wsgi_app", wsgi_app)  # noqa: B010  Flask's own way to add a layer
         told = Described(self.perimeter, lambda: self.routes(app), lambda: self.debts(app))
         setattr(app, DESCRIBED, told)
@@ -118,7 +121,8 @@ class Pratique:
     def routes(self, app: Flask) -> list[Route]:
         """Return what each route of an application says of itself."""
         leaves = (
-            Leaf(path, view, methods, _proven_by(view)) for path, view, methods in _leaves(app)
+            *(Leaf(path, view, methods, _proven_by(view)) for path, view, methods in _leaves(app)),
+            *(Leaf(path, view, is_mount=True) for path, view in _mounted(app.wsgi_app)),
         )
         return stated(leaves, others=self._elsewhere, legacy=self._legacy)
 
@@ -247,8 +251,11 @@ def context_of() -> Context:
 
 
 def _proven_by(view: View) -> str:
-    if str(getattr(view, "__module__", "")).startswith("flask."):
-        return "Flask's own"  # static files
+    name = f"{getattr(view, '__module__', '')}:{getattr(view, '__qualname__', '')}"
+    # Static files of an application or a blueprint. Flask's own send_from_directory, as a view,
+    # serves whatever directory it is given.
+    if _FLASKS_OWN.match(name):
+        return "Flask's own"
     return proven_by(view)
 
 
@@ -266,6 +273,16 @@ def _leaves(app: Flask) -> Iterator[tuple[str, View, Iterable[str]]]:
             if handler is None and method == "HEAD":
                 continue  # it is answered by GET
             yield rule.rule, handler or getattr(kind, "dispatch_request"), (method,)  # noqa: B009
+
+
+def _mounted(layer: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what werkzeug's DispatcherMiddleware hands on, unless it is guarded itself."""
+    while layer is not None:
+        mounts: dict[str, Any] = getattr(layer, "mounts", {})
+        for path, below in mounts.items():
+            if NAME not in getattr(below, "extensions", ()):
+                yield f"{path}/", below
+        layer = getattr(layer, "app", None)
 
 
 def _perimeter_of(boundary: Boundary) -> Perimeter:
