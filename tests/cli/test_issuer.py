@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from datetime import UTC, datetime
+from os import mkfifo
 from pathlib import Path
 from typing import Any
 
@@ -153,7 +154,10 @@ def test_what_isn_t_a_key_of_ours_is_refused_without_showing_it(tmp_path: Path) 
         assert "Traceback" not in refused.stderr
         assert not any(line in refused.stderr for line in body.splitlines()[1:-1])
     assert issuer("jwks", tmp_path / "absent.pem").returncode == 2
-    assert issuer("jwks", tmp_path).returncode == 1
+    mkfifo(tmp_path / "pipe", 0o600)
+    for place in (tmp_path, tmp_path / "pipe"):  # a folder, as a mounted secret is
+        with pytest.raises(BoundaryError, match="is no plain file"):
+            SigningKey.read(place)
     assert SigningKey.of_pem(body, name="k").name == "k"
     with pytest.raises(BoundaryError, match="another name"):
         SigningKey.of_pem(good, name="k")

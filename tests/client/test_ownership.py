@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import BigInteger, ForeignKey, Integer, create_engine, literal_column
+from sqlalchemy import BigInteger, ForeignKey, Integer, String, create_engine, literal_column
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import (
     AsyncSession,
@@ -70,6 +70,12 @@ class Note(Base):
     tenant: Mapped[str] = mapped_column(default="")
 
 
+class Voucher(Base):
+    __tablename__ = "voucher"
+    code: Mapped[str] = mapped_column(String(collation="NOCASE"), primary_key=True)
+    owner_id: Mapped[int]
+
+
 def owner_of(user: Any) -> Any:
     """Return whose rows a user may reach."""
     return user.id
@@ -104,6 +110,17 @@ def test_a_joined_table_has_its_parents_owner(db: Session) -> None:
     """CL-01: an invoice is looked for by the paper's owner; another's, and a paper that is no invoice, aren't found."""
     assert [found(db, key, Invoice.owner_id) for key in (10, 11, 20)] == [10, None, None]
     assert [found(db, key) for key in (10, 11, 20)] == [10, 11, None]
+
+
+def test_a_row_has_one_spelling(db: Session) -> None:
+    """CWE-178: a collation without case finds a voucher by each spelling, and each would be redeemed once; its own finds it."""
+    db.add(Voucher(code="a1", owner_id=1))
+    db.flush()
+    for staff in (None, lambda _: True):
+        rows = OwnedRows(Voucher.owner_id, by=owner_of, all_for=staff)
+        user = db.get(Owner, 1)
+        assert rows.find(user, "A1", db) is None
+        assert rows.find(user, "a1", db).code == "a1"
 
 
 def test_an_empty_owner_owns_nothing(db: Session) -> None:
@@ -171,7 +188,8 @@ async def test_a_key_that_no_row_can_have_is_not_found(
         url = made.render_as_string(hide_password=False)
     engine = create_async_engine(url, poolclass=NullPool)
     async with engine.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
+        for model in (Owner, Sheet, Tome):
+            await connection.run_sync(Base.metadata.tables[model.__tablename__].create)
     small, large = OwnedRows(Sheet.owner_id, by=owner_of), OwnedRows(Tome.owner_id, by=owner_of)
     async with AsyncSession(engine) as session:
         session.add_all([Owner(id=1), Sheet(id=2**31 - 1, owner_id=1)])
@@ -205,3 +223,17 @@ async def test_a_scoped_session_of_a_loop_is_awaited(db: Session) -> None:
         assert await rows.find(user, 20, session) is None
         await session.close()
     await engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("told", "keys"), [(True, [10, 20, 30]), (False, [10]), (1, [10]), (None, [10])]
+)
+def test_staff_reach_rows_of_others_by_exactly_true(
+    db: Session, told: Any, keys: list[int]
+) -> None:
+    """Whom our own state calls staff finds anybody's row; truthy, no and nothing are the user's own alone."""
+    found_ones = [found(db, key, all_for=lambda _: told) for key in (10, 20, 30)]
+    assert [one for one in found_ones if one is not None] == keys
+    assert found(db, 99, all_for=lambda _: told) is None
+    assert "among all" in OwnedRows(Paper.owner_id, by=owner_of, all_for=lambda _: told).words
+    assert "among all" not in OwnedRows(Paper.owner_id, by=owner_of).words

@@ -176,6 +176,7 @@ def test_an_opt_out_owes_its_reason() -> None:
         lambda: Public(" "),
         lambda: elsewhere("/", by="x"),
         lambda: elsewhere("/a", by=""),
+        lambda: Public(dict),  # a bare @Public
     ):
         with pytest.raises(BoundaryError):
             wrong()
@@ -224,3 +225,20 @@ def test_a_written_content_is_in_the_annotation() -> None:
         view.__annotations__["order"] = Annotated[said, proof]
         app.patch("/orders/{order_id}")(view)
         assert (debts(app) == []) is is_right
+
+
+def test_a_verb_names_no_model() -> None:
+    """What would be order.order.read in events and scopes isn't declared; the verb alone is."""
+    shop = Client(
+        "shop",
+        identity=SessionCookie("session", lambda _: None, origins=["https://shop.example"]),
+        user=lambda _: None,
+        policy=lambda *_: True,
+    )
+
+    def db() -> None: ...
+
+    with pytest.raises(BoundaryError, match='Pass the verb alone, "read"'):
+        owned(shop, Order.owner_id, "order.read", session=db)
+    owned(shop, Order.owner_id, "read", session=db)
+    assert [one.name for one in shop.declarations()] == ["order.read"]

@@ -66,6 +66,26 @@ def test_a_proof_that_is_overridden_does_not_start(is_included: bool) -> None:
         assert ["is overridden" in debt for debt in debts(app)] == [True] * (what == "proof")
 
 
+@pytest.mark.parametrize("what", ["helper", "beside", "session"])
+def test_a_helper_of_a_proof_that_is_overridden_does_not_start(what: str) -> None:
+    """CWE-862: what is put in a helper's place is asked without the proof that the helper asked; another one may be replaced."""
+    app, shop = guarded()
+    proof = called(shop, "profile.read", session=db)
+
+    async def helper(who: Any) -> None: ...
+
+    async def beside() -> None: ...
+
+    async def me(mine: Any, more: Any) -> None: ...
+
+    helper.__annotations__["who"] = Annotated[Proven[Any], proof]
+    me.__annotations__["mine"] = Annotated[Any, Depends(helper)]
+    me.__annotations__["more"] = Annotated[Any, Depends(beside)]
+    app.get("/me")(me)
+    app.dependency_overrides[{"helper": helper, "beside": beside, "session": db}[what]] = lambda: 1
+    assert ["is overridden" in debt for debt in debts(app)] == [True] * (what == "helper")
+
+
 def test_what_a_default_or_a_helper_says_is_looked_at() -> None:
     """An annotation beside a default, or of a dependency between proof and view, agrees with the proof too."""
     for verb, starts in (("read", True), ("update", False)):

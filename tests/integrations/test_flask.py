@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
-from flask import Flask, request
+from flask import Flask, request, send_from_directory
 from flask.views import MethodView
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from pratique import Perimeter, Proven, Refused, unsafe
 from pratique.client import Client, Session, SessionCookie
@@ -106,6 +107,48 @@ def test_a_route_says_what_it_is() -> None:
     naked = Site()
     naked.guard().add_url_rule("/login", "login", lambda: "login")
     naked.is_refused("/login is naked")
+
+
+def test_a_helper_of_flasks_as_a_view_is_naked(tmp_path: Path) -> None:
+    """CWE-862: send_from_directory serves whatever directory it is given; Flask's own static files start."""
+    for is_naked in (True, False):
+        site = Site()
+        called(site.client, "me.read")
+        site.app = Flask("site", static_folder=str(tmp_path), static_url_path="/static")
+        app = site.guard()
+        if is_naked:
+            more = {"directory": str(tmp_path)}
+            app.add_url_rule("/f/<path:path>", view_func=send_from_directory, defaults=more)
+            site.is_refused("/f/<path:path> is naked")
+        else:
+            assert site.ask("GET", "/static/absent.txt").status_code == 404
+
+
+@pytest.mark.parametrize("is_outside", [False, True])
+@pytest.mark.parametrize("kind", ["naked", "named", "guarded"])
+def test_an_application_that_a_dispatcher_hands_on_to_is_naked(
+    kind: str, *, is_outside: bool
+) -> None:
+    """CWE-862: what is mounted by DispatcherMiddleware is a route; named, or guarded itself, it starts."""
+    site, below = Site(), Site()
+    for each in (site, below):
+        called(each.client, "me.read")
+    below.app.get("/page")(Public("says what everybody may know")(lambda: "page"))
+    if kind == "guarded":
+        below.guard()
+    named = [elsewhere("/below", by="its own login")] * (kind == "named")
+    if is_outside:
+        site.guard(elsewhere=named)
+    setattr(  # noqa: B010  Flask's own way to add a layer
+        site.app, "wsgi_app", DispatcherMiddleware(site.app.wsgi_app, {"/below": below.app})
+    )
+    if not is_outside:
+        site.guard(elsewhere=named)
+    if kind == "naked":
+        site.is_refused("/below/ is naked")
+    else:
+        assert site.ask("GET", "/").status_code == 404
+        assert site.ask("GET", "/below/page").text == "page"
 
 
 def test_a_view_of_an_unguarded_application_lets_nothing_through(tmp_path: Path) -> None:

@@ -469,3 +469,13 @@ def test_a_verifier_takes_no_lock_that_a_fetch_may_hold(case: Case) -> None:
     with case.keys._lock:
         assert case.door.ask(known) == "Ann"
     assert case.issuer.asked == 1
+
+
+def test_whoever_asks_again_is_told_why_there_are_no_keys() -> None:
+    """A fetch that was never declared says so, at once and to who comes after; an error of others says its type alone."""
+    undeclared = Jwks(URL, fetch=fetching(), clock=Clock())
+    for _ in range(BURST + 1):
+        with pytest.raises(Refused) as refused:
+            undeclared.refresh("a")
+        assert "hasn't started: nothing crosses" in refused.value.detail
+    assert "a moment ago, and the answer was: " in refused.value.detail

@@ -277,3 +277,25 @@ def test_a_decision_allows_by_exactly_true(crossing: Crossing, told: Decision, c
     with pytest.raises(StopIteration):
         decide(Decision(True, ("yes",)))
     assert crossing.remark == ("decided", "by yes")
+
+
+def test_a_callable_that_raises_is_named_and_not_its_text() -> None:
+    """Which of them, where it stands, and that there was no object; the same policy with one decides."""
+
+    def of(row: Any) -> Entity:
+        return Entity("Thing", row["id"])
+
+    policy = CedarPolicy(
+        "permit (principal, action, resource);",
+        principal=lambda user: Entity("User", user),
+        resource=of,
+    )
+    with pytest.raises(Refused) as refused:
+        policy("ann", "profile.read", None)
+    assert refused.value.code == "internal"
+    assert "resource= at test_cedar.py:" in refused.value.detail
+    assert refused.value.detail.endswith("raised TypeError on None: the action has no object")
+    with pytest.raises(Refused) as refused:
+        policy("ann", "read", {"secret": "s3cr3t"})
+    assert refused.value.detail.endswith("raised KeyError")
+    assert policy("ann", "read", {"id": "1"}).is_allowed

@@ -185,6 +185,7 @@ def test_the_field_is_refused_where_no_proxy_is_declared() -> None:
         ("shop.example", {GATEWAY: {1}}),
         ("shop.example", {GATEWAY: None}),
         ("shop.example", {1: {"a"}}),
+        ("shop.example", [GATEWAY]),
     ],
 )
 def test_a_declaration_that_lets_in_nobody_or_anybody_is_a_mistake(domain: str, allow: Any) -> None:

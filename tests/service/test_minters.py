@@ -201,3 +201,21 @@ def test_a_parent_whose_context_is_no_object_of_texts_is_not_narrowed(about: Any
     parent = proven(signed(TOKENS, tctx=about), declared(minter()), key=None)
     assert "tctx" in refused_to_narrow(lambda: TOKENS.narrow(parent, **told))
     assert TOKENS.narrow(proven(signed(TOKENS), declared(minter())), **told)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"subject": 1}, "each a text"),
+        ({"caller": None}, "each a text"),
+        ({"about": {"object": 10}}, "str(order.id)"),
+    ],
+)
+def test_what_no_service_would_believe_is_not_minted(change: dict[str, Any], said: str) -> None:
+    """A number is another user and another object than its text: said where it is minted, and no 401 elsewhere."""
+    told: dict[str, Any] = {"subject": "customer:1", "scope": ["order.read"], "caller": GATEWAY}
+    told |= {"at": NOON, "about": {"object": "10"}}
+    with pytest.raises(BoundaryError) as caught:
+        TOKENS.mint(**told | change)
+    assert said in str(caught.value)
+    assert proven(TOKENS.mint(**told), declared(minter())).subject == "customer:1"

@@ -551,3 +551,15 @@ def test_the_blocks_of_the_how_to_hold(base: Base) -> None:
         for _ in range(2):
             assert session.scalars(READ).all() == ["seven"]
             session.commit()
+
+
+def test_a_role_that_may_make_nothing_is_told_what_the_store_needs(base: Base) -> None:
+    """The statements of the refusal, run as they stand, are enough for the application's role."""
+    face = stores.sqlalchemy(sessionmaker(base.engine())).sync
+    assert face is not None
+    with pytest.raises(BoundaryError, match="neither make the store's tables") as refused:
+        face.start()
+    statements = stores.store_tables(base.role)
+    assert all(statement in str(refused.value) for statement in statements)
+    base.run(*statements)
+    face.start()

@@ -1,4 +1,4 @@
-"""The rows of a SQLAlchemy model that belong to a user: another one's are not found."""
+"""Rows of a SQLAlchemy model that belong to a user; those of others are for declared staff."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from inspect import isawaitable
@@ -24,11 +24,15 @@ MAX_INTEGER: Final = 2**63 - 1
 class OwnedRows:
     """Looks a row up by its key among the rows of one owner, and nowhere else.
 
+    A text is the key in the one spelling that the row has, whatever the database's collation finds.
+
     Args:
         owner: The column that holds the owner: `Order.owner_id`.
         by: (user) -> the value of that column for a user of ours.
         lock: Lock the row until the session's transaction ends (FOR UPDATE), and read it anew
             where the session knows it already.
+        all_for: (user) -> True where the row may be anybody's: staff, as our own state has it now.
+            The policy alone then decides. Exactly True; with anything else it is the user's own.
 
     Raises:
         BoundaryError: the owner is no column of a model, or the model has no single primary key of
@@ -43,6 +47,7 @@ class OwnedRows:
         *,
         by: Callable[[Any], object],
         lock: bool = False,
+        all_for: Callable[[Any], bool] | None = None,
     ) -> None:
         if not _is_column(owner):
             raise BoundaryError(
@@ -64,7 +69,13 @@ class OwnedRows:
         # A key that fits the column's own 32 bits or not is compared as 64 bits: else a driver or
         # PostgreSQL raises where there is simply no such row. A type of the user's binds by itself.
         self._is_plain_integer = isinstance(columns[0].type, Integer)
-        self._by, self._lock = by, lock
+        self._by, self._lock, self._all_for = by, lock, all_for
+
+    @property
+    def words(self) -> str:
+        """Return among which rows it looks, for the declaration."""
+        own = "the object is looked for among the user's own"
+        return own if self._all_for is None else f"{own}, for staff (all_for=) among all"
 
     def read_key(self, text: str) -> object:
         """Return a key as the column has it.
@@ -92,7 +103,7 @@ class OwnedRows:
             return None
         found: Any = session.scalar(statement)
         # A proxy, as async_scoped_session is, gives an awaitable and is no AsyncSession.
-        return self._afind(found, user) if isawaitable(found) else self._own(found, user)
+        return self._afind(found, user, key) if isawaitable(found) else self._own(found, user, key)
 
     def page(self, user: Any, after: object, session: Session | AsyncSession, *, most: int) -> Any:
         """Return a `Page` of the user's own rows, or None where this user can have none.
@@ -123,18 +134,18 @@ class OwnedRows:
         is_nobody = isinstance(owner, bool) or (isinstance(owner, str | bytes) and not owner)
         return None if is_nobody else owner
 
-    def _locked(self, statement: Select[Any]) -> Select[Any]:
-        if not self._lock:
-            return statement
-        # Else a row that the session knows stays what it was when it was loaded (CWE-367).
-        return statement.with_for_update().execution_options(populate_existing=True)
-
     def _statement(self, user: Any, key: object) -> Select[Any] | None:
+        named = select(self.model).where(self._compared(key, "=="))
+        if self._is_for_all(user):
+            return self._locked(named)
         owner = self._owner_of(user)
-        if owner is None:
-            return None
-        found = select(self.model).where(self._compared(key, "=="), self.owner == owner)
-        return self._locked(found)
+        return None if owner is None else self._locked(named.where(self.owner == owner))
+
+    def _locked(self, found: Select[Any]) -> Select[Any]:
+        if not self._lock:
+            return found
+        # Else a row that the session knows stays what it was when it was loaded (CWE-367).
+        return found.with_for_update().execution_options(populate_existing=True)
 
     def _compared(self, key: object, how: Literal["==", ">"]) -> ColumnElement[bool]:
         """Return whether a row's key is this one, or comes after it."""
@@ -146,8 +157,11 @@ class OwnedRows:
         told = self._key == named if how == "==" else self._key > named
         return cast("ColumnElement[bool]", told)
 
-    async def _afind(self, found: Awaitable[Any], user: Any) -> Any:
-        return self._own(await found, user)
+    def _is_for_all(self, user: Any) -> bool:
+        return self._all_for is not None and self._all_for(user) is True
+
+    async def _afind(self, found: Awaitable[Any], user: Any, key: object) -> Any:
+        return self._own(await found, user, key)
 
     async def _apage(self, found: Awaitable[Any], user: Any, most: int) -> Any:
         return self._paged((await found).all(), user, most)
@@ -155,11 +169,19 @@ class OwnedRows:
     def _paged(self, found: Sequence[Any], user: Any, most: int) -> Page[Any]:
         rows = found[:most]
         last = str(inspect(rows[-1]).identity[0]) if len(found) > most else ""
-        return Page(tuple(row for row in rows if self._own(row, user) is not None), last)
+        own = self._by(user)
+        return Page(tuple(row for row in rows if getattr(row, self.owner.key) == own), last)
 
-    def _own(self, row: Any, user: Any) -> Any:
+    def _own(self, row: Any, user: Any, key: object) -> Any:
         # A declared equality of our own, whatever a mapper, a view or a loader option did.
-        return row if row is not None and getattr(row, self.owner.key) == self._by(user) else None
+        is_theirs = row is not None and (
+            self._is_for_all(user) or getattr(row, self.owner.key) == self._by(user)
+        )
+        if not is_theirs:
+            return None
+        known: object = inspect(row).identity[0]
+        # A collation finds "a1" by "A1": as keys of what happens once they are two (CWE-178).
+        return None if isinstance(known, str) and known != key else row
 
 
 def _is_column(owner: Any) -> bool:

@@ -196,7 +196,7 @@ class Acting(Boundary):
         """Return what one action proves, and on what it rests."""
         own, rule, content = ways(OWN_STATE, OWN_CODE), action.rule, action.content
         linked = (
-            "the object is looked for among the user's own"
+            _words_of(rule.find.callback)
             if rule.find is not None
             else "it is about the user itself, as our own state has it"
         )
@@ -247,3 +247,9 @@ class Acting(Boundary):
     def unread(self) -> list[str]:
         """Return what is wrong with what `identify` needs, one sentence each."""
         return []
+
+
+def _words_of(find: Callback) -> str:
+    """Return what a find looks among: its own words where it is a method of what has some."""
+    words = getattr(getattr(find.call, "__self__", None), "words", None)
+    return words if isinstance(words, str) else "the object is looked for among the user's own"

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from inspect import isfunction
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from fastapi import FastAPI, routing
@@ -16,11 +17,11 @@ from .fastapi_debts import (
     override_debts,
     perform_debts,
     place_debts,
-    proves_something,
+    proves,
     socket_debts,
 )
 from .fastapi_reach import Perform, Reach, perform, reach
-from .routes import BOUNDARY, Elsewhere, Public, elsewhere
+from .routes import BOUNDARY, Elsewhere, Public, elsewhere, shown
 from .starlette import Routes, endpoint
 from .starlette import guard as _guard
 from .starlette_actions import context_of
@@ -66,12 +67,18 @@ _PROBLEM: Final[dict[str, Any]] = {
 }
 
 
-def guard(app: A, perimeter: Perimeter, *, elsewhere: Iterable[Elsewhere] = ()) -> A:
+def guard(
+    app: A,
+    perimeter: Perimeter,
+    *,
+    elsewhere: Iterable[Elsewhere] = (),
+    lock: str | Path | None = None,
+) -> A:
     """Put the perimeter around an application, and its refusals into the OpenAPI document.
 
     See the Starlette door.
     """
-    guarded = _guard(app, perimeter, elsewhere=elsewhere, routes=_FastApiRoutes())
+    guarded = _guard(app, perimeter, elsewhere=elsewhere, lock=lock, routes=_FastApiRoutes())
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -101,12 +108,13 @@ class _FastApiRoutes(Routes):
         unfold = getattr(routing, "iter_route_contexts", None)
         return routes if unfold is None else unfold(list(routes))
 
-    def is_proven(self, route: Any) -> bool:
+    def proven_by(self, route: Any) -> str:
         view = getattr(route, "endpoint", None)
         # Its own docs are functions; an application as a view has that module too.
         module = str(getattr(view, "__module__", ""))
-        is_the_frameworks = isfunction(view) and module.startswith("fastapi.")
-        return super().is_proven(route) or proves_something(route) or is_the_frameworks
+        if isfunction(view) and module.startswith("fastapi."):
+            return "FastAPI's own"
+        return super().proven_by(route) or ", ".join(shown(action) for action in proves(route))
 
     def beside(self, router: Any) -> Iterable[tuple[str, Any]]:
         """Yield the files that newer versions serve where no route matches: app.frontend(…)."""

@@ -33,7 +33,7 @@ MAX_PAGE: Final = 1000
 Given = Callable[..., Any] | params.Depends
 
 
-def owned(
+def owned(  # noqa: PLR0913  each is a keyword of its own
     boundary: Acting,
     owner: Any,
     verb: str,
@@ -43,6 +43,7 @@ def owned(
     key: str | None = None,
     by: Callable[[Any], object] | None = None,
     lock: bool | None = None,
+    all_for: Callable[[Any], bool] | None = None,
 ) -> Any:
     """Return the dependency that proves a row of the caller's own.
 
@@ -61,11 +62,23 @@ def owned(
         key: Name of the place in the path; "order_id" for Order by default.
         by: (user) -> the owner's value; `user.id` by default.
         lock: Lock the row until the transaction ends; by default where content is written.
+        all_for: (user) -> True where the row may be anybody's, as for staff; the policy alone
+            then decides. See `OwnedRows`.
 
     Raises:
-        BoundaryError: see `Acting.action`, `OwnedRows`.
+        BoundaryError: see `Acting.action`, `OwnedRows`; the verb has a dot.
     """
-    owes = _owned(boundary, owner, verb, session=None, content=content, key=key, by=by, lock=lock)
+    owes = _owned(
+        boundary,
+        owner,
+        verb,
+        session=None,
+        content=content,
+        key=key,
+        by=by,
+        lock=lock,
+        all_for=all_for,
+    )
     return Depends(_dependency(owes, session))
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from inspect import isroutine, signature
 from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
 
+from pratique.core.action import Action
 from pratique.core.once import OneTime
 
 from .fastapi_actions import PROVES
@@ -27,11 +28,11 @@ def annotation_debts(path: str, route: Any) -> Iterator[str]:
         for name, hint, default in _parameters(dependant.call):
             said, *marks = get_args(hint) if get_origin(hint) is Annotated else (hint,)
             for mark in (*marks, default):
-                proves = getattr(getattr(mark, "dependency", None), PROVES, None)
-                if isinstance(proves, Owed) and not proves.agrees(said):
+                owed = getattr(getattr(mark, "dependency", None), PROVES, None)
+                if isinstance(owed, Owed) and not owed.agrees(said):
                     yield (
                         f"Route {path}: {name} is annotated as {said}, and its dependency proves "
-                        f"{proves}."
+                        f"{owed}."
                     )
 
 
@@ -54,7 +55,7 @@ def content_debts(path: str, route: Any) -> Iterator[str]:
 
     It reads all of it, without a cap, and the boundary then waits for what is gone (CWE-770).
     """
-    if getattr(route, "body_field", None) is not None and proves_something(route):
+    if getattr(route, "body_field", None) is not None and proves(route):
         yield (
             f"Route {path}: a parameter reads the content before it is proven. Declare it by the "
             "boundary, content=Type, and take the parameter off."
@@ -64,7 +65,7 @@ def content_debts(path: str, route: Any) -> Iterator[str]:
 def socket_debts(path: str, route: Any) -> Iterator[str]:
     """Yield the websocket whose proof would be handed a request, which it hasn't got."""
     is_socket = hasattr(route, "dependant") and not getattr(route, "methods", None)
-    if is_socket and proves_something(route):
+    if is_socket and proves(route):
         yield (
             f"Route {path} is a websocket, and its dependency proves requests: nobody would be let "
             "in. Let a request that is proven hand out what the socket is opened with."
@@ -72,11 +73,14 @@ def socket_debts(path: str, route: Any) -> Iterator[str]:
 
 
 def override_debts(path: str, route: Any) -> Iterator[str]:
-    """Yield the proofs of a route that are overridden: the route would be naked."""
+    """Yield the proofs of a route that are overridden: the route would be naked.
+
+    FastAPI asks what is put in a dependency's place, and none of that one's own dependencies.
+    """
     provider = getattr(route, "dependency_overrides_provider", None)
     overrides = getattr(provider, "dependency_overrides", {})
-    for dependant in _dependants(route):
-        if _action_of(dependant.call) is not None and dependant.call in overrides:
+    for dependant in _dependants(route) if overrides else ():
+        if dependant.call in overrides and any(map(_is_proof, _beneath(dependant))):
             yield (
                 f"Route {path}: its proof is overridden in dependency_overrides, so that nothing "
                 "proves who calls it. Override what the proof asks, the session or the clock."
@@ -97,9 +101,14 @@ def perform_debts(path: str, route: Any) -> Iterator[str]:
         )
 
 
-def proves_something(route: Any) -> bool:
-    """Say whether a dependency of a route proves a crossing."""
-    return any(getattr(each.call, ACTION, None) is not None for each in _dependants(route))
+def proves(route: Any) -> tuple[Action, ...]:
+    """Return the actions that the dependencies of a route prove."""
+    found = (getattr(each.call, ACTION, None) for each in _dependants(route))
+    return tuple(each for each in found if isinstance(each, Action))
+
+
+def _is_proof(dependant: Any) -> bool:
+    return _action_of(dependant.call) is not None
 
 
 def _action_of(call: Any) -> Any:
@@ -108,7 +117,12 @@ def _action_of(call: Any) -> Any:
 
 
 def _dependants(route: Any) -> Iterator[Any]:
-    waiting = [getattr(route, "dependant", None)]
+    yield from _beneath(getattr(route, "dependant", None))
+
+
+def _beneath(dependant: Any) -> Iterator[Any]:
+    """Yield a dependant, and each that it depends on."""
+    waiting = [dependant]
     while waiting:
         dependant = waiting.pop()
         if dependant is not None:

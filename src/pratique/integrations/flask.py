@@ -1,7 +1,9 @@
 """The door for Flask: `Pratique(perimeter).init_app(app)`, `endpoint`, `guarded`, `does`."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from inspect import signature
+from pathlib import Path
 from typing import Any, Final
 
 from flask import Flask, current_app, request
@@ -13,8 +15,10 @@ from pratique.core.closing import store_refusal
 from pratique.core.once import OneTime
 from pratique.core.perimeter import Perimeter
 from pratique.core.refusal import BoundaryError, Refused, StoreError
+from pratique.core.route import Route
 from pratique.service import Context
 
+from .described import DESCRIBED, Described
 from .plan import ACTION, PLACE, PLAN, Plan, place_of, view_debts
 from .proving import called, opened, owned
 from .reply import Reply, refusal, told
@@ -22,10 +26,14 @@ from .routes import (
     BOUNDARY,
     SHADOWS,
     Elsewhere,
+    Leaf,
     Public,
     boundary_debts,
     elsewhere,
-    naked_routes,
+    legacy_of,
+    naked_debts,
+    proven_by,
+    stated,
 )
 from .wsgi import claim_of, deliver, read_content, send_reply
 
@@ -47,7 +55,7 @@ View = Callable[..., Any]
 NAME: Final = "pratique"
 CLAIM_KEY: Final = "pratique.claim"
 CONTEXT_KEY: Final = "pratique.context"
-_MARKS: Final = (BOUNDARY, PLAN, ACTION)
+_FLASKS_OWN: Final = re.compile(r"flask\.[\w.]+:(Flask|Blueprint)\.")
 
 
 class Pratique:
@@ -61,11 +69,21 @@ class Pratique:
         perimeter: What it is guarded by. With a client or service boundary in it, no route may be
             naked.
         elsewhere: Routes that somebody else guards, see `elsewhere`.
+        lock: See Starlette's `guard`.
+
+    Raises:
+        BoundaryError: the lock can't be read.
     """
 
-    def __init__(self, perimeter: Perimeter, *, elsewhere: Iterable[Elsewhere] = ()) -> None:
+    def __init__(
+        self,
+        perimeter: Perimeter,
+        *,
+        elsewhere: Iterable[Elsewhere] = (),
+        lock: str | Path | None = None,
+    ) -> None:
         self.perimeter = perimeter
-        self._elsewhere = tuple(elsewhere)
+        self._elsewhere, self._legacy = tuple(elsewhere), legacy_of(lock)
 
     def init_app(self, app: Flask) -> None:
         """Guard an application, outermost of what is there by then.
@@ -95,21 +113,29 @@ class Pratique:
                 is_checked = True
             return inner(environ, start_response)
 
+        setattr(wsgi_app, "app", inner)  # noqa: B010  what is mounted within is looked for
         setattr(app, "wsgi_app", wsgi_app)  # noqa: B010  Flask's own way to add a layer
+        told = Described(self.perimeter, lambda: self.routes(app), lambda: self.debts(app))
+        setattr(app, DESCRIBED, told)
+
+    def routes(self, app: Flask) -> list[Route]:
+        """Return what each route of an application says of itself."""
+        leaves = (
+            *(Leaf(path, view, methods, _proven_by(view)) for path, view, methods in _leaves(app)),
+            *(Leaf(path, view, is_mount=True) for path, view in _mounted(app.wsgi_app)),
+        )
+        return stated(leaves, others=self._elsewhere, legacy=self._legacy)
 
     def debts(self, app: Flask) -> list[str]:
         """Return what is wrong with the routes of an application, one sentence each."""
         leaves = list(_leaves(app))
         views = [(path, view) for path, view, _ in leaves]
         how = "app.add_url_rule(path, view_func=endpoint({name}))"
-        found = list(boundary_debts(views, self.perimeter, how=how))
-        for path, view, methods in leaves:
-            found += view_debts(path, view, methods)
-        routes = ((path, _Route(view)) for path, view in views)
-        found += naked_routes(
-            routes, self.perimeter, others=self._elsewhere, is_proven=_Route.is_proven
-        )
-        return found
+        return [
+            *boundary_debts(views, self.perimeter, how=how),
+            *(debt for each in leaves for debt in view_debts(*each)),
+            *naked_debts(self.routes(app), self.perimeter),
+        ]
 
 
 def endpoint(boundary: Boundary, *, shadows: View | None = None) -> View:
@@ -224,17 +250,13 @@ def context_of() -> Context:
     return context
 
 
-class _Route:
-    """A view as `naked_routes` looks at one."""
-
-    def __init__(self, view: View) -> None:
-        self.endpoint = view
-
-    def is_proven(self) -> bool:
-        is_flasks = str(getattr(self.endpoint, "__module__", "")).startswith(
-            "flask."
-        )  # static files
-        return is_flasks or any(hasattr(self.endpoint, mark) for mark in _MARKS)
+def _proven_by(view: View) -> str:
+    name = f"{getattr(view, '__module__', '')}:{getattr(view, '__qualname__', '')}"
+    # Static files of an application or a blueprint. Flask's own send_from_directory, as a view,
+    # serves whatever directory it is given.
+    if _FLASKS_OWN.match(name):
+        return "Flask's own"
+    return proven_by(view)
 
 
 def _leaves(app: Flask) -> Iterator[tuple[str, View, Iterable[str]]]:
@@ -243,7 +265,7 @@ def _leaves(app: Flask) -> Iterator[tuple[str, View, Iterable[str]]]:
         view = app.view_functions[rule.endpoint]
         methods = set(rule.methods or ()) - {"OPTIONS"}  # Flask answers it itself
         kind = getattr(view, "view_class", None)
-        if kind is None or any(hasattr(view, mark) for mark in _MARKS):
+        if kind is None or proven_by(view):
             yield rule.rule, view, methods
             continue
         for method in sorted(methods):
@@ -251,6 +273,16 @@ def _leaves(app: Flask) -> Iterator[tuple[str, View, Iterable[str]]]:
             if handler is None and method == "HEAD":
                 continue  # it is answered by GET
             yield rule.rule, handler or getattr(kind, "dispatch_request"), (method,)  # noqa: B009
+
+
+def _mounted(layer: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what werkzeug's DispatcherMiddleware hands on, unless it is guarded itself."""
+    while layer is not None:
+        mounts: dict[str, Any] = getattr(layer, "mounts", {})
+        for path, below in mounts.items():
+            if NAME not in getattr(below, "extensions", ()):
+                yield f"{path}/", below
+        layer = getattr(layer, "app", None)
 
 
 def _perimeter_of(boundary: Boundary) -> Perimeter:

@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args, get_origin
 from pratique.core.acting import Acting
 from pratique.core.action import Action, Change
 from pratique.core.proven import Proven
+from pratique.core.refusal import BoundaryError
 
 Open = Callable[[], Any]
 
@@ -89,7 +90,7 @@ def opened(call: Open) -> Any:
     return Opened(call)
 
 
-def owned(
+def owned(  # noqa: PLR0913  each is a keyword of its own
     boundary: Acting,
     owner: Any,
     verb: str,
@@ -99,6 +100,7 @@ def owned(
     key: str | None = None,
     by: Callable[[Any], object] | None = None,
     lock: bool | None = None,
+    all_for: Callable[[Any], bool] | None = None,
 ) -> Any:
     """Return what proves a row of the caller's own; it stands in the annotation of a parameter.
 
@@ -111,15 +113,22 @@ def owned(
         key: Name of the place in the path; "order_id" for Order by default.
         by: (user) -> the owner's value; `user.id` by default.
         lock: Lock the row until the transaction ends; by default where content is written.
+        all_for: (user) -> True where the row may be anybody's, as for staff; the policy alone
+            then decides. See `OwnedRows`.
 
     Raises:
-        BoundaryError: see `Acting.action`, `OwnedRows`.
+        BoundaryError: see `Acting.action`, `OwnedRows`; the verb has a dot.
     """
     from pratique.client.ownership import OwnedRows
 
     is_locked = content is not None if lock is None else lock
-    rows = OwnedRows(owner, by=by or id_of, lock=is_locked)
+    rows = OwnedRows(owner, by=by or id_of, lock=is_locked, all_for=all_for)
     name = rows.name.lower()
+    if "." in verb:
+        raise BoundaryError(
+            f'owned(…, "{verb}"): the model says the rest. Pass the verb alone, "read": the policy '
+            f'is asked with it, and the action is "{name}.read".'
+        )
     action = boundary.action(
         f"{name}.{verb}", verb=verb, find=rows.find, read_key=rows.read_key, content=content
     )

@@ -1,11 +1,17 @@
 """No naked route: each one is guarded, public with a reason, or somebody else's by name."""
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from pratique.core.action import Action
 from pratique.core.perimeter import Perimeter
 from pratique.core.refusal import BoundaryError
+from pratique.core.route import Route, RouteState, where_is
+from pratique.report.lock import legacy_routes, read_lock
+
+from .plan import ACTION, PLAN
 
 V = TypeVar("V", bound=Callable[..., Any])
 PUBLIC_MARK: Final = "__pratique_public__"
@@ -30,8 +36,9 @@ class Public:
     """
 
     def __init__(self, reason: str) -> None:
-        if not reason.strip():
-            raise BoundaryError("Public() needs a reason that a reviewer can judge.")
+        given: object = reason  # the view itself, where the reason is left out
+        if not isinstance(given, str) or not given.strip():
+            raise BoundaryError('@Public("…") needs a reason that a reviewer can judge.')
         self.reason = reason
 
     def __call__(self, view: V) -> V:
@@ -107,36 +114,105 @@ def boundary_debts(
             )
 
 
-def naked_routes(
-    routes: Iterable[tuple[str, Any]],
-    perimeter: Perimeter,
-    *,
-    others: Iterable[Elsewhere],
-    is_proven: Callable[[Any], bool],
-) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A route that answers by itself, as a door sees it.
+
+    Args:
+        path: Whole, as the framework has it.
+        view: What answers.
+        methods: By which it is reached.
+        proven_by: Boundaries and actions that prove its requests; "" where none does.
+        is_mount: It answers what is below its path, and nothing else.
+    """
+
+    path: str
+    view: Any
+    methods: Iterable[str] = ()
+    proven_by: str = ""
+    is_mount: bool = False
+
+
+def stated(
+    leaves: Iterable[Leaf], *, others: Iterable[Elsewhere], legacy: Container[str] = ()
+) -> list[Route]:
+    """Return what each route says of itself.
+
+    Args:
+        leaves: Every route.
+        others: What somebody else guards.
+        legacy: Keys of the routes that were naked when the baseline was written.
+    """
+    named = tuple(others)
+    return [_stated(leaf, named, legacy) for leaf in leaves]
+
+
+def naked_debts(routes: Iterable[Route], perimeter: Perimeter) -> Iterator[str]:
     """Yield one sentence for each route that doesn't say what it is.
 
     Args:
-        routes: Whole path and route.
+        routes: What they say of themselves.
         perimeter: Only one that declares a client or service boundary asks it of every route.
-        others: What somebody else guards.
-        is_proven: (route) -> whether a boundary proves its requests.
 
     Source: OWASP API5:2023, API9:2023; CWE-862.
     """
     if not any(boundary.kind in KINDS for boundary in perimeter.boundaries):
         return
-    named = tuple(others)
-    for path, route in routes:
-        view = getattr(route, "endpoint", None)
-        # A mount at /static answers what is below /static/, and nothing else.
-        place = path if getattr(route, "routes", None) is None else f"{path}/"
-        is_told = getattr(view, PUBLIC_MARK, None) is not None or any(
-            other.names(place) for other in named
-        )
-        if not is_told and not is_proven(route):
+    for route in routes:
+        if route.state is RouteState.NAKED:
             yield (
-                f"Route {path or 'without a path'} is naked: nothing proves who calls it. "
+                f"Route {route.path or 'without a path'} is naked: nothing proves who calls it. "
                 "Let a dependency prove it, "
                 'mark it @Public("reason"), or name who guards it: elsewhere(prefix, by=…).'
             )
+
+
+def proven_by(view: object) -> str:
+    """Return the boundary and the actions that a view of ours proves; "" for any other."""
+    boundary, action = getattr(view, BOUNDARY, None), getattr(view, ACTION, None)
+    plan = getattr(view, PLAN, None)
+    if boundary is not None:
+        return str(boundary.name)
+    if action is not None:
+        return shown(action)
+    return "" if plan is None else ", ".join(shown(each.action) for each in plan.owed.values())
+
+
+def shown(action: Action) -> str:
+    """Return "shop order.read"."""
+    return f"{action.boundary.name} {action.name}"
+
+
+def legacy_of(lock: str | Path | None) -> frozenset[str]:
+    """Return the routes that a lock names as legacy; none where there is no lock.
+
+    Raises:
+        BoundaryError: it can't be read.
+    """
+    if lock is None:
+        return frozenset()
+    try:
+        return legacy_routes(read_lock(Path(lock).read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BoundaryError(
+            f"lock={str(lock)!r} can't be read: {type(error).__name__}. Write it: pratique lock."
+        ) from None
+
+
+def _stated(leaf: Leaf, others: tuple[Elsewhere, ...], legacy: Container[str]) -> Route:
+    view, mark = leaf.view, getattr(leaf.view, PUBLIC_MARK, None)
+    # A mount at /static answers what is below /static/, and nothing else.
+    place = f"{leaf.path}/" if leaf.is_mount else leaf.path
+    guards = next((other.by for other in others if other.names(place)), "")
+    state, named = RouteState.NAKED, ""
+    if leaf.proven_by:
+        state, named = RouteState.GUARDED, leaf.proven_by
+    elif mark is not None:
+        state, named = RouteState.PUBLIC, mark.reason
+    elif guards:
+        state, named = RouteState.ELSEWHERE, guards
+    methods = tuple(sorted(set(leaf.methods) - {"HEAD"}))  # answered by GET
+    found = Route(leaf.path, methods, state, named, where_is(view))
+    if state is RouteState.NAKED and found.key in legacy:
+        return replace(found, state=RouteState.LEGACY)
+    return found

@@ -5,6 +5,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Sized
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from starlette.applications import Starlette
@@ -15,19 +16,25 @@ from starlette.routing import Router
 from pratique.core.boundary import Boundary
 from pratique.core.perimeter import Perimeter
 from pratique.core.refusal import BoundaryError, Refused
+from pratique.core.route import Route
 
 from .asgi import Guarded, Message, Receive, deliver, perimeter_of
-from .plan import ACTION, PLAN, view_debts
+from .described import DESCRIBED, Described
+from .plan import view_debts
 from .proving import called, opened, owned
 from .reply import Reply, refusal
 from .routes import (
     BOUNDARY,
     SHADOWS,
     Elsewhere,
+    Leaf,
     Public,
     boundary_debts,
     elsewhere,
-    naked_routes,
+    legacy_of,
+    naked_debts,
+    proven_by,
+    stated,
 )
 from .starlette_actions import context_of, does, guarded
 
@@ -47,7 +54,6 @@ __all__ = [
 
 A = TypeVar("A", bound=Starlette)
 Endpoint = Callable[[Request], Awaitable[Response]]
-_MARKS: Final = (BOUNDARY, PLAN, ACTION)
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -85,11 +91,11 @@ class Routes:
         """Return the routes, with those of an included router in its place."""
         return routes
 
-    def is_proven(self, route: Any) -> bool:
-        """Say whether a boundary proves the requests of a route."""
+    def proven_by(self, route: Any) -> str:
+        """Return the boundaries and actions that prove a route's requests; "" where none does."""
         view = getattr(route, "endpoint", None)
-        handlers = _handlers(view) or [(view, ())]
-        return all(any(hasattr(each, mark) for mark in _MARKS) for each, _ in handlers)
+        proofs = [proven_by(each) for each, _ in _handlers(view) or [(view, ())]]
+        return ", ".join(dict.fromkeys(proofs)) if all(proofs) else ""
 
     def beside(self, router: Router) -> Iterable[tuple[str, Any]]:  # noqa: ARG002  Starlette's has none
         """Return what a router answers with besides its routes, each with its path."""
@@ -107,6 +113,7 @@ def guard(
     perimeter: Perimeter,
     *,
     elsewhere: Iterable[Elsewhere] = (),
+    lock: str | Path | None = None,
     routes: Routes | None = None,
 ) -> A:
     """Put the perimeter around an application, outermost whatever is added later.
@@ -119,10 +126,12 @@ def guard(
         perimeter: What it is guarded by. With a client or service boundary in it, no route may be
             naked.
         elsewhere: Routes that somebody else guards, see `pratique.integrations.routes.elsewhere`.
+        lock: `pratique.lock`, where the routes stand that were naked when it was written: they may
+            stay so, and no other. Relative to the working directory.
         routes: What a framework above knows of its routes.
 
     Raises:
-        BoundaryError: the application has served already, or is guarded.
+        BoundaryError: the application has served already, or is guarded; the lock can't be read.
     """
     if app.middleware_stack is not None:
         message = (
@@ -137,19 +146,25 @@ def guard(
     # Not left to Guarded: Starlette would have answered 500 before the exception gets there.
     app.exception_handlers.setdefault(Refused, _refused)
     build = app.build_middleware_stack
-    known, others = routes or Routes(), tuple(elsewhere)
+    known, others, legacy = routes or Routes(), tuple(elsewhere), legacy_of(lock)
     counted: list[_Counted] = []
+
+    def answering() -> list[tuple[str, Any]]:
+        leaves = _leaves(app.routes, known)
+        return [*leaves, *known.beside(app.router), *_defaults(app.router)]
+
+    def states() -> list[Route]:
+        leaves = (_leaf(path, route, known) for path, route in answering())
+        return stated(leaves, others=others, legacy=legacy)
 
     def debts() -> list[str]:
         _answer_below(app.routes, known)
-        leaves = [
-            *_leaves(app.routes, known),
-            *known.beside(app.router),
-            *_defaults(app.router),
+        told = (debt for path, route in answering() for debt in known.debts(path, route))
+        found = [
+            *route_debts(_every(app.routes, known), perimeter),
+            *told,
+            *naked_debts(states(), perimeter),
         ]
-        naked = naked_routes(leaves, perimeter, others=others, is_proven=known.is_proven)
-        told = (debt for path, route in leaves for debt in known.debts(path, route))
-        found = [*route_debts(_every(app.routes, known), perimeter), *told, *naked]
         if not found:
             counted[:] = _counted(app.router)
         return found
@@ -162,6 +177,7 @@ def guard(
 
     # An instance attribute: add_middleware, called before or after, always ends up inside.
     setattr(app, "build_middleware_stack", build_guarded)  # noqa: B010  mypy refuses to assign to a method
+    setattr(app, DESCRIBED, Described(perimeter, states, debts))
     return app
 
 
@@ -257,6 +273,14 @@ def _defaults(router: Router) -> Iterable[tuple[str, Any]]:
 @dataclass(frozen=True, slots=True)
 class _Default:
     endpoint: Any
+
+
+def _leaf(path: str, route: Any, known: Routes) -> Leaf:
+    view, methods = getattr(route, "endpoint", None), getattr(route, "methods", None) or ()
+    is_mount = getattr(route, "routes", None) is not None
+    if view is None and is_mount:
+        view = getattr(route, "app", None)
+    return Leaf(path, view, methods, known.proven_by(route), is_mount)
 
 
 def _every(routes: Iterable[Any], known: Routes) -> Iterable[Any]:

@@ -109,6 +109,7 @@ class RemoteKeys(ABC):
         self._succeeded = self._failed = self._in_a_row = 0
         self._next_at = self._not_before = -inf
         self._absent: set[str | None] = set()
+        self._failure = ""
         self._flight: _Flight | None = None
         self._lock = Lock()
         _sources.add(self)
@@ -196,7 +197,8 @@ class RemoteKeys(ABC):
             if flight is None:
                 if is_alive and name in self._absent:
                     return None  # the last look was for it too: it is unknown
-                raise self._unavailable("they were asked for a moment ago", self._pause(now))
+                why = f", and the answer was: {self._failure}" if self._failure else ""
+                raise self._unavailable(f"they were asked for a moment ago{why}", self._pause(now))
             # Attack: unknown names at an issuer that stalls, until every thread waits for it.
             if is_alive and flight.waiting >= most:
                 raise self._unavailable(f"{most} others wait for them already", WAIT)
@@ -230,20 +232,21 @@ class RemoteKeys(ABC):
             found = self.load()
         except Refused as refused:
             failed = f"{refused.detail} [{refused.code}]"
-        except UnusableError as error:
+        except (UnusableError, BoundaryError) as error:  # our own words
             failed = str(error)
         except BaseException as error:  # noqa: BLE001  this thread has nobody above it
             failed = type(error).__name__
         finally:
             with self._lock:
                 if self._flight is flight:  # else it was given up, and another one is newer
-                    self._keep(found)
+                    self._keep(found, failed)
                     self._flight = None
             flight.done.set_result(failed)
 
-    def _keep(self, found: Snapshot | None) -> None:
+    def _keep(self, found: Snapshot | None, failed: str) -> None:
         """Take a snapshot, or note that there was none. Holds the lock."""
         now, held = self._clock(), self._held
+        self._failure = failed
         if found is None:
             self._failed += 1
             self._in_a_row = min(self._in_a_row + 1, 16)

@@ -3,8 +3,9 @@
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+from pratique.core.callback import place_of
 from pratique.core.decision import Decision
 from pratique.core.obligation import ALLOWED
 from pratique.core.refusal import Answer, BoundaryError, Refused
@@ -12,6 +13,7 @@ from pratique.core.roots import Root
 
 from .entity import Entity, written_record, written_slice
 
+T = TypeVar("T")
 _FAILED: Final = re.compile(r"policy `(policy\d+)`")
 """How Cedar's diagnostics name a policy that could not be evaluated."""
 
@@ -70,17 +72,22 @@ class CedarPolicy:
         """Decide. The reasons are the policies that determined it.
 
         Raises:
-            Refused: ALLOWED, code "internal", retry: a policy could not be evaluated, or Cedar
-                can't read what it was given.
+            Refused: ALLOWED, code "internal", retry: a policy could not be evaluated, Cedar can't
+                read what it was given, or one of the callables raised.
         """
-        principal, resource = self._principal(user), self._resource(object)
-        action = Entity("Action", verb) if self._action is None else self._action(verb)
-        more = [] if self._entities is None else [*self._entities(user, object)]
+        principal = _told("principal", self._principal, user)
+        resource = _told("resource", self._resource, object)
+        action = Entity("Action", verb)
+        if self._action is not None:
+            action = _told("action", self._action, verb)
+        more = list[Entity]()
+        if self._entities is not None:
+            more += _told("entities", self._entities, user, object)
         if not action.is_only_named:
             more.append(action)
         context: Mapping[str, Any] = {}
         if self._context is not None:
-            context = self._context(user, verb, object)
+            context = _told("context", self._context, user, verb, object)
         request = {"principal": principal.uid, "action": action.uid, "resource": resource.uid}
         try:
             told = self._ask(
@@ -104,6 +111,16 @@ class CedarPolicy:
 
     def _listed(self, ids: Iterable[str]) -> str:
         return ", ".join(sorted({self._names.get(name, name) for name in ids}))
+
+
+def _told(role: str, call: Callable[..., T], *asked: Any) -> T:
+    """Ask one of the user's callables, and say which one it was that raised; never its text."""
+    try:
+        return call(*asked)
+    except Exception as error:
+        none = " on None: the action has no object" if asked[-1] is None else ""
+        what = f"{role}= at {place_of(call)} raised {type(error).__name__}{none}"
+        raise _undecided(what) from error
 
 
 def _undecided(detail: str) -> Refused:

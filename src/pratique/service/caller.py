@@ -186,6 +186,12 @@ def mtls(trust_domain: str, *, allow: Allow, controller: str = "us") -> ClientCe
             f"mtls({trust_domain!r}): a trust domain is a name such as shop.example: "
             "a-z, 0-9, '.', '-' and '_', without spiffe://."
         )
+    given: object = allow
+    if not isinstance(given, Mapping):
+        raise BoundaryError(
+            f"mtls({trust_domain!r}, allow=…) says what each caller may: "
+            f'{{"spiffe://{trust_domain}/gateway": {{"order.read"}}}}.'
+        )
     if not allow:
         raise BoundaryError(f"mtls({trust_domain!r}, allow={{}}) lets nobody call. Name a caller.")
     scopes: dict[str, frozenset[str]] = {}

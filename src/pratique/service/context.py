@@ -182,14 +182,19 @@ class TransactionToken:
         if claims.get("req_wl") != caller:
             raise _not_bound("caller", "it was minted for another workload (req_wl)")
         if scope not in claims.scope:
-            raise _not_bound("action", "its scope doesn't have this action")
+            raise _not_bound("action", f"its scope doesn't have {scope}")
         context: Any = claims.get("tctx")
         bound: Any = None
         if isinstance(context, Mapping):
             bound = cast("Mapping[str, Any]", context).get(self.bound_claim)
         # "10" and 10 are two objects to two readers: the token has the text that the path has.
         if key is not None and (type(bound) is not str or bound != key):
-            raise _not_bound("object", f"its tctx.{self.bound_claim} isn't the object asked for")
+            what = f"tctx.{self.bound_claim}"
+            if bound is None:
+                raise _not_bound(
+                    "object", f"it has no {what}: mint it about={{{self.bound_claim!r}: …}}"
+                )
+            raise _not_bound("object", f"its {what} isn't the text of the object asked for")
 
 
 def _require_bounds(minter: Minter) -> None:

@@ -75,7 +75,8 @@ class Issuer:
             about: `tctx`: {"object": "10"}, as the path of the call has it.
 
         Raises:
-            BoundaryError: no subject, caller or action, or an action that isn't one word.
+            BoundaryError: no subject, caller or action, an action that isn't one word, or what is
+                no text where one is owed.
         """
         return self._signed(
             {"sub": subject, "txn": token_urlsafe(16)}, scope, caller, at, about, self._lifetime
@@ -132,8 +133,18 @@ class Issuer:
         about: Mapping[str, str] | None,
         lifetime: timedelta,
     ) -> str:
-        if isinstance(scope, str) or not scope or not caller or not all(said.values()):
-            raise BoundaryError("a token names its user, who calls with it, and for which actions.")
+        texts: list[object] = [caller, *said.values()]
+        if isinstance(scope, str) or not scope or not all(isinstance(o, str) and o for o in texts):
+            raise BoundaryError(
+                "a token names its user and who calls with it, each a text that isn't empty, and "
+                'for which actions: mint("customer:1", scope=["order.read"], caller="spiffe://…").'
+            )
+        given: list[object] = [*(about or {}).values()]
+        if not all(isinstance(one, str) for one in given):
+            # A service compares it with the text of the path: 10 would be another object than "10".
+            raise BoundaryError(
+                'about=…: what a call is about is a text: {"object": str(order.id)}.'
+            )
         if not all(one.isprintable() and one.split() == [one] for one in scope):
             # RFC 6749 §3.3: words with a space between them; one that holds a space is two.
             raise BoundaryError("an action is one word without a space.")

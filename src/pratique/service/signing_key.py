@@ -192,10 +192,11 @@ def _private_text(path: Path) -> str:
         opened = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise BoundaryError(f"{path} can't be read: {error.strerror}.") from None
+    told = os.fstat(opened)  # of what was opened, not of what the path names a moment later
+    if not stat.S_ISREG(told.st_mode):
+        os.close(opened)
+        raise BoundaryError(f"{path} is no plain file.")
     with os.fdopen(opened, "rb") as file:
-        told = os.fstat(opened)  # of what was opened, not of what the path names a moment later
-        if not stat.S_ISREG(told.st_mode):
-            raise BoundaryError(f"{path} is no plain file.")
         if told.st_mode & _OTHERS:
             raise BoundaryError(
                 f"{path} is open to others (mode {stat.S_IMODE(told.st_mode):04o}): chmod 600 it, "

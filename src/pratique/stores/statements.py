@@ -52,8 +52,8 @@ class Dialect:
         return tuple(statement.replace("BYTES", self.blob) for statement in _TABLES)
 
 
-_NAMES: Final = ("pratique_store", "pratique_key", "pratique_refusal")
-_QUOTED_NAMES: Final = ", ".join(f"'{name}'" for name in _NAMES)
+TABLE_NAMES: Final = ("pratique_store", "pratique_key", "pratique_refusal")
+_QUOTED_NAMES: Final = ", ".join(f"'{name}'" for name in TABLE_NAMES)
 SQLITE: Final = Dialect(
     "sqlite",
     "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
@@ -91,7 +91,7 @@ _TABLES: Final = (
 def make_tables(dialect: Dialect, identity: str) -> Steps[None]:
     """Make what is absent; refuse tables of a later version."""
     # CREATE TABLE IF NOT EXISTS asks for the right to create, also where there is nothing to do.
-    if (yield dialect.present, {}).rows[0][0] < len(_NAMES):
+    if (yield dialect.present, {}).rows[0][0] < len(TABLE_NAMES):
         for statement in (*dialect.alone, *dialect.tables()):
             yield statement, {}
     found = yield "SELECT version FROM pratique_store", {}

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import uuid4
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session
 
@@ -14,6 +15,7 @@ from pratique.core.roots import Root, RootKind
 from pratique.core.store import Counted, HoldAnswer
 from pratique.stores import statements
 from pratique.stores.statements import DIALECTS, PROBE, Dialect, Steps
+from pratique.stores.store_tables import store_tables
 
 from .guard import check_durable, check_session, guard_engine
 from .transaction import TROUBLE, AsyncSqlTransaction, SqlTransaction, run, store_error
@@ -64,8 +66,12 @@ class _Face:
         except StoreError as error:
             if _NO_RIGHT not in str(error):
                 raise
+            session.rollback()
+            role = session.scalar(text("SELECT CAST(current_user AS text)"))
             message = (
-                f"{error}, when making the tables. Make them by hand: {'; '.join(dialect.tables())}"
+                f"{error}: the role {role} may neither make the store's tables nor use what is "
+                "there. Run as the owner of its schema what stores.store_tables("
+                f'"{role}") says: {"; ".join(store_tables(str(role)))}'
             )
             raise BoundaryError(message) from error
         session.commit()

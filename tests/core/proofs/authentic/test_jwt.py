@@ -323,3 +323,13 @@ def test_the_last_second_is_a_time() -> None:
     """`exp` may be 9999-12-31T23:59:59Z, which the code of many an issuer means by "never"."""
     claims = admitted(mint(claims={"exp": LAST}))
     assert claims.expires_at == datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("name", ["iss", "aud"])
+def test_a_refusal_says_what_was_owed_and_nothing_that_came(name: str) -> None:
+    """The declared issuer or audience stands in the event; what the token says in its place does not."""
+    with pytest.raises(Refused) as caught:
+        verify_token(mint(claims={name: "https://unproven.example"}), POLICY, at=AT)
+    assert {"iss": ISSUER, "aud": AUDIENCE}[name] in caught.value.detail
+    assert "unproven" not in str(caught.value)
+    assert admitted(mint())

@@ -154,7 +154,7 @@ class TokenPolicy:
         heading, payload = self._opener.open(token)
         if heading.type != self._typ:
             raise TokenRefused(
-                "its typ isn't the one of this policy",
+                f"its typ isn't {self.type}, the one of this policy",
                 code="wrong_type",
                 hint="another kind of token of the same issuer was sent: an ID token, a refresh "
                 "token",
@@ -175,10 +175,10 @@ class TokenPolicy:
     def _require_parties(self, members: dict[str, Any]) -> None:
         get = members.get
         if get("iss") != self.issuer:
-            raise TokenRefused("its issuer isn't the one of this policy", code="wrong_issuer")
+            raise TokenRefused(f"its issuer isn't {self.issuer}", code="wrong_issuer")
         if not _is_for(get("aud"), self._audiences):
             raise TokenRefused(
-                "its audience isn't the one of this policy",
+                f"its audience isn't {' or '.join(sorted(self._audiences))}",
                 code="wrong_audience",
                 hint="it was made for another service, which must not pass it on",
             )
@@ -288,7 +288,11 @@ def _algorithm_debts(algorithms: object, source: KeySource | None) -> Iterator[s
     if isinstance(source, KeySet):
         served = [key for key in source.keys if not key.algorithms.isdisjoint(names)]
         if not served:
-            yield "TokenPolicy(keys=) has no key that can serve one of its algorithms."
+            known = sorted({name for key in source.keys for name in key.algorithms})
+            yield (
+                f"TokenPolicy(keys=) has no key that can serve {', '.join(sorted(names))} "
+                f"(algorithms=): its keys serve {', '.join(known) or 'none'}."
+            )
         for key in served:
             if key.weakness is not None:
                 yield f"TokenPolicy(keys=) has an HMAC secret that {key.weakness}."
