@@ -6,6 +6,7 @@ The gate decides between an effect and its deadline.
 import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
 from threading import Lock
 from typing import Any, Final, TypeVar
 
@@ -13,6 +14,18 @@ from .recorder import Label
 
 T = TypeVar("T")
 POOL_THREADS: Final = 32
+_surrounding: Final[list[Callable[[], AbstractContextManager[object]]]] = []
+
+
+def surround_each_call(context: Callable[[], AbstractContextManager[object]]) -> None:
+    """Run each call on a pool's thread inside a context: nobody else tidies up there.
+
+    Args:
+        context: () -> the context. Called on the thread that submits, entered on the pool's.
+            Neither may raise.
+    """
+    if context not in _surrounding:
+        _surrounding.append(context)
 
 
 class Tally:
@@ -46,13 +59,25 @@ class Pool:
                         self._threads, thread_name_prefix="pratique"
                     )
                     self._pid = os.getpid()
-        return self._executor.submit(call, *args)
+        if not _surrounding:
+            return self._executor.submit(call, *args)
+        contexts = [make() for make in _surrounding]
+        return self._executor.submit(_inside, contexts, call, *args)
 
     def close(self) -> None:
         """Let the threads end; one that hangs in a user's call is left to itself."""
         if self._executor is not None and self._pid == os.getpid():
             self._executor.shutdown(wait=False, cancel_futures=True)
         self._executor = None
+
+
+def _inside(
+    contexts: list[AbstractContextManager[object]], call: Callable[..., T], /, *args: Any
+) -> T:
+    with ExitStack() as stack:
+        for context in contexts:
+            stack.enter_context(context)
+        return call(*args)
 
 
 class Gate:

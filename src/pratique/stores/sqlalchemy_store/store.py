@@ -17,7 +17,7 @@ from pratique.stores import statements
 from pratique.stores.statements import DIALECTS, PROBE, Dialect, Steps
 from pratique.stores.store_tables import store_tables
 
-from .guard import check_durable, check_session, guard_engine
+from .guard import check_session, check_session_is_durable, guard_engine
 from .transaction import TROUBLE, AsyncSqlTransaction, SqlTransaction, run, store_error
 
 T = TypeVar("T")
@@ -58,7 +58,7 @@ class _Face:
             message = f"the database is {engine.dialect.name}; known are {', '.join(DIALECTS)}."
             raise BoundaryError(message)
         self.dialect = dialect
-        check_durable(session, dialect.name)
+        check_session_is_durable(session, dialect.name)
         guard_engine(engine, type(session))
         session.rollback()
         try:
