@@ -7,6 +7,8 @@ import logging
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
 from threading import Barrier
 from typing import Any
 
@@ -88,8 +90,9 @@ STAYS = {
 }
 
 
-@pytest.mark.parametrize("deadline", [None, "ten seconds"])
-@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize(
+    ("end", "deadline"), [*((end, None) for end in ENDS), ("COMMIT", "ten seconds")]
+)
 def test_a_handler_that_ends_the_transaction_has_no_effect(
     migrated: Any, end: str, deadline: str | None
 ) -> None:
@@ -103,8 +106,9 @@ def test_a_handler_that_ends_the_transaction_has_no_effect(
     assert not connections["default"].in_atomic_block
 
 
-@pytest.mark.parametrize("deadline", [None, "ten seconds"])
-@pytest.mark.parametrize("stay", STAYS)
+@pytest.mark.parametrize(
+    ("stay", "deadline"), [*((stay, None) for stay in STAYS), ("atomic", "ten seconds")]
+)
 def test_a_handler_that_leaves_the_commit_to_us_has_one_effect(
     migrated: Any, stay: str, deadline: str | None
 ) -> None:
@@ -399,3 +403,69 @@ def test_a_mismatch_is_kept_as_a_dead_letter(migrated: Any) -> None:
     found = Refusal.objects.get()
     assert (found.boundary, found.code, found.times) == ("payments", "not_allowed", 1)
     assert Key.objects.exclude(record=None).count() == 1
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("deadline", [None, "ten seconds"])
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_a_connection_that_breaks_in_the_handler_undoes_the_effect(
+    pg_url: str, goes_on: bool, deadline: str | None
+) -> None:
+    """The server ends it: no effect and no key, and the next delivery has its effect."""
+    breaks = [True]
+
+    def act(db: str) -> None:
+        if not breaks:
+            return
+        breaks.clear()
+        with connections["other"].cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        if goes_on:
+            sql("SELECT 1")(db)
+
+    with site.databases(default=site.postgresql(pg_url), other=site.postgresql(pg_url)):
+        site.migrate()
+        shop = site.shop(act, **({} if deadline else {"deadline": None}))
+        connections["default"].close()
+        with shop.perimeter as perimeter:
+            with pytest.raises((DatabaseError, Refused)):
+                perimeter.admit(shop.payments, claim())
+            assert shop.row["upgrades"] == 0
+            perimeter.admit(shop.payments, claim())
+        assert shop.row["upgrades"] == 1
+
+
+def test_to_read_takes_no_write_lock(tmp_path: Path) -> None:
+    """Also where OPTIONS has each transaction begin with it; a crossing takes it, and finds it taken."""
+    options = {"timeout": 0.1, "transaction_mode": "IMMEDIATE"}
+    with site.databases(default=site.sqlite(tmp_path / "shop.db", OPTIONS=options)):
+        site.migrate()
+        made = store()
+        made.start()
+        with closing(sqlite3.connect(tmp_path / "shop.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            made.look().rollback()
+            with pytest.raises(StoreBusy):
+                made.begin()
+            other.execute("ROLLBACK")
+        made.begin().rollback()
+
+
+def test_what_is_changed_while_reading_is_undone(migrated: Any) -> None:
+    """`load` and `key` read: a write of theirs stays in no table, inside a view's transaction too."""
+    shop = site.shop()
+    shop.perimeter.start()
+    reading = shop.perimeter.store.look()  # type: ignore[union-attr]
+    sql("UPDATE shop_subscription SET upgrades = 7")(reading.session)
+    reading.rollback()
+    assert shop.row["upgrades"] == 0
+    with transaction.atomic():
+        sql("UPDATE shop_subscription SET upgrades = 1")("default")
+        reading = shop.perimeter.store.look()  # type: ignore[union-attr]
+        assert shop.row["upgrades"] == 1
+        reading.rollback()
+    assert shop.row["upgrades"] == 1
+    shop.perimeter.close()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, Final
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
 from pratique.core.refusal import BoundaryError
@@ -41,9 +42,7 @@ class Guard:
         """Begin to watch."""
         self._is_armed = True
         self._connection.execute_wrappers.append(self._watch)
-        self._others = tuple(
-            connections[alias] for alias in connections if alias != self._connection.alias
-        )
+        self._others = _others(self._connection)
         for other in self._others:
             other.execute_wrappers.append(self._elsewhere)
         driver = self._connection.connection
@@ -93,6 +92,16 @@ class Guard:
                 f"transaction.on_commit(..., using={self._connection.alias!r})."
             )
         return execute(sql, params, many, context)
+
+
+def _others(connection: Any) -> tuple[Any, ...]:
+    found: list[Any] = []
+    for alias in connections:
+        with suppress(ImproperlyConfigured):  # without its driver nobody can write to it
+            other: Any = connections[alias]
+            if other is not connection:
+                found.append(other)
+    return tuple(found)
 
 
 def _deny_transaction(action: int, *_: object) -> int:

@@ -9,6 +9,7 @@ from uuid import uuid4
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router
+from django.utils.connection import ConnectionDoesNotExist
 
 from pratique.core.event import Record
 from pratique.core.refusal import BoundaryError, StoreError
@@ -54,7 +55,7 @@ class DjangoStore:
         self.dialect: Dialect | None = None
         self.sync = self
         self.roots: tuple[Root, ...] = (Root(RootKind.STORE, "our own database"),)
-        watch_threads()
+        watch_threads(using)
 
     @property
     def name(self) -> str:
@@ -78,10 +79,8 @@ class DjangoStore:
     def _known_connection(self) -> Any:
         try:
             return connections[self.using]
-        except (LookupError, ImproperlyConfigured, ValueError) as error:
-            message = (
-                f"Django has no database {self.using!r}: {type(error).__name__}. See DATABASES."
-            )
+        except (ConnectionDoesNotExist, ImproperlyConfigured) as error:
+            message = f"Django has no database {self.using}: {type(error).__name__}. See DATABASES."
             raise BoundaryError(message) from error
 
     def _check(self, connection: Any) -> None:
@@ -166,7 +165,18 @@ class DjangoStore:
 
     def look(self) -> DjangoTransaction:
         """See `SyncStore.look`; inside a transaction of the view's it reads what the view reads."""
-        return DjangoTransaction(connections[self.using], self.known(), is_durable=False)
+        dialect = self.known()
+        connection: Any = connections[self.using]
+        # OPTIONS may say that each transaction begins with SQLite's write lock: a stranger who is
+        # read about must not take it.
+        mode = getattr(connection, "transaction_mode", None)
+        if mode is not None:
+            connection.transaction_mode = None
+        try:
+            return DjangoTransaction(connection, dialect, is_durable=False)
+        finally:
+            if mode is not None:
+                connection.transaction_mode = mode
 
     def _once(self, steps: Steps[T], *, keep: Callable[[T], bool] = lambda _: True) -> T:
         transaction = self.begin()

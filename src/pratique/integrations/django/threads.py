@@ -5,6 +5,7 @@ deadline run on other threads, which have connections of their own.
 """
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from threading import local
 from typing import Any, Final
@@ -17,6 +18,7 @@ from pratique.core.threads import surround_each_call
 from .test_case import lent
 
 _of_a_parent: Final[list[Any]] = []
+_ours: Final[set[str]] = set()
 _asking: Final = local()
 
 
@@ -63,8 +65,9 @@ def open_where_it_was_asked() -> frozenset[str]:
     return getattr(_asking, "open", frozenset())
 
 
-def watch_threads() -> None:
-    """Surround each call of a pool; once a process, however many stores are declared."""
+def watch_threads(alias: str) -> None:
+    """Surround each call of a pool, and let no forked child have a database's connection."""
+    _ours.add(alias)
     surround_each_call(OnOurThread)
 
 
@@ -77,8 +80,13 @@ def _leave_the_parents_connections() -> None:
     """Let a forked child connect anew: two processes on one socket read each other's answers."""
     if not settings.configured:
         return
-    for connection in connections.all(initialized_only=True):
-        if connection.connection is not None:
+    found: Sequence[Any] = connections.all(initialized_only=True)
+    for connection in found:
+        # A database in memory went over with the fork, and is nobody else's: Django's parallel
+        # tests count on it.
+        if connection.vendor == "sqlite" and connection.is_in_memory_db():
+            continue
+        if connection.alias in _ours and connection.connection is not None:
             _of_a_parent.append(connection.connection)  # closed, it would end what the parent uses
             connection.connection = None
 

@@ -25,6 +25,10 @@ _BUSY: Final = (
     "40P01",
 )  # lock_not_available, serialization_failure, deadlock_detected
 _NAME: Final = re.compile(r":(\w+)")
+_MARKED: Final = (
+    "the handler marked its transaction to be rolled back, by set_rollback or by an error that "
+    "left a block of atomic(savepoint=False): Django would undo the effect without a word"
+)
 # Who committed on the driver's own connection has begun another transaction with the next
 # statement: the key was written in this one, or in none.
 _IS_OURS: Final = (
@@ -144,6 +148,8 @@ class DjangoTransaction:
 
     def commit(self) -> None:
         """See `Transaction.commit`."""
+        if self._connection.needs_rollback and not self._connection.closed_in_transaction:
+            raise BoundaryError(_MARKED)
         if not self._is_ours():
             raise BoundaryError(statements.ENDED)
         self.end()
@@ -176,7 +182,6 @@ class DjangoTransaction:
             or not connection.in_atomic_block
             or connection.atomic_blocks[-1] is not self._atomic
             or connection.closed_in_transaction
-            or connection.needs_rollback  # Django would roll back without a word
         ):
             return False
         if self._dialect.name == "postgresql" and not self._is_savepoint:
@@ -193,10 +198,11 @@ class DjangoTransaction:
         if atomic is None:
             return
         undone = _Undone()
-        try:
-            # A handler may have left blocks of its own open.
-            while atomic in connection.atomic_blocks:
+        for _ in tuple(connection.atomic_blocks):  # a handler may have left some of its own open
+            if atomic not in connection.atomic_blocks:
+                break
+            try:
                 connection.atomic_blocks[-1].__exit__(_Undone, undone, None)
-        except Exception:  # noqa: BLE001  a connection that can't roll back is thrown away
-            with suppress(*TROUBLE):
-                connection.close()
+            except Exception:  # noqa: BLE001  a connection that can't roll back is thrown away
+                with suppress(*TROUBLE):
+                    connection.close()
