@@ -11,7 +11,7 @@ from django.db import connections
 from tests import django_site as site
 
 KINDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.server)]
-TABLES = "pratique_key, pratique_refusal, pratique_store, shop_note, shop_subscription"
+TABLES = "pratique_key, pratique_refusal, pratique_store, shop_note, subscription"
 
 
 @pytest.fixture(params=KINDS)

@@ -55,7 +55,7 @@ def test_a_test_case_that_says_so_crosses_and_leaves_nothing(
             run_in_test_case(test)
     assert "nothing is committed" in caplog.text
     with connections["default"].cursor() as cursor:
-        for table in ("pratique_key", "shop_subscription"):
+        for table in ("pratique_key", "subscription"):
             cursor.execute(f"SELECT count(*) FROM {table}")
             assert cursor.fetchone() == (0,)
 

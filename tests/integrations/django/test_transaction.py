@@ -54,19 +54,19 @@ def left_open(db: str) -> None:
 def beneath(db: str) -> None:
     """Commit on the driver's own connection, and go on in another transaction."""
     connections[db].connection.commit()
-    sql("UPDATE shop_subscription SET upgrades = 7")(db)
+    sql("UPDATE subscription SET upgrades = 7")(db)
 
 
 def nested(db: str) -> None:
     """Change something in a block of its own."""
     with transaction.atomic(using=db):
-        sql("UPDATE shop_subscription SET amount = 7 WHERE id = 1")(db)
+        sql("UPDATE subscription SET amount = 7 WHERE id = 1")(db)
 
 
 def nested_and_undone(db: str) -> None:
     """Undo a block of its own."""
     with transaction.atomic(using=db):
-        sql("UPDATE shop_subscription SET amount = 7 WHERE id = 1")(db)
+        sql("UPDATE subscription SET amount = 7 WHERE id = 1")(db)
         transaction.set_rollback(True, using=db)
 
 
@@ -86,7 +86,7 @@ STAYS = {
     "nothing": lambda _: None,
     "atomic": nested,
     "atomic rolled back": nested_and_undone,
-    "the word in a value": sql("UPDATE shop_subscription SET customer = 'x; commit' WHERE id = 1"),
+    "the word in a value": sql("UPDATE subscription SET customer = 'x; commit' WHERE id = 1"),
 }
 
 
@@ -318,7 +318,7 @@ def test_a_linked_row_is_locked_until_the_commit(pg_url: str, link_lock: bool) -
     def cancel(_: str) -> None:
         with psycopg.connect(plain, options="-c lock_timeout=100") as other:
             try:
-                other.execute("UPDATE shop_subscription SET state = 'cancelled' WHERE id = 1")
+                other.execute("UPDATE subscription SET state = 'cancelled' WHERE id = 1")
             except psycopg.errors.LockNotAvailable:
                 tried.append("locked")
                 other.rollback()
@@ -347,7 +347,7 @@ def test_a_row_cancelled_after_link_read_it_is_judged_as_it_is_now(
             shop_of_another = ThreadPoolExecutor(1)
 
             def cancel() -> None:
-                shop.execute("UPDATE shop_subscription SET state = 'cancelled' WHERE id = 1")
+                shop.execute("UPDATE subscription SET state = 'cancelled' WHERE id = 1")
                 connections.close_all()
 
             shop_of_another.submit(cancel).result(10)
@@ -459,11 +459,11 @@ def test_what_is_changed_while_reading_is_undone(migrated: Any) -> None:
     shop = site.shop()
     shop.perimeter.start()
     reading = shop.perimeter.store.look()  # type: ignore[union-attr]
-    sql("UPDATE shop_subscription SET upgrades = 7")(reading.session)
+    sql("UPDATE subscription SET upgrades = 7")(reading.session)
     reading.rollback()
     assert shop.row["upgrades"] == 0
     with transaction.atomic():
-        sql("UPDATE shop_subscription SET upgrades = 1")("default")
+        sql("UPDATE subscription SET upgrades = 1")("default")
         reading = shop.perimeter.store.look()  # type: ignore[union-attr]
         assert shop.row["upgrades"] == 1
         reading.rollback()

@@ -163,10 +163,10 @@ class DjangoTransaction:
         """
         self._guard.off()
         connection, atomic, self._atomic = self._connection, self._atomic, None
-        # A hook runs when all is committed: that it fails must not look as if nothing had been.
-        connection.run_on_commit = [
-            (sids, hook, True) for sids, hook, _ in connection.run_on_commit
-        ]
+        if not self._is_savepoint:
+            # A hook runs when all is committed: that it fails must not look as if nothing had been.
+            hooks = connection.run_on_commit
+            connection.run_on_commit = [(sids, hook, True) for sids, hook, _ in hooks]
         try:
             atomic.__exit__(None, None, None)
         except IntegrityError:  # a deferred constraint: what the handler changed can't be written

@@ -11,6 +11,11 @@ class Subscription(models.Model):
     upgrades = models.IntegerField(default=0)
     amount = models.IntegerField(default=0)
 
+    class Meta:
+        """The table that each shop of the tests has."""
+
+        db_table = "subscription"
+
     def __str__(self) -> str:
         return self.customer
 
