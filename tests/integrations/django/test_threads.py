@@ -7,15 +7,19 @@ import signal
 import subprocess
 import sys
 import textwrap
+from datetime import timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 from django.db import connections
 
-from pratique import Refused
+from pratique import Perimeter, Refused
+from pratique.integrations.django import store
 from tests import django_site as site
-from tests.shop import claim
+from tests import shop as shops
+from tests.shop import NOW, boundary, claim
 
 ROOT = Path(__file__).parents[3]
 SITE = """
@@ -135,6 +139,46 @@ def test_a_connection_that_broke_is_replaced(
             connections["default"].close()
             assert [row["upgrades"] for row in shop.rows()] == [1, 1]
             _close_on_its_threads(perimeter)
+
+
+def test_nothing_lands_after_the_deadline(migrated: Any) -> None:
+    """`link` hangs inside the transaction: refused in time, undone when it wakes; the next is admitted."""
+    from tests.integrations.django.shop.models import Subscription
+
+    site.shop()
+    goes_on, hangs = Event(), [True]
+    perimeter = Perimeter(store=store(), clock=lambda: NOW, deadline=timedelta(seconds=0.5))
+    payments, provider = perimeter.declare(boundary()), shops._provider()
+
+    def link(invoice: Any) -> Any:
+        if hangs:
+            hangs.clear()
+            goes_on.wait(30)
+        return Subscription.objects.filter(customer=invoice.customer).first()
+
+    @payments.on(
+        "invoice.paid",
+        confirm=shops.confirmation(provider, is_async=False),
+        once=lambda i: i.id,
+        link=link,
+        allow=shops.may_activate,
+    )
+    def activate(paid: Any) -> None:
+        Subscription.objects.filter(id=paid.linked.id).update(upgrades=1)
+
+    with perimeter:
+        with pytest.raises(Refused) as refused:
+            perimeter.admit(payments, claim())
+        assert refused.value.code == "deadline"
+        goes_on.set()
+        executor = perimeter._world.pool._executor
+        assert executor is not None
+        executor.shutdown(wait=True)  # what hung has ended by now
+        perimeter._world.pool.close()
+        assert Subscription.objects.filter(upgrades=1).count() == 0
+        perimeter._world.deadline = 9.0
+        perimeter.admit(payments, claim())
+    assert Subscription.objects.filter(upgrades=1).count() == 1
 
 
 async def test_an_async_door_crosses_on_a_thread_of_ours(migrated: Any) -> None:
