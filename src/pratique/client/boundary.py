@@ -12,7 +12,7 @@ from pratique.core.question import Flow
 from pratique.core.store import Store
 from pratique.core.waiver import Waiver
 
-from .identity import BearerToken, Identity
+from .identity import AsksStore, BearerToken, Identity
 
 
 class Client(Acting):
@@ -69,6 +69,8 @@ class Client(Acting):
                 f'Boundary "{self.name}" takes proofs that work once, and there is no store that '
                 "keeps them. Pass one: Perimeter(store=stores.sqlite(path))."
             )
+        if isinstance(self.identity, AsksStore):
+            found += [f'Boundary "{self.name}": {d}' for d in self.identity.store_debts(store)]
         return found
 
     def unread(self) -> list[str]:
