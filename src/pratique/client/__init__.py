@@ -9,6 +9,7 @@ from .boundary import Client
 from .certificate import CertificateToken
 from .dpop import DPoPToken
 from .identity import BearerToken, Identity, Session, SessionCookie
+from .sign_in import SignIn
 
 __all__ = [
     "Action",
@@ -25,5 +26,6 @@ __all__ = [
     "OneTime",
     "Session",
     "SessionCookie",
+    "SignIn",
     "Writable",
 ]

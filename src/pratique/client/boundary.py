@@ -21,7 +21,7 @@ class Client(Acting):
     Args:
         name: In events, metrics and reports.
         identity: How who calls is proven: `SessionCookie`, `BearerToken`, `DPoPToken`,
-            `CertificateToken`.
+            `CertificateToken`; `SignIn` before there is a session.
         user: (subject[, session]) -> our own user as it is now, or None. See `Acting`.
         policy: (user, verb, object[, session]) -> bool. See `Acting`.
         waivers: For every action; see `pratique.unsafe.waive`.
