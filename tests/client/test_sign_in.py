@@ -1,7 +1,7 @@
 """Before there is a session: guesses are counted by account and by address, and no answer tells which accounts there are."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ from pratique.client import Attempts, Change, Client, SignIn
 from pratique.client.sign_in import account_name, peer_address
 from pratique.core.claim import Claim, Fields, Via
 from pratique.core.refusal import BoundaryError, StoreError
-from pratique.integrations.fastapi import called, guard
+from pratique.integrations.fastapi import called, does, guard
 from pratique.stores import memory_store
 from tests.client.shop import Kept
 
@@ -46,6 +46,7 @@ class Door:
     def __init__(self, store: Any = None, **more: Any) -> None:
         self.accounts = {"ann@shop.example": Account(1), "bob@shop.example": Account(2)}
         self.asked: list[str] = []
+        self.redeemed: list[Account] = []
         self.address = "203.0.113.1"
         self.kept = Kept()
         facts: dict[str, Any] = {
@@ -66,6 +67,12 @@ class Door:
         )
         self.app = guard(FastAPI(), self.perimeter)
         prove = called(boundary, "session.open", content=Credentials)
+
+        @boundary.once("code.redeem", key=lambda asked: (1, 0), content=Credentials)
+        def redeem(proven: Any) -> None:
+            self.redeemed.append(proven.value.user)
+
+        self.app.post("/codes")(does(redeem))
 
         @self.app.post("/sessions")
         async def open_session(
@@ -232,6 +239,20 @@ def test_what_is_no_json_is_no_attempt(door: Door, http: TestClient) -> None:
     assert enter(http, password=RIGHT).status_code == 200
 
 
+def test_a_code_that_was_mailed_is_redeemed_once(
+    now: list[float], door: Door, http: TestClient
+) -> None:
+    """The limit and single use together: guesses are counted, the right one has its effect, and once."""
+    sent = {"email": "ann@shop.example", "password": RIGHT}
+    assert http.post("/codes", json={**sent, "password": "000000"}).status_code == 401
+    assert [http.post("/codes", json=sent).status_code for _ in range(2)] == [200, 409]
+    assert len(door.redeemed) == 1
+    guesses = [http.post("/codes", json={**sent, "password": str(n)}) for n in range(5)]
+    assert [one.status_code for one in guesses] == [401] * 4 + [429]
+    now[0] += WINDOW.total_seconds()
+    assert http.post("/codes", json=sent).status_code == 409
+
+
 def test_a_store_that_is_down_compares_nothing(
     door: Door, http: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -251,13 +272,13 @@ def test_a_store_that_is_down_compares_nothing(
 def test_counts_are_kept_in_the_store(tmp_path: Path) -> None:
     """A new process of the same application knows them; the sweep lets go of them after the window, and the account is free."""
     path = tmp_path / "kept.db"
-    made: list[Callable[[], Any]] = [
-        lambda: stores.sqlite(path),
-        lambda: stores.sqlite3(lambda: sqlite3.connect(path)),
-    ]
-    with TestClient(Door(made[0]()).app) as http:
+
+    def another() -> Any:
+        return stores.sqlite3(lambda: sqlite3.connect(path))
+
+    with TestClient(Door(another()).app) as http:
         assert [enter(http).status_code for _ in range(5)] == [401] * 5
-    store = made[1]()
+    store = another()
     with TestClient(Door(store).app) as http:
         assert enter(http, password=RIGHT).status_code == 429
         with sqlite3.connect(path) as db:
