@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,10 +12,11 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from pratique import Perimeter, Proven, stores
+from pratique import Perimeter, Proven, stores, unsafe
 from pratique.client import Attempts, Change, Client, SignIn
 from pratique.client.sign_in import account_name, peer_address
 from pratique.core.claim import Claim, Fields, Via
+from pratique.core.obligation import AUTHENTIC, FRESH
 from pratique.core.refusal import BoundaryError, StoreError
 from pratique.integrations.fastapi import called, does, guard
 from pratique.stores import memory_store
@@ -30,6 +31,19 @@ class Credentials(msgspec.Struct, forbid_unknown_fields=True):
 
     email: str
     password: str
+
+
+class Email(msgspec.Struct, forbid_unknown_fields=True):
+    """Whom a code is to be mailed to."""
+
+    email: str
+
+
+@dataclass
+class Asking:
+    """Whoever asks, for an account that there may be."""
+
+    account: str
 
 
 @dataclass
@@ -251,6 +265,50 @@ def test_a_code_that_was_mailed_is_redeemed_once(
     assert [one.status_code for one in guesses] == [401] * 4 + [429]
     now[0] += WINDOW.total_seconds()
     assert http.post("/codes", json=sent).status_code == 409
+
+
+def test_who_asks_for_a_code_is_counted_and_proves_nothing(now: list[float]) -> None:
+    """Without `check` the start owes two waivers; with them each request counts, and an account that isn't there is answered alike."""
+    mailed: list[str] = []
+    identity = SignIn(Email, account=lambda sent: sent.email, check=None, attempts=Attempts(3))
+
+    def app(*waivers: Any) -> FastAPI:
+        perimeter = Perimeter(store=stores.memory())
+        client = Client(
+            "codes",
+            identity=identity,
+            user=Asking,
+            policy=lambda *_: True,
+            waivers=waivers,
+        )
+        asked = called(perimeter.declare(client), "code.ask", content=Email)
+        made = guard(FastAPI(), perimeter)
+
+        @made.post("/codes", status_code=202)
+        async def ask(
+            who: Annotated[Proven[Change[Asking, Email], Literal["code.ask"]], asked],
+        ) -> None:
+            if who.value.object.account == "ann@shop.example":
+                mailed.append(who.value.object.account)
+
+        return made
+
+    with pytest.raises(BoundaryError, match="AUTHENTIC"), TestClient(app()):
+        pass
+    facts: dict[str, Any] = {
+        "reason": "the code goes to the account's own mailbox",
+        "owner": "shop",
+        "until": date.today() + timedelta(days=90),  # noqa: DTZ011  any day to come
+        "bound": "3 mails an account in 15 minutes",
+    }
+    waived = [unsafe.waive(one, **facts) for one in (AUTHENTIC, FRESH)]
+    with TestClient(app(*waived)) as http:
+        for email in ("Ann@shop.example", "nobody@shop.example"):
+            told = [http.post("/codes", json={"email": email}) for _ in range(4)]
+            assert [one.status_code for one in told] == [202] * 3 + [429]
+        assert mailed == ["ann@shop.example"] * 3
+        now[0] += WINDOW.total_seconds()
+        assert http.post("/codes", json={"email": "ann@shop.example"}).status_code == 202
 
 
 def test_a_store_that_is_down_compares_nothing(

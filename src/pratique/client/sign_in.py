@@ -65,7 +65,9 @@ class SignIn:
         account: (content) -> the account that it names, as it was sent: `lambda sent: sent.email`.
         check: (account, content[, session]) -> the subject, or None: the account is there, and this
             is its password or its code. It is asked for every account alike: let it compare with
-            some hash also where there is none, since time tells too. It may be async.
+            some hash also where there is none, since time tells too. It may be async. None: nothing
+            is compared, as when somebody asks that a code be mailed. Each request counts, the
+            subject is the account that was named, and the boundary waives AUTHENTIC and FRESH.
         attempts: `limit` at one account whoever tries, `in_all` from one address, in a window.
         spelling: (text) -> one spelling of an account; counted and handed to `check`. It folds at
             least what your own look-up folds, else each spelling has attempts of its own.
@@ -84,14 +86,14 @@ class SignIn:
         content: type[Any],
         *,
         account: Callable[[Any], str],
-        check: Callable[..., Any],
+        check: Callable[..., Any] | None,
         attempts: Attempts,
         spelling: Callable[[str], str] = account_name,
         address: Callable[[Claim], str] = peer_address,
     ) -> None:
         self._content = Content(content)
         self._account, self._spelling, self._address = account, spelling, address
-        self._check = Asker.of(check, arguments=2, role="check")
+        self._check = None if check is None else Asker.of(check, arguments=2, role="check")
         self.attempts = attempts
 
     def prove(self, crossing: Crossing, *, session: object) -> Flow[object]:
@@ -109,6 +111,8 @@ class SignIn:
         by_account = _counter(name, b"account", account)
         # Before our own rows are asked: a count differs in nothing for an account that isn't there.
         yield from self.attempts.count(by_address, by_account)
+        if self._check is None:
+            return account
         found: object = yield Lookup(*self._check.with_session((account, sent), session))
         if found is None or found is False or found == "":
             raise Refused(
@@ -132,7 +136,9 @@ class SignIn:
         return found
 
     def proofs(self) -> Sequence[Proof]:
-        """Return what it rests on: our own rows, asked now."""
+        """Return what it rests on: our own rows, asked now; nothing where nothing is compared."""
+        if self._check is None:
+            return ()
         rows, limit = Root(RootKind.STORE, "accounts"), self.attempts
         words = (
             f"what was sent, compared by our own code; {limit.limit} attempts at an account and "
