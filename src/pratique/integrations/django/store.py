@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -14,8 +14,8 @@ from django.utils.connection import ConnectionDoesNotExist
 from pratique.core.event import Record
 from pratique.core.refusal import BoundaryError, StoreError
 from pratique.core.roots import Root, RootKind
-from pratique.core.store import AsyncStore, Counted, HoldAnswer
-from pratique.stores import statements
+from pratique.core.store import AsyncStore, Counted, HoldAnswer, Stale, Swept
+from pratique.stores import ageing, statements
 from pratique.stores.durable import check_durable
 from pratique.stores.statements import DIALECTS, PROBE, Dialect, Steps
 
@@ -198,6 +198,18 @@ class DjangoStore:
     def uncount(self, key: bytes, times: int) -> None:
         """See `SyncStore.uncount`."""
         self._once(statements.uncount(key, times))
+
+    def revoke(self, key: bytes, *, until: datetime, kept: timedelta) -> None:
+        """See `SyncStore.revoke`."""
+        self._once(ageing.revoke(self.known(), key, until, kept))
+
+    def revoked(self, keys: Sequence[bytes]) -> dict[bytes, datetime]:
+        """See `SyncStore.revoked`."""
+        return self._once(ageing.revoked(keys))
+
+    def sweep(self, what: Stale, *, after: bytes, most: int) -> Swept:
+        """See `SyncStore.sweep`."""
+        return self._once(ageing.sweep(self.known(), what, after, most))
 
     def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
         """See `SyncStore.first_use`."""
