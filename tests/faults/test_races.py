@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from pratique import Refused, stores
+from tests import django_site as site
 from tests import shop as shops
 from tests.faults.rounds import rounds
 from tests.shop import Invoice, Shop, claim
@@ -24,6 +26,8 @@ SYNC = [
     "memory",
     "sqlite",
     pytest.param("psycopg", marks=pytest.mark.server),
+    "django",
+    pytest.param("django-psycopg", marks=pytest.mark.server),
 ]
 ASYNC = [
     "aiosqlite",
@@ -53,8 +57,14 @@ async def _engines_are_disposed_of(monkeypatch: pytest.MonkeyPatch) -> AsyncIter
 
 
 @pytest.fixture
-def new_shop(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Shop]:
+def new_shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Shop]]:
     """Return a function that makes the shop of a kind."""
+    known = ExitStack()
+
+    def by_django(database: dict[str, Any]) -> Shop:
+        known.enter_context(site.databases(default=database))
+        site.migrate()
+        return site.shop()
 
     def make(kind: str, *, is_async: bool = False) -> Shop:
         if kind == "sqlite3":
@@ -66,14 +76,19 @@ def new_shop(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Sh
             return shops.sync_orm(f"sqlite:///{tmp_path}/shop.db")
         if kind == "aiosqlite":
             return shops.async_orm(f"sqlite+aiosqlite:///{tmp_path}/shop.db")
+        if kind == "django":
+            return by_django(site.sqlite(tmp_path / "shop.db"))
         url = str(request.getfixturevalue("pg_url"))
+        if kind == "django-psycopg":
+            return by_django(site.postgresql(url))
         return (
             shops.sync_orm(url)
             if kind == "psycopg"
             else shops.async_orm(url.replace("+psycopg", "+asyncpg"))
         )
 
-    return make
+    with known:
+        yield make
 
 
 def renew(shop: Shop, invoices: list[str], kind: str) -> None:

@@ -135,8 +135,9 @@ class Door:
         *watched: RemoteKeys,
         at: Callable[[], datetime] = lambda: NOW,
         users: dict[str, str] = {"ann": "Ann", "bob": "Bob"},  # noqa: B006  nobody writes it
+        store: Any = None,
     ) -> None:
-        self.perimeter = Perimeter(events=Kept(), clock=at, deadline=None)
+        self.perimeter = Perimeter(store, events=Kept(), clock=at, deadline=None)
         self.perimeter.declare(fetch)
         self.client = self.perimeter.declare(
             Client("api", identity=identity, user=users.get, policy=lambda *_: True)

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from pratique import Secret
+from pratique import Secret, stores
 from pratique.core.obligation import AUTHENTIC, FRESH
 from pratique.core.refusal import Answer, BoundaryError, Refused
 from pratique.keys import OpaqueToken
@@ -291,3 +291,23 @@ def test_the_start_reads_the_secret(world: World) -> None:
     with pytest.raises(BoundaryError, match="UNSET_SECRET"):
         Door(identity(fetch, secret=Secret.env("UNSET_SECRET")), fetch).perimeter.start()
     assert world.server.seen == []
+
+
+def test_an_opaque_token_is_taken_back_with_us(world: World) -> None:
+    """Also while the issuer's yes is remembered; an answer without `jti` or `iat` can't be taken back. Another subject's is admitted."""
+    store, fetch = stores.memory(), fetching()
+    taken = stores.revocations(store, lifetime=timedelta(hours=1))
+    asked = identity(fetch, revoked=taken, max_age=timedelta(minutes=1))
+    door = Door(asked, fetch, store=store)
+    with door.perimeter:
+        world.server.answer = lambda seen: told(jti="t-1", iat=AT)
+        assert door.ask(TOKEN) == "Ann"
+        taken.revoke_before(ISSUER, "ann", at=NOW)
+        assert refusal(door).code == "revoked"
+        assert len(world.server.seen) == 1
+        world.server.answer = lambda seen: told(jti="t-2", iat=AT, sub="bob")
+        assert door.ask("another-opaque-token-0123456789") == "Bob"
+        for lacking in ({"iat": AT}, {"jti": "t-3"}):
+            world.server.answer = lambda seen, members=lacking: told(sub="bob", **members)
+            text = f"opaque-{next(iter(lacking))}-0123456789abcdef"
+            assert refusal(door, text).code == "not_revocable"

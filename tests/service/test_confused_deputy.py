@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pratique.core.refusal import BoundaryError, Refused
-from pratique.service import Issuer
+from pratique.service import Issuer, Minter, TransactionToken
 from tests.service.orders import GATEWAY, NOON, REPORTS, STAFF, TOKENS, Orders, token, without_id
 
 
@@ -101,7 +101,7 @@ def test_another_tenants_object_is_not_found(orders: Orders) -> None:
     assert orders.ask(orders.read, token=other, key="20").id == "20"
 
 
-@pytest.mark.parametrize("seconds", [61, 3600, -5])
+@pytest.mark.parametrize("seconds", [61, 3600, -6])
 def test_a_stale_token_is_refused(orders: Orders, seconds: int) -> None:
     """8: over its time, or from the future."""
     refused = refusal(
@@ -109,6 +109,27 @@ def test_a_stale_token_is_refused(orders: Orders, seconds: int) -> None:
     )
     assert (refused.obligation, refused.status) == ("fresh", 401)
     assert orders.ask(orders.read, token=token(at=NOON - timedelta(seconds=59))).id == "10"
+
+
+@pytest.mark.parametrize(("lead", "ahead"), [(None, 5), (0, 0), (60, 60)])
+def test_a_minters_clock_may_be_a_little_ahead(
+    orders: Orders, lead: int | None, ahead: int
+) -> None:
+    """A minter 5 s ahead is believed, or as far as is declared; a second more isn't, and nothing lives longer for it."""
+    more = {} if lead is None else {"lead": timedelta(seconds=lead)}
+    minter = Minter(
+        issuer=TOKENS.name, keys=TOKENS.jwks(), scopes={"order.read"}, subjects="customer:"
+    )
+    orders.service.context = TransactionToken("shop.example", minters=[minter], **more)
+
+    def read(seconds: int) -> Any:
+        return orders.ask(orders.read, token=token(at=NOON + timedelta(seconds=seconds)))
+
+    assert read(ahead).id == "10"
+    assert refusal(lambda: read(ahead + 1)).code == "from_the_future"
+    assert refusal(lambda: read(-61)).code == "expired_token"
+    with pytest.raises(BoundaryError, match="lead="):
+        TransactionToken("shop.example", minters=[minter], lead=timedelta(seconds=61))
 
 
 def test_a_replayed_write_is_refused(orders: Orders) -> None:

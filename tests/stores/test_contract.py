@@ -19,6 +19,7 @@ from pratique import stores
 from pratique.core.event import Outcome, Record
 from pratique.core.refusal import BoundaryError, StoreBusy
 from pratique.core.store import Busy, Conflict, Held, Kept, Settled
+from tests import django_site as site
 
 AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 LEASE = timedelta(seconds=30)
@@ -32,6 +33,8 @@ KINDS = (
     "sqlalchemy-aiosqlite",
     pytest.param("sqlalchemy-psycopg", marks=pytest.mark.server),
     pytest.param("sqlalchemy-asyncpg", marks=pytest.mark.server),
+    "django-sqlite",
+    pytest.param("django-psycopg", marks=pytest.mark.server),
 )
 
 
@@ -77,6 +80,19 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         engine = create_engine(url)
         ends.append(engine.dispose)
         made = stores.sqlalchemy(sessionmaker(engine))
+    elif kind.startswith("django"):
+        # The contract is asked on a loop; who calls Django from one leaves its fuse in.
+        request.getfixturevalue("monkeypatch").setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+        database = (
+            site.sqlite(path)
+            if kind.endswith("sqlite")
+            else site.postgresql(request.getfixturevalue("pg_url"))
+        )
+        known = site.databases(default=database)
+        known.__enter__()
+        ends.append(lambda: known.__exit__(None, None, None))
+        site.migrate(with_shop=False)
+        made = site.store()
     else:
         plain = (
             f"sqlite+aiosqlite:///{path}"

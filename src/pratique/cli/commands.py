@@ -12,7 +12,10 @@ import typer
 from pratique.core.event import Record
 from pratique.core.perimeter import Perimeter
 from pratique.core.refusal import StoreError
+from pratique.core.store import Store
 from pratique.events import JsonLines
+from pratique.stores import asweep
+from pratique.stores import sweep as sweep_of
 
 from .issuer import issuer
 
@@ -74,6 +77,44 @@ def why(
         raise typer.Exit(1)
     for line in told(record):
         typer.echo(line)
+
+
+@app.command()
+def sweep(
+    perimeter: Annotated[str, typer.Argument(help="module:attribute of the perimeter.")],
+) -> None:
+    """Delete what can't matter any more of what its store keeps: see `pratique.stores.sweep`."""
+    store = _perimeter(perimeter).store
+    if store is None:
+        message = f"{perimeter} has no store"
+        raise typer.BadParameter(message)
+    try:
+        deleted = asyncio.run(_swept(store))
+    except StoreError as error:
+        typer.echo(f"the store can't be swept: {error}", err=True)
+        raise typer.Exit(1) from None
+    typer.echo(f"{deleted} keys were deleted")
+
+
+async def _swept(store: Store) -> int:
+    face = store.asynchronous
+    if face is None:
+        return _swept_here(store)
+    await face.start()
+    try:
+        return await asweep(store)
+    finally:
+        await face.close()
+
+
+def _swept_here(store: Store) -> int:
+    if store.sync is not None:
+        store.sync.start()
+    try:
+        return sweep_of(store)
+    finally:
+        if store.sync is not None:
+            store.sync.close()
 
 
 def told(record: Record) -> list[str]:

@@ -10,6 +10,7 @@ from .certificate import CertificateToken
 from .dpop import DPoPToken
 from .identity import BearerToken, Identity, Session, SessionCookie
 from .page import Page
+from .sign_in import SignIn
 
 __all__ = [
     "Action",
@@ -27,5 +28,6 @@ __all__ = [
     "Page",
     "Session",
     "SessionCookie",
+    "SignIn",
     "Writable",
 ]

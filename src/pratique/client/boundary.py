@@ -12,7 +12,7 @@ from pratique.core.question import Flow
 from pratique.core.store import Store
 from pratique.core.waiver import Waiver
 
-from .identity import BearerToken, Identity
+from .identity import AsksStore, BearerToken, Identity
 
 
 class Client(Acting):
@@ -21,7 +21,7 @@ class Client(Acting):
     Args:
         name: In events, metrics and reports.
         identity: How who calls is proven: `SessionCookie`, `BearerToken`, `DPoPToken`,
-            `CertificateToken`.
+            `CertificateToken`; `SignIn` before there is a session.
         user: (subject[, session]) -> our own user as it is now, or None. See `Acting`.
         policy: (user, verb, object[, session]) -> bool. See `Acting`.
         waivers: For every action; see `pratique.unsafe.waive`.
@@ -69,6 +69,8 @@ class Client(Acting):
                 f'Boundary "{self.name}" takes proofs that work once, and there is no store that '
                 "keeps them. Pass one: Perimeter(store=stores.sqlite(path))."
             )
+        if isinstance(self.identity, AsksStore):
+            found += [f'Boundary "{self.name}": {d}' for d in self.identity.store_debts(store)]
         return found
 
     def unread(self) -> list[str]:

@@ -19,6 +19,7 @@ from pratique.core.proofs.authentic.dpop_policy import DPoPPolicy, ProofRefused
 from pratique.core.proofs.authentic.jws import TokenRefused
 from pratique.core.proofs.authentic.jwt import TokenPolicy
 from pratique.core.proofs.authentic.presented import presented
+from pratique.core.proofs.revocation import Revoked
 from pratique.core.question import Flow, Lookup
 from pratique.core.refusal import StoreError
 from pratique.core.roots import CLOCK, Root, RootKind, ways
@@ -69,7 +70,7 @@ class DPoPToken(BearerToken):
         max_age: timedelta = timedelta(seconds=60),
         leeway: timedelta = timedelta(seconds=5),
         nonce: Callable[..., Any] | None = None,
-        revoked: Callable[..., Any] | None = None,
+        revoked: Revoked = None,
         cache: TokenCache | None = None,
     ) -> None:
         super().__init__(policy, revoked=revoked, cache=cache)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Any, ClassVar, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol, runtime_checkable
 
 from pratique.core.access import Asker
 from pratique.core.boundary import Proof
@@ -14,11 +14,13 @@ from pratique.core.obligation import AUTHENTIC, FRESH
 from pratique.core.proofs.authentic.cache import TokenCache
 from pratique.core.proofs.authentic.jws import TokenRefused
 from pratique.core.proofs.authentic.jwt import JwtClaims, TokenPolicy
-from pratique.core.proofs.authentic.presented import bearer_token, presented
+from pratique.core.proofs.authentic.presented import bearer_token, issued, presented
 from pratique.core.proofs.fresh import require_fresh
+from pratique.core.proofs.revocation import Issued, Revoked, TakenBack
 from pratique.core.question import Flow, Lookup
 from pratique.core.refusal import BoundaryError, Refused
 from pratique.core.roots import CLOCK, OWN_CODE, Root, RootKind, ways
+from pratique.core.store import Store
 
 MAX_COOKIE: Final = 4096
 """Bytes of one cookie, RFC 6265 §6.1."""
@@ -49,6 +51,15 @@ class Identity(Protocol):
         ...
 
 
+@runtime_checkable
+class AsksStore(Protocol):
+    """An identity that asks the perimeter's store."""
+
+    def store_debts(self, store: Store | None) -> list[str]:
+        """Return what is wrong with the store for it, one sentence each."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """What we keep of a session, as it is now.
@@ -73,6 +84,8 @@ class SessionCookie:
             none or it was ended. It may be async. The token itself is never kept.
         idle: How long it may go unused.
         lifetime: How long it may last in all.
+        revoked: `stores.revocations(…)`, told by `issuer` and the subject or the digest; or
+            (`Session`[, session]) -> whether it was taken back. `load` says so too, by None.
         origins: Where state may be changed from, "https://shop.example": an unsafe method from
             anywhere else is a request that a browser was tricked into (CWE-352).
 
@@ -93,6 +106,7 @@ class SessionCookie:
         origins: Sequence[str],
         idle: timedelta = timedelta(hours=1),
         lifetime: timedelta = timedelta(hours=12),
+        revoked: Revoked = None,
     ) -> None:
         if not name or not name.isascii() or any(c in name for c in " =;,"):
             raise BoundaryError(f"SessionCookie({name!r}) isn't the name of a cookie.")
@@ -104,14 +118,16 @@ class SessionCookie:
             )
         self.name, self.idle, self.lifetime = name, idle, lifetime
         self.origins = frozenset(origins)
+        self.issuer = f"cookie:{name}"
         self._load = Asker.of(load, arguments=1, role="load")
+        self._taken_back = TakenBack.of(revoked)
 
     def prove(self, crossing: Crossing, *, session: object) -> Flow[object]:
         """Find the session of the cookie, and refuse one that is too old.
 
         Raises:
             Refused: AUTHENTIC, code "no_session", "two_sessions", "cross_site"; FRESH, code
-                "session_over"; VALID, code "duplicate_field".
+                "session_over", "revoked", "not_revocable"; VALID, code "duplicate_field".
         """
         claim = crossing.claim
         if claim.via.method not in _SAFE:
@@ -127,6 +143,12 @@ class SessionCookie:
             raise _no_session()
         crossing.discharge(AUTHENTIC)
         self._require_young(found, claim)
+        until = found.began_at + self.lifetime
+        yield from self._taken_back.require(
+            found,
+            session,
+            issued=lambda: Issued(self.issuer, found.subject, digest, found.began_at, until),
+        )
         crossing.discharge(FRESH)
         return found.subject
 
@@ -135,14 +157,19 @@ class SessionCookie:
         table = Root(RootKind.STORE, "sessions")
         words = f"a session of ours, by the token in the cookie {self.name}"
         until = f"unused for at most {self.idle}, at most {self.lifetime} in all"
+        until = ", ".join(filter(None, (until, self._taken_back.words)))
         return (
             Proof(AUTHENTIC, words, ways(table, OWN_CODE), self._load.callback.where),
-            Proof(FRESH, until, ways(table, CLOCK)),
+            Proof(FRESH, until, ways(table, CLOCK), self._taken_back.where),
         )
 
     def read(self) -> list[str]:
         """Need nothing at the start."""
         return []
+
+    def store_debts(self, store: Store | None) -> list[str]:
+        """See `AsksStore`."""
+        return self._taken_back.debts(store)
 
     def _require_same_site(self, fields: Fields) -> None:
         origin = fields.one("Origin")
@@ -172,9 +199,9 @@ class BearerToken:
 
     Args:
         policy: What a token must be.
-        revoked: (jwt_claims[, session]) -> whether it was taken back: by its `jti`, or because the
-            subject signed out or changed its password since. It may be async. Left out, a token
-            lives until its `exp`, and the report says so.
+        revoked: `stores.revocations(…)`, or (jwt_claims[, session]) -> whether it was taken back:
+            by its `jti`, or because the subject signed out or changed its password since. It may be
+            async. Left out, a token lives until its `exp`, and the report says so.
         cache: Tokens that were verified a moment ago; `revoked` is asked each time.
 
     Source: RFC 6750; RFC 9068; OWASP API2:2023.
@@ -191,11 +218,11 @@ class BearerToken:
         self,
         policy: TokenPolicy,
         *,
-        revoked: Callable[..., Any] | None = None,
+        revoked: Revoked = None,
         cache: TokenCache | None = None,
     ) -> None:
         self.policy, self.cache = policy, cache
-        self._revoked = None if revoked is None else Asker.of(revoked, arguments=1, role="revoked")
+        self._taken_back = TakenBack.of(revoked)
 
     def prove(self, crossing: Crossing, *, session: object) -> Flow[object]:
         """Return the subject of a token that is signed, ours, in force and not taken back.
@@ -231,22 +258,18 @@ class BearerToken:
         """Refuse a token that was taken back.
 
         Raises:
-            Refused: FRESH, code "revoked" (401).
+            Refused: FRESH, code "revoked", "not_revocable" (401).
         """
-        if self._revoked is not None:
-            told: object = yield Lookup(*self._revoked.with_session((claims,), session))
-            if told is not False:  # nothing, or a forgotten await, is no "it holds"
-                raise TokenRefused("it was taken back", code="revoked", obligation=FRESH)
+        yield from self._taken_back.require(claims, session, issued=lambda: issued(claims))
 
     def proofs(self) -> Sequence[Proof]:
         """Return what it rests on: the issuer, and its keys."""
-        policy, issuer = self.policy, self.issuer()
+        policy, issuer, asked = self.policy, self.issuer(), self._taken_back
         words = f"a {policy.type} of {policy.issuer}, {', '.join(policy.algorithms)}{self.binding}"
-        until = "exp, iat" if self._revoked is None else "exp, iat, and not taken back"
-        where = "" if self._revoked is None else self._revoked.callback.where
+        until = f"exp, iat, and {asked.words}" if asked.words else "exp, iat"
         return (
             Proof(AUTHENTIC, words, ways(issuer)),
-            Proof(FRESH, until, ways(issuer, CLOCK), where),
+            Proof(FRESH, until, ways(issuer, CLOCK), asked.where),
         )
 
     def issuer(self) -> Root:
@@ -256,6 +279,10 @@ class BearerToken:
     def read(self) -> list[str]:
         """Need nothing at the start."""
         return []
+
+    def store_debts(self, store: Store | None) -> list[str]:
+        """See `AsksStore`."""
+        return self._taken_back.debts(store)
 
 
 def cookie(fields: Fields, name: str) -> str | None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from .claim import Claim
 from .crossing import Crossing
-from .key import business_key, prefixed
+from .key import IDEMPOTENCY, business_key, prefixed
 from .obligation import UNIQUE, VALID
 from .refusal import Refused
 from .store import Kept
@@ -76,7 +76,7 @@ def retry_of(crossing: Crossing, action: str, subject: object, path_key: str) ->
     if text is None:
         return None
     route = (crossing.boundary.name, action, claim.via.method, crossing.party)
-    scope = prefixed(b"idempotency", *(part.encode() for part in route), business_key(b"", subject))
+    scope = prefixed(IDEMPOTENCY, *(part.encode() for part in route), business_key(b"", subject))
     said = prefixed(text.encode("ascii"), path_key.encode("utf-8", "surrogatepass"), claim.content)
     return Retry(scope + sha256(text.encode("ascii")).digest(), said)
 

@@ -8,6 +8,12 @@ from .obligation import UNIQUE
 from .refusal import Refused
 
 MAX_BUSINESS_BYTES: Final = 512
+# How the keys begin that a sweep may let go of, each kind by its own age: `stores.sweep`.
+ATTEMPTS: Final = b"attempts"
+IDEMPOTENCY: Final = b"idempotency"
+PROOFS: Final = b"dpop"
+REVOKED: Final = b"revoked"
+TOKENS: Final = b"jti"
 
 
 def business_key(prefix: bytes, value: object) -> bytes:

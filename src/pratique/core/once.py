@@ -16,7 +16,7 @@ from .callback import Callback
 from .crossing import Crossing, Rule, settle
 from .event import Outcome
 from .idempotency import Retry, retry_of
-from .key import business_key, prefixed
+from .key import ATTEMPTS, business_key, prefixed
 from .obligation import ALLOWED, BIT, LINKED, UNIQUE, VALID
 from .proven import Proven
 from .question import LATER, Act, Decide, Flow, Name, Recall, Undo
@@ -305,7 +305,7 @@ class OneTime(Action):
     def _counters(self, subject: object, key: str) -> tuple[bytes, bytes]:
         if self.attempts is None:
             return b"", b""
-        names = (b"attempts", self.boundary.name.encode(), self.name.encode())
+        names = (ATTEMPTS, self.boundary.name.encode(), self.name.encode())
         whole = prefixed(*names, business_key(b"", subject))
         if self.rule.find is None:
             return whole, b""

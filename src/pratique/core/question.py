@@ -72,7 +72,7 @@ class Name(Ask, frozen=True, gc=False):
 class Begin(Question, frozen=True, gc=False):
     """Open the effect's transaction: is it the first time for all of these keys?
 
-    The record lies beside the first key from the start: a refusal takes both back.
+    The record lies beside the last key from the start: a refusal takes both back.
 
     Answer: None, or the first used before.
     """

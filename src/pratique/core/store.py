@@ -3,8 +3,8 @@
 One transaction for an effect, or a hold with a lease and a fencing token.
 """
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import msgspec
@@ -50,6 +50,27 @@ class Counted(msgspec.Struct, frozen=True):
     """By the store's clock."""
 
 
+class Stale(msgspec.Struct, frozen=True):
+    """What can be forgotten of the keys that begin alike.
+
+    Args:
+        prefix: Their beginning. Nothing that begins otherwise is looked at.
+        kept: How long one stays after it was used; never one that has a crossing's record beside
+            it. None: it stays until its own end, which a counter and a revocation have.
+    """
+
+    prefix: bytes
+    kept: timedelta | None = None
+
+
+class Swept(msgspec.Struct, frozen=True):
+    """What one slice of a sweep did."""
+
+    deleted: int
+    last: bytes
+    """The last key that was looked at; b"" where there is no more."""
+
+
 HoldAnswer = Held | Settled | Busy | Conflict
 
 
@@ -65,7 +86,7 @@ class Transaction(Protocol):
         ...
 
     def first_use(self, keys: Sequence[bytes], record: Record) -> bytes | None:
-        """Write the keys as settled, the first with the record of the crossing.
+        """Write the keys as settled, the last with the record of the crossing.
 
         Return None where all are new, else the first that was used before. From here to `commit`,
         a commit by anybody else on this session raises BoundaryError.
@@ -184,6 +205,36 @@ class SyncStore(Protocol):
         """Return the record of that crossing, or None."""
         ...
 
+    def revoke(self, key: bytes, *, until: datetime, kept: timedelta) -> None:
+        """Keep, durably, that what the key names was taken back up to a moment.
+
+        A later moment replaces an earlier one, never the other way round.
+
+        Args:
+            key: Of one token, or of whose tokens.
+            until: The moment. UTC, to the millisecond.
+            kept: How long it is kept: from then, or from now by the store's clock where that is
+                later.
+        """
+        ...
+
+    def revoked(self, keys: Sequence[bytes]) -> Mapping[bytes, datetime]:
+        """Return up to when what the keys name was taken back; a key without a moment isn't in it.
+
+        What was committed anywhere before this call is seen.
+        """
+        ...
+
+    def sweep(self, what: Stale, *, after: bytes, most: int) -> Swept:
+        """Delete what is over, by the store's own clock, in one short transaction.
+
+        Args:
+            what: Which keys, and when they are over.
+            after: Look from the first key after it; b"" from the beginning.
+            most: How many keys are looked at.
+        """
+        ...
+
 
 class AsyncTransaction(Protocol):
     """`Transaction` on the event loop."""
@@ -271,6 +322,18 @@ class AsyncStore(Protocol):
 
     async def find(self, crossing_id: str) -> Record | None:
         """See `SyncStore.find`."""
+        ...
+
+    async def revoke(self, key: bytes, *, until: datetime, kept: timedelta) -> None:
+        """See `SyncStore.revoke`."""
+        ...
+
+    async def revoked(self, keys: Sequence[bytes]) -> Mapping[bytes, datetime]:
+        """See `SyncStore.revoked`."""
+        ...
+
+    async def sweep(self, what: Stale, *, after: bytes, most: int) -> Swept:
+        """See `SyncStore.sweep`."""
         ...
 
 

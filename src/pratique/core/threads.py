@@ -6,6 +6,7 @@ The gate decides between an effect and its deadline.
 import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
 from threading import Lock
 from typing import Any, Final, TypeVar
 
@@ -14,6 +15,18 @@ from .recorder import Label
 T = TypeVar("T")
 POOL_THREADS: Final = 32
 """Of one boundary. They are made as they are needed."""
+_surrounding: Final[list[Callable[[], AbstractContextManager[object]]]] = []
+
+
+def surround_each_call(context: Callable[[], AbstractContextManager[object]]) -> None:
+    """Run each call on a pool's thread inside a context: nobody else tidies up there.
+
+    Args:
+        context: () -> the context. Called on the thread that submits, entered on the pool's.
+            Neither may raise.
+    """
+    if context not in _surrounding:
+        _surrounding.append(context)
 
 
 class Tally:
@@ -64,7 +77,10 @@ class Pool:
                     )
                     self._pid = os.getpid()
                     self._given_up = set()  # a forked child has none of its parent's threads
-        return self._executor.submit(call, *args)
+        if not _surrounding:
+            return self._executor.submit(call, *args)
+        contexts = [make() for make in _surrounding]
+        return self._executor.submit(_inside, contexts, call, *args)
 
     def give_up(self, future: "Future[Any]") -> None:
         """Wait no longer: a call that hasn't begun never does, one that runs keeps its thread."""
@@ -94,6 +110,15 @@ class Pools:
         """Let all threads end. See `Pool.close`."""
         for pool in self._pools.values():
             pool.close()
+
+
+def _inside(
+    contexts: list[AbstractContextManager[object]], call: Callable[..., T], /, *args: Any
+) -> T:
+    with ExitStack() as stack:
+        for context in contexts:
+            stack.enter_context(context)
+        return call(*args)
 
 
 class Gate:

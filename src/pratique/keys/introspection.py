@@ -3,7 +3,8 @@
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any, ClassVar, Final, cast
 from urllib.parse import quote_plus, urlencode
 
@@ -15,10 +16,12 @@ from pratique.core.obligation import AUTHENTIC, FRESH
 from pratique.core.proofs.authentic.jws import TokenRefused, require_size
 from pratique.core.proofs.authentic.numeric_date import seconds_of
 from pratique.core.proofs.authentic.presented import bearer_token
+from pratique.core.proofs.revocation import Issued, Revoked, TakenBack
 from pratique.core.question import Flow, Refresh
 from pratique.core.refusal import Answer, BoundaryError, Refused
 from pratique.core.roots import CLOCK, Root, RootKind, ways
 from pratique.core.secret import LiveSecret, Secret, read_all
+from pratique.core.store import Store
 
 from .answered import Lines, Poster, UnusableError, object_in, require_issuer_url
 
@@ -45,6 +48,8 @@ class OpaqueToken:
         max_age: How long an answer is believed without another question; zero asks each time.
             At most 5 minutes, and never past `exp`.
         max_tokens: How many answers are kept; one more begins anew.
+        revoked: `stores.revocations(…)`, or (what the issuer answered[, session]) -> whether it was
+            taken back with us; asked each time, also of an answer that is kept.
 
     Raises:
         BoundaryError: the URL is none of https, a text is empty, or a limit is out of bounds.
@@ -54,7 +59,7 @@ class OpaqueToken:
 
     challenge: ClassVar[str] = "Bearer"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  each is one fact that only the caller knows
         self,
         url: str,
         *,
@@ -65,6 +70,7 @@ class OpaqueToken:
         fetch: Poster,
         max_age: timedelta = _ZERO,
         max_tokens: int = 4096,
+        revoked: Revoked = None,
     ) -> None:
         told = (audience,) if isinstance(audience, str) else audience
         if not all(one.strip() for one in (issuer, client_id, *told)) or not told:
@@ -78,14 +84,15 @@ class OpaqueToken:
         self._secret, self._live = secret, cast("LiveSecret | None", None)
         self._fetch = fetch
         self._kept = _Kept(max_age, max_tokens)
+        self._taken_back = TakenBack.of(revoked)
 
-    def prove(self, crossing: Crossing, *, session: object) -> Flow[object]:  # noqa: ARG002  it needs none
+    def prove(self, crossing: Crossing, *, session: object) -> Flow[object]:
         """Return the subject of a token that its issuer says is in force.
 
         Raises:
             Refused: AUTHENTIC, code "introspection_unavailable" (retry), "inactive_token",
                 "wrong_issuer", "wrong_audience", "wrong_type", "bound_token", "bad_claim"; FRESH,
-                code "expired_token", "not_yet_valid", "bad_date".
+                code "expired_token", "not_yet_valid", "bad_date", "revoked", "not_revocable".
         """
         claim = crossing.claim
         token = bearer_token(claim.fields)
@@ -103,17 +110,26 @@ class OpaqueToken:
         else:
             self._require_in_force(told, at)
         crossing.discharge(AUTHENTIC)
+        yield from self._taken_back.require(
+            MappingProxyType(told), session, issued=lambda: _issued(told)
+        )
         crossing.discharge(FRESH)
         return told["sub"]
+
+    def store_debts(self, store: Store | None) -> list[str]:
+        """Return what is wrong with the perimeter's store, one sentence each."""
+        return self._taken_back.debts(store)
 
     def proofs(self) -> Sequence[Proof]:
         """Return what it rests on: the issuer, asked."""
         issuer = Root(RootKind.PARTY, self.issuer, controller=self.issuer)
         age = self._kept.max_age
         until = "its issuer says so now" if not age else f"its issuer said so at most {age} ago"
+        asked = self._taken_back
+        until = ", ".join(filter(None, (until, "exp", asked.words)))
         return (
             Proof(AUTHENTIC, f"an opaque token that {self.issuer} was asked about", ways(issuer)),
-            Proof(FRESH, f"{until}, exp", ways(issuer, CLOCK)),
+            Proof(FRESH, until, ways(issuer, CLOCK), asked.where),
         )
 
     def read(self) -> list[str]:
@@ -235,6 +251,21 @@ class _Kept:
     def keep(self, key: bytes, told: dict[str, Any], at: datetime) -> None:
         if self.max_age > _ZERO:
             self._entries.keep(key, (told, at))
+
+
+def _issued(told: Mapping[str, Any]) -> Issued:
+    name = told.get("jti")
+    return Issued(
+        told["iss"],
+        told["sub"],
+        name if isinstance(name, str) else None,
+        _date(told, "iat") if "iat" in told else None,
+        _date(told, "exp"),
+    )
+
+
+def _date(told: Mapping[str, Any], name: str) -> datetime:
+    return datetime.fromtimestamp(seconds_of(told, name), UTC)
 
 
 def _unavailable(why: str) -> Refused:

@@ -21,6 +21,7 @@ from pratique.core.obligation import (
 from pratique.core.question import Flow
 from pratique.core.refusal import Refused
 from pratique.core.roots import OWN_CODE, ways
+from pratique.core.store import Store
 from pratique.core.waiver import Waiver
 
 from .caller import AskingProof, CallerProof
@@ -106,6 +107,11 @@ class Service(Acting):
         crossing.discharge(FRESH)
         crossing.context = context
         return context.subject
+
+    def prepare(self, store: Store | None) -> list[str]:
+        """Let the context look at the store, where it asks there what was taken back."""
+        debts = self.context.store_debts(store)
+        return super().prepare(store) + [f'Boundary "{self.name}": {debt}' for debt in debts]
 
     def identity_proofs(self) -> Sequence[Proof]:
         """Return what it rests on: the caller's proof, the minters, our own state."""

@@ -7,23 +7,27 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from pratique.core.access import FORBIDDEN
+from pratique.core.access import FORBIDDEN, OF_THE_STORE
 from pratique.core.boundary import Proof
 from pratique.core.claim import Claim
-from pratique.core.key import prefixed
+from pratique.core.key import TOKENS, prefixed
 from pratique.core.obligation import ALLOWED, AUTHENTIC, FRESH, LINKED
 from pratique.core.proofs.authentic.base64url import decode
 from pratique.core.proofs.authentic.jws import MAX_TOKEN_BYTES, TokenRefused
 from pratique.core.proofs.authentic.jwt import JwtClaims, TokenPolicy
 from pratique.core.proofs.authentic.key import Keys, KeySet
-from pratique.core.proofs.authentic.presented import presented
+from pratique.core.proofs.authentic.presented import issued, presented
+from pratique.core.proofs.revocation import Revoked, TakenBack
 from pratique.core.question import Flow
 from pratique.core.refusal import BoundaryError, Refused
 from pratique.core.roots import CLOCK, Root, RootKind, ways
+from pratique.core.store import Store
 
 FIELD: Final = "Txn-Token"
 TYPE: Final = "txntoken+jwt"
 MAX_AGE: Final = timedelta(seconds=300)
+LEAD: Final = timedelta(seconds=5)
+MAX_LEAD: Final = timedelta(seconds=60)
 ANYBODY: Final = "*"
 
 
@@ -81,10 +85,15 @@ class TransactionToken:
         bound_claim: Which member of `tctx` says what object the token is about: an action on an
             object owes it, equal to the key in the path.
         max_age: Longest time since it was minted, at most 5 minutes. It is no session.
+        lead: How far a minter's clock may be ahead of ours, 0 to 60 s. No token lives longer for
+            it. Without any, each call for which a clock ahead mints is refused.
+        revoked: `stores.revocations(…)`, or (jwt_claims[, session]) -> whether it was taken back.
+            Left out, a token lives until its `exp`.
 
     Raises:
-        BoundaryError: no minter, two of one issuer or with one key, a minter without actions or
-            users, with a shared secret, or with a prefix that ends in the middle of a word.
+        BoundaryError: a limit out of its bounds, no minter, two of one issuer or with one key, a
+            minter without actions or users, with a shared secret, or with a prefix that ends in the
+            middle of a word.
 
     Source: IETF draft-ietf-oauth-transaction-tokens; guide §6; CWE-441.
     """
@@ -96,6 +105,8 @@ class TransactionToken:
         minters: Sequence[Minter],
         bound_claim: str = "object",
         max_age: timedelta = MAX_AGE,
+        lead: timedelta = LEAD,
+        revoked: Revoked = None,
     ) -> None:
         if not minters or len({m.issuer for m in minters}) != len(minters):
             raise BoundaryError("TransactionToken(minters=…) names one minter at least, each once.")
@@ -103,9 +114,12 @@ class TransactionToken:
             raise BoundaryError("TransactionToken(bound_claim=…) names a member of tctx.")
         if not timedelta(0) < max_age <= MAX_AGE:
             raise BoundaryError("TransactionToken(max_age=…) is above zero and at most 5 minutes.")
+        if not timedelta(0) <= lead <= MAX_LEAD:
+            raise BoundaryError("TransactionToken(lead=…) is 0 to 60 seconds.")
         for minter in minters:
             _require_bounds(minter)
         self.trust_domain, self.bound_claim = trust_domain, bound_claim
+        self._taken_back = TakenBack.of(revoked)
         self._minters = {
             minter.issuer: (
                 minter,
@@ -116,6 +130,7 @@ class TransactionToken:
                     type=TYPE,
                     keys=minter.keys,
                     max_age=max_age,
+                    lead=lead,
                 ),
             )
             for minter in minters
@@ -133,9 +148,9 @@ class TransactionToken:
 
         Raises:
             Refused: AUTHENTIC, code "no_token", "unknown_minter" and what `verify_token` refuses;
-                FRESH for its dates; LINKED, code "token_of_another_caller",
-                "token_for_another_action", "token_for_another_object" (403); ALLOWED, code
-                "minter_may_not" (403).
+                FRESH for its dates, code "revoked", "not_revocable"; LINKED, code
+                "token_of_another_caller", "token_for_another_action", "token_for_another_object"
+                (403); ALLOWED, code "minter_may_not" (403).
         """
         token = claim.fields.one(FIELD)
         if not token:
@@ -151,16 +166,24 @@ class TransactionToken:
                 hint="a minter that was taken over, or Minter(scopes=…, subjects=…) is too narrow",
                 status=FORBIDDEN,
             )
+        # Last: what is refused without asking anybody is refused first.
+        yield from self._taken_back.require(claims, OF_THE_STORE, issued=lambda: issued(claims))
         return Context(claims.subject, str(claims["txn"]), claims)
+
+    def store_debts(self, store: Store | None) -> list[str]:
+        """Return what is wrong with the perimeter's store, one sentence each."""
+        return self._taken_back.debts(store)
 
     def proofs(self) -> Sequence[Proof]:
         """Return what it rests on: each minter for its own users and actions."""
         parties = [Root(RootKind.PARTY, name, controller=name) for name in self._minters]
         either = tuple(frozenset({party}) for party in parties)
         words = f"a transaction token of {', '.join(self._minters)}, bound to caller and action"
+        asked, clocked = self._taken_back, tuple(way | ways(CLOCK)[0] for way in either)
+        until = ", ".join(filter(None, ("exp and iat of the token", asked.words)))
         return (
             Proof(AUTHENTIC, words, either),
-            Proof(FRESH, "exp and iat of the token", tuple(way | ways(CLOCK)[0] for way in either)),
+            Proof(FRESH, until, clocked, asked.where),
         )
 
     def _minter_of(self, token: str) -> tuple[Minter, TokenPolicy]:
@@ -239,7 +262,7 @@ def token_key(context: Context) -> bytes:
     claims = context.jwt_claims
     if not claims.id:
         raise TokenRefused("jti is missing, and a one-time action owes it", code="bad_claim")
-    return prefixed(b"jti", claims.issuer.encode(), claims.id.encode())
+    return prefixed(TOKENS, claims.issuer.encode(), claims.id.encode())
 
 
 def _not_bound(what: str, detail: str) -> Refused:

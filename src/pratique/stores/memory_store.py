@@ -3,15 +3,25 @@
 import logging
 from collections import deque
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Lock
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
 from pratique.core.event import Record
 from pratique.core.refusal import StoreBusy
 from pratique.core.roots import Root, RootKind
-from pratique.core.store import Busy, Conflict, Counted, Held, HoldAnswer, Kept, Settled
+from pratique.core.store import (
+    Busy,
+    Conflict,
+    Counted,
+    Held,
+    HoldAnswer,
+    Kept,
+    Settled,
+    Stale,
+    Swept,
+)
 
 _log: Final = logging.getLogger("pratique")
 KEPT_RECORDS: Final = 10_000
@@ -43,6 +53,8 @@ class MemoryStore:
         self._holds: dict[bytes, _Hold] = {}
         self._counts: dict[bytes, _Hold] = {}
         self._released: dict[bytes, int] = {}
+        self._settled_at: dict[bytes, float] = {}
+        self._revoked: dict[bytes, tuple[datetime, float]] = {}
         self._lock = Lock()
         self.sync = self
         self.asynchronous = _OnLoop(self)
@@ -85,8 +97,12 @@ class MemoryStore:
         with self._lock:
             used = self._used(keys)
             if used is None:
-                self.settled.update((key, _NOTHING) for key in keys)
+                self._settle(dict.fromkeys(keys, _NOTHING))
         return used
+
+    def _settle(self, keys: dict[bytes, tuple[bytes, bytes]]) -> None:
+        self.settled.update(keys)
+        self._settled_at.update(dict.fromkeys(keys, monotonic()))
 
     def _used(self, keys: Sequence[bytes]) -> bytes | None:
         settled, open_keys, holds = self.settled, self.open_keys, self._holds
@@ -126,7 +142,7 @@ class MemoryStore:
             if held is None or held.token != token:
                 return False
             del self._holds[key]
-            self.settled[key] = (held.fingerprint, result)
+            self._settle({key: (held.fingerprint, result)})
         if record is not None:
             self.records.append(record)
         return True
@@ -151,6 +167,38 @@ class MemoryStore:
         """See `SyncStore.find`."""
         return next((r for r in reversed(self.records) if r.crossing_id == crossing_id), None)
 
+    def revoke(self, key: bytes, *, until: datetime, kept: timedelta) -> None:
+        """See `SyncStore.revoke`. It has no clock of the day: *kept* counts from now."""
+        end = monotonic() + kept.total_seconds()
+        with self._lock:
+            known, known_end = self._revoked.get(key, (until, end))
+            self._revoked[key] = (max(known, until), max(known_end, end))
+
+    def revoked(self, keys: Sequence[bytes]) -> dict[bytes, datetime]:
+        """See `SyncStore.revoked`."""
+        with self._lock:
+            return {key: self._revoked[key][0] for key in keys if key in self._revoked}
+
+    def sweep(self, what: Stale, *, after: bytes, most: int) -> Swept:
+        """See `SyncStore.sweep`. All at once: nothing in it waits."""
+        _ = after, most
+        now, prefix = monotonic(), what.prefix
+        with self._lock:
+            if what.kept is None:
+                counted = [k for k, held in self._counts.items() if held.expires <= now]
+                marks = [k for k, (_, end) in self._revoked.items() if end <= now]
+                places: tuple[dict[bytes, Any], ...] = (self._counts, self._revoked)
+                over = [key for key in (*counted, *marks) if key.startswith(prefix)]
+            else:
+                oldest = now - what.kept.total_seconds()
+                places = (self.settled, self._settled_at)
+                over = [k for k, at in self._settled_at.items() if at <= oldest]
+                over = [key for key in over if key.startswith(prefix)]
+            for key in over:
+                for place in places:
+                    place.pop(key, None)
+        return Swept(len(over), b"")
+
     def take(self, keys: Sequence[bytes]) -> bytes | None:
         """Open the keys for a transaction; StoreBusy where another one has them open."""
         with self._lock:
@@ -167,7 +215,8 @@ class MemoryStore:
             self.open_keys.difference_update(keys)
             for key in keys:
                 kept = answers.get(key)
-                self.settled[key] = _NOTHING if kept is None else (kept.fingerprint, kept.result)
+                told = _NOTHING if kept is None else (kept.fingerprint, kept.result)
+                self._settle({key: told})
             if record is not None:
                 self.records.append(record)
 
@@ -258,6 +307,15 @@ class _OnLoop:
 
     async def find(self, crossing_id: str) -> Record | None:
         return self._store.find(crossing_id)
+
+    async def revoke(self, key: bytes, *, until: datetime, kept: timedelta) -> None:
+        self._store.revoke(key, until=until, kept=kept)
+
+    async def revoked(self, keys: Sequence[bytes]) -> dict[bytes, datetime]:
+        return self._store.revoked(keys)
+
+    async def sweep(self, what: Stale, *, after: bytes, most: int) -> Swept:
+        return self._store.sweep(what, after=after, most=most)
 
 
 class _AsyncMemoryTransaction:

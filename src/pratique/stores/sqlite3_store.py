@@ -4,7 +4,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import local
 from typing import Any, Final, TypeVar
 from uuid import uuid4
@@ -13,9 +13,9 @@ from weakref import WeakSet
 from pratique.core.event import Record
 from pratique.core.refusal import BoundaryError, StoreBusy, StoreError
 from pratique.core.roots import Root, RootKind
-from pratique.core.store import AsyncStore, Counted, HoldAnswer, Kept
+from pratique.core.store import AsyncStore, Counted, HoldAnswer, Kept, Stale, Swept
 
-from . import statements
+from . import ageing, statements
 from .statements import PROBE, SQLITE, Result, Steps
 
 T = TypeVar("T")
@@ -233,6 +233,18 @@ class Sqlite3Store:
     def find(self, crossing_id: str) -> Record | None:
         """See `SyncStore.find`."""
         return run(self.connection(), statements.find(crossing_id))
+
+    def revoke(self, key: bytes, *, until: datetime, kept: timedelta) -> None:
+        """See `SyncStore.revoke`."""
+        self._in_transaction(ageing.revoke(SQLITE, key, until, kept))
+
+    def revoked(self, keys: Sequence[bytes]) -> dict[bytes, datetime]:
+        """See `SyncStore.revoked`."""
+        return run(self.connection(), ageing.revoked(keys))
+
+    def sweep(self, what: Stale, *, after: bytes, most: int) -> Swept:
+        """See `SyncStore.sweep`."""
+        return self._in_transaction(ageing.sweep(SQLITE, what, after, most))
 
 
 class Sqlite3Transaction:

@@ -7,7 +7,7 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any, Final, NoReturn
 from uuid import uuid4
@@ -15,9 +15,9 @@ from uuid import uuid4
 from pratique.core.event import Record
 from pratique.core.refusal import BoundaryError, StoreError
 from pratique.core.roots import Root, RootKind
-from pratique.core.store import Counted, HoldAnswer
+from pratique.core.store import Counted, HoldAnswer, Stale, Swept
 
-from . import statements
+from . import ageing, statements
 from .sqlite_writer import Operation, Writer
 from .statements import SQLITE, Steps
 
@@ -189,6 +189,18 @@ class SqliteStore:
         """See `SyncStore.find`."""
         return self.do(lambda: statements.find(crossing_id))  # type: ignore[no-any-return]
 
+    def revoke(self, key: bytes, *, until: datetime, kept: timedelta) -> None:
+        """See `SyncStore.revoke`."""
+        self.do(lambda: ageing.revoke(SQLITE, key, until, kept))
+
+    def revoked(self, keys: Sequence[bytes]) -> dict[bytes, datetime]:
+        """See `SyncStore.revoked`."""
+        return self.do(lambda: ageing.revoked(keys))  # type: ignore[no-any-return]
+
+    def sweep(self, what: Stale, *, after: bytes, most: int) -> Swept:
+        """See `SyncStore.sweep`."""
+        return self.do(lambda: ageing.sweep(SQLITE, what, after, most))  # type: ignore[no-any-return]
+
 
 class _OnLoop:
     """The same store on the event loop."""
@@ -239,6 +251,15 @@ class _OnLoop:
 
     async def find(self, crossing_id: str) -> Record | None:
         return await self._store.ado(lambda: statements.find(crossing_id))  # type: ignore[no-any-return]
+
+    async def revoke(self, key: bytes, *, until: datetime, kept: timedelta) -> None:
+        await self._store.ado(lambda: ageing.revoke(SQLITE, key, until, kept))
+
+    async def revoked(self, keys: Sequence[bytes]) -> dict[bytes, datetime]:
+        return await self._store.ado(lambda: ageing.revoked(keys))  # type: ignore[no-any-return]
+
+    async def sweep(self, what: Stale, *, after: bytes, most: int) -> Swept:
+        return await self._store.ado(lambda: ageing.sweep(SQLITE, what, after, most))  # type: ignore[no-any-return]
 
 
 def _all_or_none(keys: Sequence[bytes], crossing_id: str) -> Steps[bytes | None]:

@@ -73,8 +73,9 @@ DIALECTS: Final = {dialect.name: dialect for dialect in (SQLITE, POSTGRESQL)}
 
 _TABLES: Final = (
     "CREATE TABLE IF NOT EXISTS pratique_store (identity TEXT PRIMARY KEY, version INTEGER NOT NULL)",
-    # state 0 held, 1 settled. token grows with each takeover and is never given twice. A settled
-    # key stays for good. A key that is counted is held till its window ends, token says how often. record: the event of the crossing, beside the first of its keys.
+    # state 0 held, 1 settled, 2 taken back. token grows with each takeover and is never given twice; of what was taken back it is the
+    # moment in milliseconds. A settled key stays for good, unless its kind is one that core/sweep.py lets go. A key that is counted is held
+    # till its window ends, token says how often. record: the event of the crossing, beside the last of its keys: that one outlives the others.
     "CREATE TABLE IF NOT EXISTS pratique_key (key BYTES PRIMARY KEY, state SMALLINT NOT NULL, token BIGINT NOT NULL, "
     "expires_ms BIGINT, fingerprint BYTES NOT NULL, result BYTES NOT NULL, crossing_id TEXT NOT NULL, at_ms BIGINT NOT NULL, "
     "record TEXT)",
@@ -108,7 +109,7 @@ def make_tables(dialect: Dialect, identity: str) -> Steps[None]:
 def first_use(
     dialect: Dialect, keys: Sequence[bytes], crossing_id: str, record: Record | None = None
 ) -> Steps[bytes | None]:
-    """Write the keys as settled, the first with the record of the crossing.
+    """Write the keys as settled, the last with the record of the crossing.
 
     A hold that has ended is taken over. Return the first key that is settled already, and leave
     the undoing to the transaction.
@@ -123,7 +124,7 @@ def first_use(
     given = {f"key{n}": key for n, key in enumerate(keys)}
     rest = f"1, 0, NULL, :empty, :empty, :crossing, {dialect.now}"
     values = ", ".join(
-        f"({name}, {rest}, {'NULL' if n else ':record'})" for n, name in enumerate(names)
+        f"({name}, {rest}, {':record' if name == names[-1] else 'NULL'})" for name in names
     )
     # Counted, not RETURNING: to fetch rows is one more wait for a driver that works on a thread.
     done = yield (

@@ -1,10 +1,7 @@
 """What is checked of a user's session at start, and what keeps our transaction ours."""
 
-import logging
 import os
-import re
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Any, Final, NoReturn, Self
 from weakref import WeakSet
 
@@ -13,24 +10,10 @@ from sqlalchemy.engine import Connection, ExceptionContext
 from sqlalchemy.orm import Session
 
 from pratique.core.refusal import BoundaryError
+from pratique.stores.durable import check_durable
+from pratique.stores.guarding import ends_it, locks_all
 
 _GUARD: Final = "pratique.guard"
-_ENDS_IT: Final = re.compile(
-    r"(?:^|;)(?:\s|/\*.*?\*/|--[^\n]*\n)*(?:commit|end|abort|begin|start\s+transaction|prepare\s+transaction|rollback(?!\s+to|\s+\w+\s+to))\b",
-    re.IGNORECASE | re.DOTALL,
-)
-_LOCKS: Final = re.compile(r"\bFOR (?:NO KEY )?UPDATE(?: NOWAIT| SKIP LOCKED)?\s*$")
-"""At the end, and of no one table: `FOR UPDATE OF other` locks the other."""
-# Comments and literals in one pass: an apostrophe in a comment opens no literal. PostgreSQL ends a
-# comment at a CR too, takes a backslash in E'…' for an escape, a "$" within a name for a letter.
-QUOTED: Final = re.compile(
-    r"""/\*.*?\*/|--[^\n\r]*|"(?:[^"]|"")*"|(?<![\w$])[eE]'(?:[^'\\]|''|\\.)*'"""
-    r"""|'(?:[^']|'')*'|(?<![\w$])\$(\w*)\$.*?\$\1\$""",
-    re.DOTALL,
-)
-_FULL: Final = 2
-_EXTRA: Final = 3
-_log: Final = logging.getLogger("pratique")
 _watched: Final[WeakSet[Engine]] = WeakSet()
 _of_a_parent: Final[list[Any]] = []
 
@@ -97,9 +80,7 @@ class Guard:
 
     def locked(self, tables: Iterable[str]) -> bool:
         """Say whether each statement that read one of the tables locked what it read."""
-        names = re.compile(rf"\b(?:{'|'.join(map(re.escape, tables))})\b")
-        reads = [statement for statement in self.reads if names.search(statement)]
-        return bool(reads) and all(_LOCKS.search(statement) for statement in reads)
+        return locks_all(self.reads, tables)
 
     def follow(self, connection: Connection) -> None:
         """Stand on another connection of the session, where its handler has one begun."""
@@ -142,11 +123,6 @@ def _on_rollback(connection: Connection) -> None:
         guard.is_broken = True
 
 
-@lru_cache(maxsize=512)
-def _ends_it(statement: str) -> bool:
-    return _ENDS_IT.search(QUOTED.sub(" ", statement)) is not None
-
-
 def _on_error(context: ExceptionContext) -> None:
     # SQLite ends a transaction by itself on INSERT OR ROLLBACK: what comes after it has no key.
     connection = context.connection
@@ -173,7 +149,7 @@ def _on_statement(connection: Connection, _cursor: Any, statement: str, *_: Any)
     guard = connection.info.get(_GUARD)
     if guard is None:
         return
-    if guard.is_armed and _ends_it(statement):
+    if guard.is_armed and ends_it(statement):
         guard.refuse(connection)
     guard.reads.append(statement)
 
@@ -205,32 +181,6 @@ def check_session(session: Session) -> Engine:
     return engine
 
 
-def check_durable(session: Session, dialect: str) -> None:
+def check_session_is_durable(session: Session, dialect: str) -> None:
     """Refuse a database that may forget an acknowledged commit, or that can't be written."""
-    if dialect == "sqlite":
-        files = [
-            row[2] for row in session.execute(text("PRAGMA database_list")) if row[1] == "main"
-        ]
-        level = int(session.execute(text("PRAGMA synchronous")).scalar_one())
-        if any(files) and level < _FULL:
-            message = (
-                f"PRAGMA synchronous is {level}: a power cut can take back what was acknowledged. "
-                "Set it to FULL in a connect listener of the engine."
-            )
-            raise BoundaryError(message)
-        mode = str(session.execute(text("PRAGMA journal_mode")).scalar_one()).lower()
-        if any(files) and mode == "delete" and level < _EXTRA:
-            _log.warning(
-                "journal_mode is DELETE and synchronous FULL: a power cut can take back the last "
-                "commits, since the folder isn't synced. Set journal_mode=WAL or synchronous=EXTRA."
-            )
-        return
-    if session.execute(text("SHOW synchronous_commit")).scalar_one() == "off":
-        message = (
-            "synchronous_commit is off: a crash can take back what was acknowledged. Set it on "
-            "for this role."
-        )
-        raise BoundaryError(message)
-    if session.execute(text("SELECT pg_is_in_recovery()")).scalar_one():
-        message = "the database is a standby: it can't be written. Give pratique the primary."
-        raise BoundaryError(message)
+    check_durable(dialect, lambda statement: session.execute(text(statement)).all())

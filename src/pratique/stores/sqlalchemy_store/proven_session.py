@@ -10,8 +10,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 
 from pratique.core.marking import PROVEN
 from pratique.core.refusal import BoundaryError
-
-from .guard import QUOTED
+from pratique.stores.guarding import QUOTED
 
 OURS: Final = "pratique_ours"
 """Execution option of the store's own statements: keys and events of a crossing."""

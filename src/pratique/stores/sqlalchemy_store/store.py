@@ -1,7 +1,7 @@
 """Keys and events in the user's own database, by SQLAlchemy, sync and async."""
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -12,12 +12,12 @@ from sqlalchemy.orm import Session
 from pratique.core.event import Record
 from pratique.core.refusal import BoundaryError, StoreError
 from pratique.core.roots import Root, RootKind
-from pratique.core.store import Counted, HoldAnswer
-from pratique.stores import statements
+from pratique.core.store import Counted, HoldAnswer, Stale, Swept
+from pratique.stores import ageing, statements
 from pratique.stores.statements import DIALECTS, PROBE, Dialect, Steps
 from pratique.stores.store_tables import store_tables
 
-from .guard import check_durable, check_session, guard_engine
+from .guard import check_session, check_session_is_durable, guard_engine
 from .transaction import TROUBLE, AsyncSqlTransaction, SqlTransaction, run, store_error
 
 T = TypeVar("T")
@@ -58,7 +58,7 @@ class _Face:
             message = f"the database is {engine.dialect.name}; known are {', '.join(DIALECTS)}."
             raise BoundaryError(message)
         self.dialect = dialect
-        check_durable(session, dialect.name)
+        check_session_is_durable(session, dialect.name)
         guard_engine(engine, type(session))
         session.rollback()
         try:
@@ -181,6 +181,15 @@ class _SyncFace(_Face):
     def find(self, crossing_id: str) -> Record | None:
         return self._once(statements.find(crossing_id))
 
+    def revoke(self, key: bytes, *, until: datetime, kept: timedelta) -> None:
+        self._once(ageing.revoke(self.known(), key, until, kept))
+
+    def revoked(self, keys: Sequence[bytes]) -> dict[bytes, datetime]:
+        return self._once(ageing.revoked(keys))
+
+    def sweep(self, what: Stale, *, after: bytes, most: int) -> Swept:
+        return self._once(ageing.sweep(self.known(), what, after, most))
+
 
 class _AsyncFace(_Face):
     async def start(self) -> None:
@@ -242,3 +251,12 @@ class _AsyncFace(_Face):
 
     async def find(self, crossing_id: str) -> Record | None:
         return await self._once(statements.find(crossing_id))
+
+    async def revoke(self, key: bytes, *, until: datetime, kept: timedelta) -> None:
+        await self._once(ageing.revoke(self.known(), key, until, kept))
+
+    async def revoked(self, keys: Sequence[bytes]) -> dict[bytes, datetime]:
+        return await self._once(ageing.revoked(keys))
+
+    async def sweep(self, what: Stale, *, after: bytes, most: int) -> Swept:
+        return await self._once(ageing.sweep(self.known(), what, after, most))

@@ -156,6 +156,19 @@ def test_a_date_stretches_by_the_leeway_alone(leeway: int, claims: Any, code: st
     assert admitted(mint(claims={name: value + (1 if name == "exp" else -1)}), like)
 
 
+@pytest.mark.parametrize(("name", "code"), [("nbf", "not_yet_valid"), ("iat", "from_the_future")])
+def test_a_clock_ahead_stretches_no_end(name: str, code: str) -> None:
+    """lead=5 s: `nbf` and `iat` may be 5 s ahead, 6 not; `exp` and `max_age` end as before. More leeway than lead counts."""
+    like = policy(lead=timedelta(seconds=5), max_age=timedelta(minutes=5))
+    assert admitted(mint(claims={name: NOW + 5}), like)
+    refused(mint(claims={name: NOW + 6}), code, like)
+    refused(mint(claims={"exp": NOW}), "expired_token", like)
+    refused(mint(claims={"iat": NOW - 301}), "stale", like)
+    more = policy(lead=timedelta(seconds=5), leeway=timedelta(seconds=9))
+    assert admitted(mint(claims={name: NOW + 9}), more)
+    assert like.fingerprint != policy(max_age=timedelta(minutes=5)).fingerprint
+
+
 def test_max_age_owes_a_time_of_issue() -> None:
     """A token of last year with an `exp` of next year; the twin is as old as it may be."""
     like = policy(max_age=timedelta(minutes=5))
@@ -272,6 +285,9 @@ def test_no_text_of_a_refusal_holds_what_was_claimed() -> None:
         ({"leeway": timedelta(seconds=-1)}, "leeway="),
         ({"leeway": timedelta(minutes=6)}, "leeway="),
         ({"leeway": 5}, "leeway="),
+        ({"lead": timedelta(seconds=-1)}, "lead="),
+        ({"lead": timedelta(minutes=6)}, "lead="),
+        ({"lead": 5}, "lead="),
         ({"max_age": timedelta(0)}, "max_age="),
         ({"max_age": 300}, "max_age="),
     ],

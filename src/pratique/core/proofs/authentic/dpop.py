@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from pratique.core.claim import Fields
+from pratique.core.key import PROOFS, prefixed
 from pratique.core.obligation import FRESH
 from pratique.core.refusal import BoundaryError
 
@@ -49,7 +50,7 @@ class DPoPProof(msgspec.Struct, frozen=True):
     def single_use(self) -> bytes:
         """Return the key under which its use is kept: of one client's key, one id, one URL."""
         told = msgspec.json.encode((self.thumbprint, self.id, self.url))
-        return b"dpop\0" + hashlib.sha256(told).digest()
+        return prefixed(PROOFS) + hashlib.sha256(told).digest()
 
 
 def proof_of(fields: Fields) -> str:

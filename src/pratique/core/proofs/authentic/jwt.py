@@ -100,6 +100,8 @@ class TokenPolicy:
             them.
         keys: JWK dict, JWKS dict, PEM, the bytes of an HMAC secret, a `KeySet` or a `KeySource`.
         leeway: How far the clocks may differ, 0 to 5 minutes. Seconds; it stretches every date.
+        lead: How far the issuer's clock alone may be ahead of ours, 0 to 5 minutes: it stretches
+            `nbf` and a future `iat`, and no token lives longer for it. *leeway* where that is more.
         max_age: Longest time since `iat`, which is then owed; None: `exp` alone ends it.
 
     Raises:
@@ -114,25 +116,28 @@ class TokenPolicy:
     type: str
     keys: Keys = field(repr=False)
     leeway: timedelta = _ZERO
+    lead: timedelta = _ZERO
     max_age: timedelta | None = None
     fingerprint: bytes = field(init=False, repr=False)
     _audiences: frozenset[str] = field(init=False, repr=False)
     _opener: Opener = field(init=False, repr=False)
     _typ: str = field(init=False, repr=False)
     _leeway: float = field(init=False, repr=False)
+    _lead: float = field(init=False, repr=False)
     _max_age: float | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         source, debts = _source_of(self.keys)
         debts += [*_text_debts(self), *_algorithm_debts(self.algorithms, source)]
-        debts += _time_debts(self.leeway, self.max_age)
+        debts += _time_debts(self.leeway, self.lead, self.max_age)
         if debts or source is None:
             raise BoundaryError(*debts)
         told = frozenset([self.audience] if isinstance(self.audience, str) else self.audience)
         leeway = self.leeway.total_seconds()
+        lead = max(leeway, self.lead.total_seconds())
         max_age = None if self.max_age is None else self.max_age.total_seconds()
         typ, algorithms = media_type(self.type), frozenset(self.algorithms)
-        facts = [self.issuer, sorted(told), sorted(algorithms), typ, leeway, max_age]
+        facts = [self.issuer, sorted(told), sorted(algorithms), typ, leeway, lead, max_age]
         for name, value in {
             "keys": source,  # what was handed in may be a secret: it isn't kept
             "fingerprint": hashlib.sha256(msgspec.json.encode(facts)).digest(),
@@ -140,6 +145,7 @@ class TokenPolicy:
             "_opener": Opener(source, algorithms),
             "_typ": typ,
             "_leeway": leeway,
+            "_lead": lead,
             "_max_age": max_age,
         }.items():
             object.__setattr__(self, name, value)
@@ -193,18 +199,18 @@ class TokenPolicy:
 
     def _require_dates(self, members: Mapping[str, Any], at: datetime) -> None:
         # The difference: a naive time beside an aware one is a TypeError, never a guessed zone.
-        now, leeway = (at - _EPOCH).total_seconds(), self._leeway
+        now, leeway, lead = (at - _EPOCH).total_seconds(), self._leeway, self._lead
         if now >= seconds_of(members, "exp") + leeway:
             raise TokenRefused("it has expired", code="expired_token", obligation=FRESH)
-        if "nbf" in members and seconds_of(members, "nbf") > now + leeway:
+        if "nbf" in members and seconds_of(members, "nbf") > now + lead:
             raise TokenRefused(
                 "it isn't in force yet (nbf)", code="not_yet_valid", obligation=FRESH
             )
         if "iat" in members or self._max_age is not None:
             age = now - seconds_of(members, "iat")
-            if age < -leeway:
+            if age < -lead:
                 raise TokenRefused(
-                    f"it was issued {-age:.0f} s from now, at most {leeway:.0f} s are allowed",
+                    f"it was issued {-age:.0f} s from now, at most {lead:.0f} s are allowed",
                     code="from_the_future",
                     obligation=FRESH,
                     hint="compare this host's clock with the issuer's; leeway= allows for both",
@@ -298,8 +304,9 @@ def _algorithm_debts(algorithms: object, source: KeySource | None) -> Iterator[s
                 yield f"TokenPolicy(keys=) has an HMAC secret that {key.weakness}."
 
 
-def _time_debts(leeway: object, max_age: object) -> Iterator[str]:
-    if not isinstance(leeway, timedelta) or not _ZERO <= leeway <= MAX_LEEWAY:
-        yield "TokenPolicy(leeway=) is a timedelta of 0 to 5 minutes."
+def _time_debts(leeway: object, lead: object, max_age: object) -> Iterator[str]:
+    for name, span in (("leeway", leeway), ("lead", lead)):
+        if not isinstance(span, timedelta) or not _ZERO <= span <= MAX_LEEWAY:
+            yield f"TokenPolicy({name}=) is a timedelta of 0 to 5 minutes."
     if max_age is not None and (not isinstance(max_age, timedelta) or max_age <= _ZERO):
         yield "TokenPolicy(max_age=) is a timedelta above zero, or None."

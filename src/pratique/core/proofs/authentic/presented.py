@@ -4,6 +4,7 @@ import re
 from typing import Final, cast
 
 from pratique.core.claim import Claim, Fields
+from pratique.core.proofs.revocation import Issued
 from pratique.core.question import Flow, Refresh, Renewable
 from pratique.core.refusal import Refused
 
@@ -27,6 +28,11 @@ def bearer_token(fields: Fields) -> str:
     if found is None:
         raise TokenRefused("no field Authorization: Bearer came", code="no_token")
     return found[1]
+
+
+def issued(claims: JwtClaims) -> Issued:
+    """Return what revocations are asked with, of a token that is verified."""
+    return Issued(claims.issuer, claims.subject, claims.id, claims.issued_at, claims.expires_at)
 
 
 def presented(

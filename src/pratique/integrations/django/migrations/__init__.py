@@ -1,0 +1,3 @@
+"""Make the store's tables."""
+
+__all__ = ()

@@ -1,0 +1,79 @@
+"""The store's tables as Django knows them: to read, and for its tests to empty.
+
+They are written by the statements that every SQL store shares, never through these models.
+"""
+
+from typing import ClassVar
+
+from django.db import models
+
+
+class Store(models.Model):
+    """Which store it is, and the version of its tables."""
+
+    identity: "models.TextField[str, str]" = models.TextField(primary_key=True)
+    version: "models.IntegerField[int, int]" = models.IntegerField()
+
+    class Meta:
+        """The table."""
+
+        db_table = "pratique_store"
+
+    def __str__(self) -> str:
+        """Name it."""
+        return str(self.identity)
+
+
+class Key(models.Model):
+    """A key that was used or is held; beside the first of a crossing, its record as JSON."""
+
+    key: "models.BinaryField[bytes, bytes]" = models.BinaryField(primary_key=True)
+    state: "models.SmallIntegerField[int, int]" = models.SmallIntegerField()
+    token: "models.BigIntegerField[int, int]" = models.BigIntegerField()
+    expires_ms: "models.BigIntegerField[int | None, int | None]" = models.BigIntegerField(null=True)
+    fingerprint: "models.BinaryField[bytes, bytes]" = models.BinaryField()
+    result: "models.BinaryField[bytes, bytes]" = models.BinaryField()
+    crossing_id: "models.TextField[str, str]" = models.TextField()
+    at_ms: "models.BigIntegerField[int, int]" = models.BigIntegerField()
+    record: "models.TextField[str | None, str | None]" = models.TextField(null=True)  # noqa: DJ001  no record is not an empty one
+
+    class Meta:
+        """The table, and the index by which a crossing is found."""
+
+        db_table = "pratique_key"
+        indexes: ClassVar = [
+            models.Index(
+                fields=["crossing_id"],
+                name="pratique_key_event",
+                condition=models.Q(record__isnull=False),
+            )
+        ]
+
+    def __str__(self) -> str:
+        """Name the crossing: a key is bytes."""
+        return str(self.crossing_id)
+
+
+class Refusal(models.Model):
+    """A refusal that came after `authentic`, counted; with its content it is a dead letter."""
+
+    pk = models.CompositePrimaryKey("boundary", "key", "code")
+    boundary: "models.TextField[str, str]" = models.TextField()
+    key: "models.BinaryField[bytes, bytes]" = models.BinaryField()
+    code: "models.TextField[str, str]" = models.TextField()
+    first_ms: "models.BigIntegerField[int, int]" = models.BigIntegerField()
+    last_ms: "models.BigIntegerField[int, int]" = models.BigIntegerField()
+    times: "models.BigIntegerField[int, int]" = models.BigIntegerField()
+    crossing_id: "models.TextField[str, str]" = models.TextField()
+    record: "models.TextField[str, str]" = models.TextField()
+    content: "models.BinaryField[bytes | None, bytes | None]" = models.BinaryField(null=True)
+
+    class Meta:
+        """The table, and the index by which a crossing is found."""
+
+        db_table = "pratique_refusal"
+        indexes: ClassVar = [models.Index(fields=["crossing_id"], name="pratique_refusal_crossing")]
+
+    def __str__(self) -> str:
+        """Name where, and why."""
+        return f"{self.boundary}: {self.code}"
