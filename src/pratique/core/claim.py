@@ -1,7 +1,7 @@
 """What somebody outside says: content, fields, who handed it over, when it reached us."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -68,6 +68,11 @@ class Fields:
         """Return the values of every line of that name, in order."""
         value = self._index.get(name.lower(), ())
         return (value,) if isinstance(value, str) else value
+
+    @property
+    def by_name(self) -> Mapping[str, str | tuple[str, ...]]:
+        """Return every line by its name in lower case; a tuple where a name came more than once."""
+        return self._index
 
     def __contains__(self, name: object) -> bool:
         """Say whether a line of that name came."""
