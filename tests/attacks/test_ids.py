@@ -9,6 +9,7 @@ NUMBERS = {
     "FT": range(1, 23),
     "UP": range(1, 14),
     "SV": [n for n in range(1, 28) if n != 15],  # 15 comes with what may be done once
+    "PX": range(1, 13),
     "CL": [*range(1, 11), 15, 16],
 }
 IDS = [f"{kind}-{n:02}" for kind, numbers in NUMBERS.items() for n in numbers]
@@ -22,7 +23,7 @@ def named_in(source: str) -> set[str]:
         for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and node.name.startswith("test_")
-        for found in re.findall(r"(?:FT|UP|SV|CL)-\d\d", ast.get_docstring(node) or "")
+        for found in re.findall(r"(?:FT|UP|SV|PX|CL)-\d\d", ast.get_docstring(node) or "")
     }
 
 

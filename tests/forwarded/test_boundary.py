@@ -58,7 +58,9 @@ FOR = ("X-Forwarded-For", CLIENT)
 def test_an_origin_crosses_with_its_proofs() -> None:
     """Minted by a crossing, like everything proven."""
     _, edge = started(Kept())
-    proven = edge.cross(claim(FOR))
+    crossed = edge.cross(claim(FOR))
+    assert crossed is not None
+    proven = crossed.proven
     assert isinstance(proven, Proven)
     assert proven.value == Origin(CLIENT, "http", "api.example.com")
     assert [proof.obligation for proof in proven.proofs] == ["authentic", "allowed", "valid"]

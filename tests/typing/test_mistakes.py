@@ -10,7 +10,11 @@ import pytest
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 MISTAKES = sorted((HERE / "mistakes").glob("*.py"))
-RIGHT = [HERE / "payment_types.py", HERE / "action_types.py"]
+RIGHT = [
+    HERE / "payment_types.py",
+    HERE / "action_types.py",
+    HERE / "forwarded_types.py",
+]
 basedpyright = pytest.importorskip("basedpyright", reason="comes with the extra `check`")
 
 

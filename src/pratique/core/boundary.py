@@ -118,6 +118,8 @@ class Boundary(ABC):
         """Declared, and off: an optional secret is unset. It answers 404."""
         self.reads_client_certificate = False
         """Its callers are proven by TLS: a server that can't show their certificate refuses it."""
+        self.reads_fields: frozenset[str] = frozenset()
+        """Fields of a proxy's, in lower case, that it proves by itself: the edge lets them pass."""
         self.challenge = "Signature"
         """The scheme that a 401 of it names, and its parameters: RFC 9110 §11.6.1."""
         self.perimeter: Perimeter | None = None

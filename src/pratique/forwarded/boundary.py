@@ -1,7 +1,7 @@
 """The forwarded boundary: what crosses is where a request comes from, said by a proxy."""
 
 from collections.abc import Sequence
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal, NamedTuple
 
 from pratique.core.boundary import Boundary, Declaration, Proof
 from pratique.core.claim import Claim
@@ -10,7 +10,7 @@ from pratique.core.event import Outcome
 from pratique.core.obligation import ALLOWED, AUTHENTIC, VALID, Obligation
 from pratique.core.proven import Proven
 from pratique.core.question import Flow
-from pratique.core.refusal import BoundaryError, Refused
+from pratique.core.refusal import Answer, BoundaryError, Refused
 from pratique.core.roots import OWN_CODE, Root, RootKind, Way, ways
 from pratique.core.store import Store
 from pratique.core.waiver import Observe
@@ -22,6 +22,23 @@ from .trusted import UNIX
 
 CONNECTION: Final = Root(RootKind.NETWORK, "the connection", controller="whoever sits in between")
 Recorded = Literal["refused", "every"]
+
+
+class Judged(NamedTuple):
+    """What is made of one request: pure, the same for the next that says the same."""
+
+    origin: Origin
+    stripped: tuple[str, ...]
+    """Names of the fields that stay outside, in lower case."""
+    anew: dict[str, str]
+    """Fields that said something else than was proven, and what they are to say."""
+
+
+class Crossed(NamedTuple):
+    """A request that crossed."""
+
+    proven: Proven[Origin]
+    judged: Judged
 
 
 class Forwarded(Boundary):
@@ -62,7 +79,7 @@ class Forwarded(Boundary):
         self._declared = (self._declaration(),)
         self._label = (name, self.kind, Outcome.PROVEN.value, "", "")
 
-    def cross(self, claim: Claim) -> Proven[Origin] | None:
+    def cross(self, claim: Claim) -> Crossed | None:
         """Return where a request comes from, as a crossing of the perimeter.
 
         No driver takes part: nothing is asked, and it is owed by every request.
@@ -77,40 +94,68 @@ class Forwarded(Boundary):
             Refused: with status 400.
             BoundaryError: the perimeter hasn't started.
         """
+        try:
+            judged = self._judge(claim)
+        except Refused as refused:
+            return self.refuse(refused)
+        except Exception as error:  # noqa: BLE001  fail closed: a mistake of ours refuses
+            return self.refuse(_internal(error))
+        return self.cross_again(judged, claim)
+
+    def cross_again(self, judged: Judged, claim: Claim) -> Crossed | None:
+        """Let a request cross for which the same was said as for one that was judged before.
+
+        Args:
+            judged: From a `Crossed` of this boundary, whose request had the same peer, scheme and
+                fields of the family and of framing.
+            claim: Its time is ours; its fields may be left out.
+
+        Returns:
+            None where the boundary only observes.
+        """
         perimeter = self.started()
         crossing = Crossing(self, claim)
-        try:
-            proven = self._judge(crossing)
-        except Refused as refused:
-            if not crossing.observing:
-                raise perimeter.refuse(self, refused) from None
-            perimeter.refuse(self, refused)
+        if crossing.observing:
+            perimeter.refuse(self, _observed())
             return None
-        except Exception as error:
-            raise perimeter.refuse(self, _internal(error)) from error
-        stripped = self.stripper.stripped(claim.fields.by_name, claim.via.peer)
-        if stripped:
-            crossing.remark = ("stripped", self.stripper.told(stripped))
+        proven = self._mint(crossing, judged.origin)
+        if judged.stripped:
+            crossing.remark = ("stripped", self.stripper.told(judged.stripped))
             perimeter.recorder.emit(crossing.record(Outcome.PROVEN), sample=not self.records_every)
         elif self.records_every:
             perimeter.recorder.emit(crossing.record(Outcome.PROVEN), sample=False)
         else:
             perimeter.tally.add(self._label)
-        return proven
+        return Crossed(proven, judged)
 
-    def _judge(self, crossing: Crossing) -> Proven[Origin]:
-        claim = crossing.claim
-        via = claim.via
+    def refuse(self, refused: Refused) -> None:
+        """Record a refusal, and raise it unless the boundary only observes.
+
+        Raises:
+            Refused: the same one.
+        """
+        perimeter = self.started()
+        perimeter.refuse(self, refused)
+        if self.observe is None or not self.observe.holds(perimeter.clock()):
+            raise refused
+
+    def _judge(self, claim: Claim) -> Judged:
+        via, fields = claim.via, claim.fields
+        origin = origin_of(via.peer, fields, self.policy, scheme=via.scheme, target=via.target)
+        stripped = self.stripper.stripped(fields.by_name, via.peer)
+        anew = self.stripper.told_anew(fields.by_name, origin)
+        for name in stripped:
+            anew.pop(name, None)
+        return Judged(origin, stripped, anew)
+
+    def _mint(self, crossing: Crossing, origin: Origin) -> Proven[Origin]:
         crossing.declaration = self._declared[0]
-        origin = origin_of(
-            via.peer, claim.fields, self.policy, scheme=via.scheme, target=via.target
-        )
         crossing.done = self.owed_bits  # origin_of proves all three, or refuses
         return crossing.prove(origin)
 
     def flow(self, crossing: Crossing) -> Flow[Proven[Origin]]:
         """Return where the claim comes from: a flow that asks nothing."""
-        return self._judge(crossing)
+        return self._mint(crossing, self._judge(crossing.claim).origin)
         yield  # a generator, as each flow is
 
     def declarations(self) -> Sequence[Declaration]:
@@ -169,6 +214,15 @@ def _root(name: str) -> Root:
     if name == UNIX:
         return Root(RootKind.NETWORK, name, controller="whoever may open our socket")
     return Root(RootKind.NETWORK, name, controller=f"whoever is in {name}")
+
+
+def _observed() -> Refused:
+    return Refused(
+        ALLOWED,
+        "the boundary only observes: it mints nothing",
+        code="observed",
+        answer=Answer.ACKNOWLEDGE,
+    )
 
 
 def _internal(error: Exception) -> Refused:

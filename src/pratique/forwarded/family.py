@@ -23,9 +23,9 @@ cf-visitor fly-forwarded-proto fly-forwarded-port fly-forwarded-ssl x-arr-ssl x-
 _HOST: Final = "x-host x-original-host x-http-host-override x-host-override x-server-name"
 _TARGET: Final = """
 x-original-url x-original-uri x-original-method x-original-path x-rewrite-url x-rewrite-uri
-x-http-method-override x-http-method x-method-override x-script-name x-envoy-original-path
-x-envoy-original-host x-envoy-original-method x-override-url x-proxy-url x-waws-unencoded-url
-x-request-uri x-replaced-path
+x-http-method-override x-http-method x-method-override x-script-name script-name path-info
+x-envoy-original-path x-envoy-original-host x-envoy-original-method x-override-url x-proxy-url
+x-waws-unencoded-url x-request-uri x-replaced-path
 """
 """IIS, Symfony, Rails, oauth2-proxy, Envoy, Traefik: each overrides the request line somewhere."""
 _FRAMEWORK: Final = """

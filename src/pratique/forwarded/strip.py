@@ -6,7 +6,8 @@ from pratique.core.memo import Memo
 
 from .family import NAMES, PREFIXES, is_family
 from .framing import ByName
-from .policy import ProxyPolicy
+from .origin import Origin
+from .policy import FORWARDED, ProxyPolicy
 
 KNOWN: Final = 1024
 """Sets of names that were looked at: the clients of one application send few different ones."""
@@ -45,6 +46,33 @@ class Stripper:
             found = self._known.keep(key, names)
         return found
 
+    def told_anew(self, fields: ByName, origin: Origin) -> dict[str, str]:
+        """Return the fields that say something else than was proven, with what they are to say.
+
+        What stands left of the client in a list is an attacker's, and libraries read it: slowapi's
+        `get_ipaddr` takes the leftmost entry.
+
+        Args:
+            fields: By name in lower case, as they came.
+            origin: What was proven of them.
+        """
+        policy = self._policy
+        anew: dict[str, str] = {}
+        if fields.get("host") != origin.host:
+            anew["host"] = origin.host
+        header = policy.header
+        if header is not None and header in fields:
+            told = origin.client if header != FORWARDED else _element(origin)
+            if fields[header] != told:
+                anew[header] = told
+        proto = policy.proto if policy.proto != FORWARDED else None
+        host = policy.host if policy.host != FORWARDED else None
+        if proto is not None and fields.get(proto, origin.scheme) != origin.scheme:
+            anew[proto] = origin.scheme
+        if host is not None and fields.get(host, origin.host) != origin.host:
+            anew[host] = origin.host
+        return anew
+
     def told(self, names: tuple[str, ...]) -> str:
         """Return the names for a record: one that isn't in our own list by its beginning alone."""
         return ", ".join(
@@ -58,6 +86,11 @@ class Stripper:
 
     def _is_ours(self, name: str) -> bool:
         return name in NAMES or name in self._policy.declared
+
+
+def _element(origin: Origin) -> str:
+    node = f'"[{origin.client}]"' if ":" in origin.client else origin.client
+    return f'for={node};proto={origin.scheme};host="{origin.host}"'
 
 
 def _beginning(name: str) -> str:

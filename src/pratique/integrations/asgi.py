@@ -14,6 +14,7 @@ from pratique.core.closing import store_refusal
 from pratique.core.perimeter import Perimeter
 from pratique.core.refusal import BoundaryError, Refused, StoreError, too_large
 
+from .edge import Edge, edge_of
 from .limits import DEFAULT_CAP, READ_SECONDS, cut_off, length_of, too_slow
 from .reply import Reply, accepted, not_there, refusal
 from .tls import server_debt, tls_of
@@ -165,6 +166,29 @@ async def send_reply(reply: Reply, send: Send) -> None:
     await send({"type": "http.response.body", "body": reply.content})
 
 
+async def turn_away(refused: Refused, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request that may not reach the application, and let go of its connection.
+
+    What follows on the connection may be a request that only one of two programs sees. A WebSocket
+    is refused before it is accepted: with the answer where the server can send one, else with 403.
+    """
+    reply = refusal(refused)
+    if str(scope.get("http_version", "1.1")).startswith("1"):
+        reply.fields["connection"] = "close"
+    if scope["type"] != "websocket":
+        await send_reply(reply, send)
+        return
+    await receive()  # websocket.connect
+    if "websocket.http.response" not in (scope.get("extensions") or {}):
+        await send({"type": "websocket.close", "code": 1008, "reason": ""})
+        return
+
+    async def denied(message: Message) -> None:
+        await send({**message, "type": f"websocket.{message['type']}"})
+
+    await send_reply(reply, denied)
+
+
 class Guarded:
     """The outermost ASGI layer: nothing reaches the application before the perimeter has started.
 
@@ -194,6 +218,7 @@ class Guarded:
         self._is_checked = False
         self._starting: asyncio.Lock | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._edge: Edge | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Start the perimeter where it hasn't, then pass the call on."""
@@ -209,6 +234,12 @@ class Guarded:
                 await send_reply(refusal(store_refusal(error)), send)
                 return
         scope[SCOPE_KEY] = self._perimeter
+        if self._edge is not None and scope["type"] in ("http", "websocket"):
+            try:
+                self._edge.enter(scope)
+            except Refused as refused:
+                await turn_away(refused, scope, receive, send)
+                return
         has_answered = False
 
         async def noted_send(message: Message) -> None:
@@ -231,7 +262,10 @@ class Guarded:
         if self._starting is None or self._loop is not loop:
             self._starting, self._loop = asyncio.Lock(), loop
         async with self._starting:
+            self._edge = edge_of(self._perimeter)
             debts = [*self._check(), *self._blindness(receive)]
+            if self._edge is not None:
+                debts += self._edge.server_debts(receive)
             if debts:
                 raise BoundaryError(*debts)
             await self._perimeter.astart()

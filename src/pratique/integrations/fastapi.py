@@ -22,7 +22,7 @@ from .fastapi_debts import (
 )
 from .fastapi_reach import Perform, Reach, perform, reach
 from .routes import BOUNDARY, Elsewhere, Public, elsewhere, shown
-from .starlette import Routes, endpoint
+from .starlette import Routes, endpoint, origin
 from .starlette import guard as _guard
 from .starlette_actions import context_of
 
@@ -38,6 +38,7 @@ __all__ = [
     "endpoint",
     "guard",
     "listed",
+    "origin",
     "owned",
     "perform",
     "reach",

@@ -35,7 +35,8 @@ from .routes import (
     proven_by,
     stated,
 )
-from .wsgi import claim_of, deliver, read_content, send_reply
+from .wsgi import claim_of, deliver, origin, read_content, send_reply
+from .wsgi_edge import wsgi_edge_of
 
 __all__ = [
     "Elsewhere",
@@ -48,6 +49,7 @@ __all__ = [
     "endpoint",
     "guarded",
     "opened",
+    "origin",
     "owned",
 ]
 
@@ -98,6 +100,7 @@ class Pratique:
         if Refused not in app.error_handler_spec[None][None]:
             app.register_error_handler(Refused, _refused)
         inner = app.wsgi_app
+        edge = wsgi_edge_of(self.perimeter)
         is_checked = False
 
         def wsgi_app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -111,6 +114,11 @@ class Pratique:
                 except StoreError as error:  # it may be there at the next request
                     return send_reply(refusal(store_refusal(error)), start_response)
                 is_checked = True
+            if edge is not None:
+                try:
+                    edge.enter(environ)
+                except Refused as refused:
+                    return send_reply(refusal(refused), start_response)
             return inner(environ, start_response)
 
         setattr(wsgi_app, "app", inner)  # noqa: B010  what is mounted within is looked for

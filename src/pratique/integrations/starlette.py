@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.middleware import Middleware
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.routing import Router
 
@@ -17,9 +18,12 @@ from pratique.core.boundary import Boundary
 from pratique.core.perimeter import Perimeter
 from pratique.core.refusal import BoundaryError, Refused
 from pratique.core.route import Route
+from pratique.forwarded import Origin
 
 from .asgi import Guarded, Message, Receive, deliver, perimeter_of
+from .cors import cors_debts
 from .described import DESCRIBED, Described
+from .edge import ORIGIN_KEY
 from .plan import view_debts
 from .proving import called, opened, owned
 from .reply import Reply, refusal
@@ -49,6 +53,7 @@ __all__ = [
     "guard",
     "guarded",
     "opened",
+    "origin",
     "owned",
 ]
 
@@ -82,6 +87,24 @@ def endpoint(boundary: Boundary, *, shadows: Endpoint | None = None) -> Endpoint
     setattr(cross, BOUNDARY, boundary)
     setattr(cross, SHADOWS, shadows)
     return cross
+
+
+def origin(request: HTTPConnection) -> Origin:
+    """Return where a request comes from, as the forwarded boundary proved it.
+
+    `origin(request).client` is the key of a rate limiter: one client is one text, however it was
+    spelt.
+
+    Raises:
+        BoundaryError: no forwarded boundary guards the application.
+    """
+    found = request.scope.get(ORIGIN_KEY)
+    if not isinstance(found, Origin):
+        raise BoundaryError(
+            "origin(request): nothing proves where this request comes from. Declare "
+            "Forwarded(…) in the perimeter that guards the application."
+        )
+    return found
 
 
 class Routes:
@@ -164,6 +187,7 @@ def guard(
             *route_debts(_every(app.routes, known), perimeter),
             *told,
             *naked_debts(states(), perimeter),
+            *cors_debts(_middleware(app, known), perimeter),
         ]
         if not found:
             counted[:] = _counted(app.router)
@@ -287,6 +311,14 @@ def _every(routes: Iterable[Any], known: Routes) -> Iterable[Any]:
     for route in known.each(routes):
         yield route
         yield from _every(getattr(route, "routes", None) or (), known)
+
+
+def _middleware(app: Starlette, known: Routes) -> Iterable[Middleware]:
+    yield from app.user_middleware
+    for route in _every(app.routes, known):
+        inner = getattr(route, "app", None)
+        if isinstance(inner, Starlette):
+            yield from inner.user_middleware
 
 
 def _answer_below(routes: Iterable[Any], known: Routes) -> None:

@@ -76,7 +76,7 @@ def server_debt(receive: object) -> str:
     Args:
         receive: The server's own, of the lifespan scope.
     """
-    receive = _own(receive)
+    receive = own_receive(receive)
     server = str(getattr(receive, "__module__", None) or "").partition(".")[0]
     if server not in _HOW_IT_FAILS:
         return ""
@@ -93,7 +93,7 @@ def server_debt(receive: object) -> str:
     return f"{NOT_ASKED}." if context.verify_mode is ssl.CERT_NONE else ""
 
 
-def _own(receive: object) -> object:
+def own_receive(receive: object) -> object:
     """Return the server's own, which newer FastAPIs hand on in a function around it."""
     code, cells = getattr(receive, "__code__", None), getattr(receive, "__closure__", None)
     if code is None or not str(getattr(receive, "__module__", "")).startswith("fastapi."):

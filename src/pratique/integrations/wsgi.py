@@ -6,8 +6,7 @@ Source: PEP 3333; RFC 3875 §4.1.18.
 """
 
 import time
-from collections.abc import Iterable, Iterator, MutableMapping
-from http import HTTPStatus
+from collections.abc import Iterator, MutableMapping
 from io import BytesIO
 from typing import Any, Final
 from urllib.parse import quote
@@ -21,6 +20,17 @@ from pratique.core.refusal import Refused, too_large
 from .limits import DEFAULT_CAP, READ_SECONDS, cut_off, length_of, too_slow
 from .reply import Reply, accepted, not_there, refusal
 from .tls import tls_of_environ
+from .wsgi_edge import Guarded, guard, origin, send_reply
+
+__all__ = [
+    "Guarded",
+    "claim_of",
+    "deliver",
+    "guard",
+    "origin",
+    "read_content",
+    "send_reply",
+]
 
 Environ = MutableMapping[str, Any]
 _CHUNK: Final = 1 << 16
@@ -93,14 +103,6 @@ def deliver(perimeter: Perimeter, boundary: Boundary, environ: Environ) -> Reply
     if boundary.observe is not None and boundary.observe.holds(claim.received_at):
         reply.shadowed = content
     return reply
-
-
-def send_reply(reply: Reply, start_response: Any) -> Iterable[bytes]:
-    """Answer a request outside any framework."""
-    status = f"{reply.status} {HTTPStatus(reply.status).phrase}"
-    fields = [*reply.fields.items(), ("content-length", str(len(reply.content)))]
-    start_response(status, fields)
-    return [reply.content]
 
 
 def _read(stream: Any, cap: int, length: int | None) -> bytes:

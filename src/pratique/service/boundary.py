@@ -24,7 +24,8 @@ from pratique.core.roots import OWN_CODE, ways
 from pratique.core.store import Store
 from pratique.core.waiver import Waiver
 
-from .caller import AskingProof, CallerProof
+from .caller import AskingProof, CallerProof, ForwardedCertificate
+from .claimed import FORWARDED
 from .context import FIELD, TransactionToken, token_key
 from .unsigned import refuse_unsigned
 
@@ -68,6 +69,8 @@ class Service(Acting):
         super().__init__(name, origin=origin, user=user, policy=policy, waivers=waivers)
         self.challenge = FIELD
         self.reads_client_certificate = caller.reads_client_certificate
+        if isinstance(caller, ForwardedCertificate):
+            self.reads_fields = frozenset({FORWARDED})
 
     def identify(
         self, crossing: Crossing, action: Action, *, key: str, session: object

@@ -1,0 +1,198 @@
+"""The forwarded boundary in an ASGI scope: what it says of its origin becomes what is proven."""
+
+import os
+import re
+from collections.abc import MutableMapping
+from typing import Any, Final, NamedTuple
+
+from pratique.core.claim import Claim, Fields, Via
+from pratique.core.memo import Memo
+from pratique.core.perimeter import Perimeter
+from pratique.core.proven import Proven
+from pratique.core.refusal import Refused
+from pratique.forwarded import Forwarded, Origin
+from pratique.forwarded.boundary import Judged
+from pratique.forwarded.family import FRAMING, is_alias, is_family
+from pratique.forwarded.trusted import UNIX
+
+from .tls import own_receive
+
+Scope = MutableMapping[str, Any]
+ORIGIN_KEY: Final = "pratique.origin"
+"""Where a scope and a WSGI environ hold the `Origin`."""
+PROVEN_KEY: Final = "pratique.proven_origin"
+"""Where they hold the same as `Proven[Origin]`."""
+_SOCKET_SCHEMES: Final = {"http": "ws", "https": "wss"}
+_NO_FIELDS: Final = Fields()
+_NAMES: Final = 1024
+_KNOWN: Final = 1024
+"""Requests that were judged: a client says the same with each."""
+_KEPT_BYTES: Final = 1024
+"""Of what one of them says: more isn't remembered (CWE-770)."""
+_is_plain: Final = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]{1,256}").fullmatch
+Raw = tuple[tuple[bytes, bytes], ...]
+
+
+class Line(NamedTuple):
+    """What became of one request's fields, for the next that says the same."""
+
+    judged: Judged
+    gone: frozenset[bytes]
+    """Names as they came."""
+    anew: tuple[tuple[bytes, bytes], ...]
+
+
+class Relevant(Memo[bytes, bool]):
+    """Says of a field, by its name as it came, whether it has a part in where a request comes from.
+
+    Args:
+        own: The fields that the policy declares.
+    """
+
+    def __init__(self, own: frozenset[str]) -> None:
+        super().__init__(_NAMES)
+        self._own = own
+
+    def __missing__(self, name: bytes) -> bool:
+        """Look at a new name. One that isn't plain is looked at with each request."""
+        text = name.decode("latin-1")
+        found = (
+            _is_plain(text) is None
+            or text in FRAMING
+            or text in self._own
+            or is_family(text)
+            or is_alias(text, self._own)
+        )
+        return self.keep(name, found)
+
+
+class Edge:
+    """Lets each request cross the forwarded boundary before anything else sees it.
+
+    Args:
+        boundary: Declared in *perimeter*.
+        perimeter: What guards the application.
+    """
+
+    def __init__(self, boundary: Forwarded, perimeter: Perimeter) -> None:
+        self._boundary = boundary
+        self._clock = perimeter.clock
+        self._is_relevant = Relevant(boundary.policy.declared)
+        self._known = Memo[object, Line](_KNOWN)
+
+    def enter(self, scope: Scope) -> None:
+        """Make a scope say what is proven: client, scheme, host; take out what isn't.
+
+        Args:
+            scope: Of type "http" or "websocket"; it is changed.
+
+        Raises:
+            Refused: with status 400.
+        """
+        raw: list[tuple[bytes, bytes]] = scope["headers"]
+        is_relevant = self._is_relevant
+        said = tuple([(name, value) for name, value in raw if is_relevant[name]])
+        target = _target_of(scope)
+        via = Via(_peer_of(scope), scope["scheme"], scope.get("method", "GET"), target)
+        key = (via.peer, via.scheme, said) if target[:1] == "/" else None
+        line = self._known.get(key)
+        if line is None:
+            line, proven = self._judged(said, via, key)
+        else:
+            claim = Claim(b"", _NO_FIELDS, self._clock(), via)
+            crossed = self._boundary.cross_again(line.judged, claim)
+            proven = crossed.proven if crossed is not None else None
+        if proven is None or line is None:
+            return
+        origin = line.judged.origin
+        self._set_client(scope, origin)
+        is_socket = scope["type"] == "websocket"
+        scope["scheme"] = _SOCKET_SCHEMES[origin.scheme] if is_socket else origin.scheme
+        scope[ORIGIN_KEY], scope[PROVEN_KEY] = origin, proven
+        if line.gone:
+            gone = line.gone
+            scope["headers"] = [each for each in raw if each[0] not in gone]
+            scope["headers"] += line.anew
+
+    def _judged(
+        self, said: Raw, via: Via, key: object
+    ) -> tuple[Line, Proven[Origin]] | tuple[None, None]:
+        lines = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in said]
+        try:
+            claim = Claim(b"", Fields(lines), self._clock(), via)
+        except Refused as refused:
+            self._boundary.refuse(refused)
+            return None, None
+        crossed = self._boundary.cross(claim)
+        if crossed is None:
+            return None, None
+        judged = crossed.judged
+        names = {*judged.stripped, *judged.anew}
+        line = Line(
+            judged,
+            frozenset(name for name, _ in said if name.decode("latin-1").lower() in names),
+            tuple((name.encode(), value.encode()) for name, value in judged.anew.items()),
+        )
+        if key is not None and sum(len(value) for _, value in said) <= _KEPT_BYTES:
+            self._known.keep(key, line)
+        return line, crossed.proven
+
+    def server_debts(self, receive: object) -> list[str]:
+        """Say that a server believes the same fields before us, where it can be told.
+
+        Args:
+            receive: The server's own, of the lifespan scope; None where there is none.
+        """
+        config = getattr(getattr(own_receive(receive), "__self__", None), "config", None)
+        if not getattr(config, "proxy_headers", False):
+            return []
+        believed = getattr(config, "forwarded_allow_ips", None) or os.environ.get(
+            "FORWARDED_ALLOW_IPS", "127.0.0.1"
+        )
+        debt = (
+            f'Boundary "{self._boundary.name}": uvicorn rewrites client and scheme before it, for '
+            f"peers in {believed}. Turn that off: uvicorn --no-proxy-headers."
+        )
+        return [debt]
+
+    @staticmethod
+    def _set_client(scope: Scope, origin: Origin) -> None:
+        client = scope.get("client")
+        if origin.client == UNIX:
+            return
+        if client is None or client[0] != origin.client:
+            # The port is that of another connection, which nobody told.
+            scope["client"] = (origin.client, 0)
+
+
+def edge_of(perimeter: Perimeter) -> Edge | None:
+    """Return the edge of a perimeter; None where no forwarded boundary is declared."""
+    for boundary in perimeter.boundaries:
+        if isinstance(boundary, Forwarded):
+            boundary.stripper.reads = fields_read(perimeter)
+            return Edge(boundary, perimeter)
+    return None
+
+
+def fields_read(perimeter: Perimeter) -> frozenset[str]:
+    """Return the fields of this family that another boundary proves by itself."""
+    return frozenset[str]().union(*(boundary.reads_fields for boundary in perimeter.boundaries))
+
+
+def _peer_of(scope: Scope) -> str:
+    client = scope.get("client")
+    if client:
+        return str(client[0])
+    # A client that resets its TCP connection has no address any more either: our own end tells.
+    server = scope.get("server")
+    is_unix = server is None or server[1] is None
+    return UNIX if is_unix else ""
+
+
+def _target_of(scope: Scope) -> str:
+    raw = scope.get("raw_path")
+    if not raw:
+        return "/"
+    # Servers put the root path before a target, of absolute-form too.
+    path: str = raw.decode("latin-1")
+    return path.removeprefix(scope.get("root_path", ""))

@@ -1,0 +1,243 @@
+"""The forwarded boundary in a WSGI environ: what it says of its origin becomes what is proven.
+
+A WSGI environ isn't what came. Servers write each field as HTTP_NAME, so that `X_Real_IP` becomes
+`X-Real-IP`'s own key, and join lines of one name by a comma. What can be seen of that:
+
+* gunicorn and waitress drop a field with an underscore, werkzeug's server too. wsgiref merges it
+  into the real one: behind a proxy it is refused.
+* gunicorn takes the fields SCRIPT_NAME and PATH_INFO of peers in its `forwarded_allow_ips` for its
+  own variables: refused.
+* Two lines of Host, Content-Length or of a field of one address are a list in an environ, and
+  refused as that. Of a field in `edge_fields` two lines can't be told from one with a comma.
+* A server that gives no RAW_URI or REQUEST_URI hides a target in absolute-form.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
+from socket import AF_UNIX
+from threading import Lock
+from typing import Any, Final, Protocol
+
+from pratique.core.closing import store_refusal
+from pratique.core.claim import Claim, Fields, Via
+from pratique.core.memo import Memo
+from pratique.core.obligation import VALID
+from pratique.core.perimeter import Perimeter
+from pratique.core.refusal import BoundaryError, Refused, StoreError
+from pratique.forwarded import Forwarded, Origin
+from pratique.forwarded.boundary import Crossed
+from pratique.forwarded.trusted import UNIX
+
+from .edge import ORIGIN_KEY, PROVEN_KEY, fields_read
+from .reply import Reply, refusal
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+App = Callable[[Environ, StartResponse], Iterable[bytes]]
+_BARE: Final = {"CONTENT_LENGTH": "content-length", "CONTENT_TYPE": "content-type"}
+_CGI: Final = ("HTTP_SCRIPT_NAME", "HTTP_PATH_INFO")
+_MERGES: Final = "WSGIServer/"
+"""wsgiref's own server, by SERVER_SOFTWARE."""
+_PORTS: Final = {"http": "80", "https": "443"}
+_names: Final = Memo[str, str](1024)
+
+
+class Carries(Protocol):
+    """A request of werkzeug's or Flask's."""
+
+    environ: Environ
+
+
+class Meta(Protocol):
+    """A request of Django's."""
+
+    META: Environ
+
+
+def origin(request: "Carries | Meta | Mapping[str, Any]") -> Origin:
+    """Return where a request comes from, as the forwarded boundary proved it.
+
+    `origin(request).client` is the key of a rate limiter.
+
+    Args:
+        request: Django's, Flask's, werkzeug's, or an environ.
+
+    Raises:
+        BoundaryError: no forwarded boundary guards the application.
+    """
+    held: Any = getattr(request, "META", None) or getattr(request, "environ", None) or request
+    found = held.get(ORIGIN_KEY)
+    if not isinstance(found, Origin):
+        raise BoundaryError(
+            "origin(request): nothing proves where this request comes from. Wrap the application: "
+            "guard(application, perimeter), with a Forwarded(…) declared."
+        )
+    return found
+
+
+class WsgiEdge:
+    """Lets each request cross the forwarded boundary before anything else sees it.
+
+    Args:
+        boundary: Declared in *perimeter*.
+        perimeter: What guards the application.
+    """
+
+    def __init__(self, boundary: Forwarded, perimeter: Perimeter) -> None:
+        self._boundary = boundary
+        self._clock = perimeter.clock
+        boundary.stripper.reads = fields_read(perimeter)
+
+    def enter(self, environ: Environ) -> None:
+        """Make an environ say what is proven: client, scheme, host; take out what isn't.
+
+        Raises:
+            Refused: with status 400.
+            BoundaryError: the server merges aliases, and a proxy is believed.
+        """
+        edge = self._boundary
+        if edge.policy.peers and str(environ.get("SERVER_SOFTWARE", "")).startswith(_MERGES):
+            raise BoundaryError(
+                f'Boundary "{edge.name}": wsgiref merges X_Forwarded_For into X-Forwarded-For, so '
+                "that a client writes what the proxy says. Serve it with gunicorn or waitress."
+            )
+        if any(key in environ for key in _CGI):
+            edge.refuse(_cgi_field())
+            return
+        via = Via(
+            _peer_of(environ), _scheme_of(environ), environ["REQUEST_METHOD"], _target_of(environ)
+        )
+        try:
+            claim = Claim(b"", Fields(_lines_of(environ)), self._clock(), via)
+        except Refused as refused:
+            edge.refuse(refused)
+            return
+        crossed = edge.cross(claim)
+        if crossed is not None:
+            _tell(environ, crossed)
+
+
+class Guarded:
+    """The outermost WSGI layer. Made by `guard`."""
+
+    def __init__(self, app: App, perimeter: Perimeter) -> None:
+        debts = perimeter.debts()
+        if debts:
+            raise BoundaryError(*debts)
+        self._app = app
+        self._perimeter = perimeter
+        self._starting = Lock()
+        self._edge = wsgi_edge_of(perimeter)
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Start the perimeter where it hasn't, let the request cross, pass the call on."""
+        try:
+            if not self._perimeter.is_started:
+                with self._starting:
+                    self._perimeter.start()
+            if self._edge is not None:
+                self._edge.enter(environ)
+        except StoreError as error:  # it may be there at the next request
+            return send_reply(refusal(store_refusal(error)), start_response)
+        except Refused as refused:
+            return send_reply(refusal(refused), start_response)
+        return self._app(environ, start_response)
+
+
+def wsgi_edge_of(perimeter: Perimeter) -> WsgiEdge | None:
+    """Return the edge of a perimeter; None where no forwarded boundary is declared."""
+    for boundary in perimeter.boundaries:
+        if isinstance(boundary, Forwarded):
+            return WsgiEdge(boundary, perimeter)
+    return None
+
+
+def send_reply(reply: Reply, start_response: Any) -> Iterable[bytes]:
+    """Answer a request outside any framework."""
+    status = f"{reply.status} {HTTPStatus(reply.status).phrase}"
+    fields = [*reply.fields.items(), ("content-length", str(len(reply.content)))]
+    start_response(status, fields)
+    return [reply.content]
+
+
+def guard(app: App, perimeter: Perimeter) -> Guarded:
+    """Put the perimeter's forwarded boundary around a WSGI application.
+
+    The application then sees REMOTE_ADDR, wsgi.url_scheme, HTTP_HOST, SERVER_NAME and SERVER_PORT
+    as they are proven, no other field of the family, and the `Origin` as
+    environ["pratique.origin"].
+
+    Args:
+        app: Flask's, Django's `get_wsgi_application()`, any.
+        perimeter: Started at the first request, since a server forks before it.
+
+    Raises:
+        BoundaryError: the perimeter has debts.
+    """
+    return Guarded(app, perimeter)
+
+
+def _lines_of(environ: Environ) -> list[tuple[str, str]]:
+    lines: list[tuple[str, str]] = []
+    for key, value in environ.items():
+        if key.startswith("HTTP_"):
+            name = _names.get(key) or _names.keep(key, key[5:].replace("_", "-").lower())
+            lines.append((name, value))
+        elif value and key in _BARE:
+            lines.append((_BARE[key], value))
+    return lines
+
+
+def _peer_of(environ: Environ) -> str:
+    family = getattr(environ.get("gunicorn.socket"), "family", None)
+    return UNIX if family == AF_UNIX else str(environ.get("REMOTE_ADDR", ""))
+
+
+def _scheme_of(environ: Environ) -> str:
+    # gunicorn believes X-Forwarded-Proto of its forwarded_allow_ips, and says that as url_scheme.
+    connection = environ.get("gunicorn.socket")
+    if connection is not None:
+        return "https" if hasattr(connection, "getpeercert") else "http"
+    return str(environ["wsgi.url_scheme"])
+
+
+def _target_of(environ: Environ) -> str:
+    return str(environ.get("RAW_URI") or environ.get("REQUEST_URI") or "/")
+
+
+def _tell(environ: Environ, crossed: Crossed) -> None:
+    judged = crossed.judged
+    found = judged.origin
+    for name in judged.stripped:
+        environ.pop(_key(name), None)
+    for name, value in judged.anew.items():
+        environ[_key(name)] = value
+    if found.client != environ.get("REMOTE_ADDR") and found.client != UNIX:
+        environ["REMOTE_ADDR"] = found.client
+        # Those of another connection, which nobody told.
+        environ.pop("REMOTE_PORT", None)
+        environ.pop("REMOTE_HOST", None)
+    environ["wsgi.url_scheme"] = found.scheme
+    if found.scheme == "https":
+        environ["HTTPS"] = "on"
+    else:
+        environ.pop("HTTPS", None)
+    name, colon, port = found.host.rpartition(":")
+    has_port = colon and not found.host.endswith("]")
+    environ["SERVER_NAME"] = name if has_port else found.host
+    environ["SERVER_PORT"] = port if has_port else _PORTS[found.scheme]
+    environ[ORIGIN_KEY], environ[PROVEN_KEY] = found, crossed.proven
+
+
+def _key(name: str) -> str:
+    return f"HTTP_{name.upper().replace('-', '_')}"
+
+
+def _cgi_field() -> Refused:
+    return Refused(
+        VALID,
+        "a field that the server takes for SCRIPT_NAME or PATH_INFO came",
+        code="field_alias",
+        hint="gunicorn: set forwarded_allow_ips to no peer that passes on what a client sends",
+        status=400,
+    )
