@@ -2,6 +2,15 @@
 
 from importlib import import_module
 
-for name in ("opening", "crossing", "claims", "endpoint", "fetch", "partner", "tokens"):
+for name in (
+    "opening",
+    "crossing",
+    "claims",
+    "endpoint",
+    "fetch",
+    "forwarded",
+    "partner",
+    "tokens",
+):
     print(f"\n== {name}")
     import_module(f"benchmarks.{name}").main()

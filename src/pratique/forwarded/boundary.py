@@ -97,9 +97,11 @@ class Forwarded(Boundary):
         try:
             judged = self._judge(claim)
         except Refused as refused:
-            return self.refuse(refused)
+            self.refuse(refused)
+            return None
         except Exception as error:  # noqa: BLE001  fail closed: a mistake of ours refuses
-            return self.refuse(_internal(error))
+            self.refuse(_internal(error))
+            return None
         return self.cross_again(judged, claim)
 
     def cross_again(self, judged: Judged, claim: Claim) -> Crossed | None:

@@ -18,8 +18,8 @@ from socket import AF_UNIX
 from threading import Lock
 from typing import Any, Final, Protocol
 
-from pratique.core.closing import store_refusal
 from pratique.core.claim import Claim, Fields, Via
+from pratique.core.closing import store_refusal
 from pratique.core.memo import Memo
 from pratique.core.obligation import VALID
 from pratique.core.perimeter import Perimeter
