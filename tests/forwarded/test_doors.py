@@ -91,7 +91,7 @@ DOORS = pytest.mark.parametrize(
 def test_what_stands_left_of_the_client_does_not_reach_the_application(
     call: Any, make: Any
 ) -> None:
-    """`get_ipaddr` of slowapi reads the leftmost entry: there is one, and it is proven."""
+    """Who takes the leftmost entry takes the proven one: there is no other."""
     _, told = call(make(POLICY), "10.0.0.1", FROM)
     assert ["x-forwarded-for", "93.184.216.34"] in told["fields"]
     assert "127.0.0.1" not in str(told["fields"])

@@ -16,7 +16,8 @@ from starlette.websockets import WebSocket
 from pratique import Perimeter, unsafe
 from pratique.core.proven import Proven
 from pratique.core.refusal import BoundaryError
-from pratique.forwarded import Origin, ProxyPolicy
+from pratique.fetch import PUBLIC, Fetch, FetchPolicy
+from pratique.forwarded import Forwarded, Origin, ProxyPolicy
 from pratique.integrations import fastapi as fastapi_door
 from pratique.integrations import flask as flask_door
 from pratique.integrations import starlette as starlette_door
@@ -173,6 +174,25 @@ def test_flask_crosses_as_well() -> None:
     status, told = over_wsgi(app, PROXY, LINES, PATH_INFO="/who", RAW_URI="/who")
     assert (status, told) == (200, [CLIENT, CLIENT, "https://api.example.com/who", True])
     assert over_wsgi(app, PROXY, [("Host", "evil.test"), *LINES[1:]])[0] == 400
+
+
+@pytest.mark.parametrize("door", ["asgi", "wsgi", "flask"])
+def test_a_boundary_that_is_declared_after_the_guard_counts(door: str) -> None:
+    """Until the start anything may be declared, and nothing may pass it by."""
+    perimeter = Perimeter(deadline=None)
+    perimeter.declare(Fetch("previews", FetchPolicy(hosts=PUBLIC)))
+    app: Any
+    if door == "asgi":
+        app = starlette_door.guard(Starlette(), perimeter)
+    elif door == "wsgi":
+        app = wsgi_door.guard(lambda _, __: [], perimeter)
+    else:
+        app = Flask(__name__)
+        flask_door.Pratique(perimeter).init_app(app)
+    perimeter.declare(Forwarded("edge", POLICY))
+    call = over_asgi if door == "asgi" else over_wsgi
+    status, told = call(app, PROXY, [("Host", "evil.test"), *LINES[1:]])
+    assert (status, told["code"]) == (400, "host_not_allowed")
 
 
 def test_an_origin_is_of_a_guarded_application() -> None:

@@ -9,6 +9,7 @@ from .framing import ByName
 from .origin import Origin
 from .policy import FORWARDED, ProxyPolicy
 
+MOST_NAMES: Final = 64
 KNOWN: Final = 1024
 """Sets of names that were looked at: the clients of one application send few different ones."""
 
@@ -43,14 +44,15 @@ class Stripper:
         found = self._known.get(key)
         if found is None:
             names = tuple(name for name in fields if self._strips(name, is_trusted=is_trusted))
-            found = self._known.keep(key, names)
+            # CWE-770: what a stranger may fill is bounded in number and in size.
+            found = self._known.keep(key, names) if len(key[1]) <= MOST_NAMES else names
         return found
 
     def told_anew(self, fields: ByName, origin: Origin) -> dict[str, str]:
         """Return the fields that say something else than was proven, with what they are to say.
 
-        What stands left of the client in a list is an attacker's, and libraries read it: slowapi's
-        `get_ipaddr` takes the leftmost entry.
+        What stands left of the client in a list is an attacker's, and libraries that take the first
+        entry read it.
 
         Args:
             fields: By name in lower case, as they came.

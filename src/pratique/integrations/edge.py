@@ -56,14 +56,10 @@ class Relevant(Memo[bytes, bool]):
     def __missing__(self, name: bytes) -> bool:
         """Look at a new name. One that isn't plain is looked at with each request."""
         text = name.decode("latin-1")
-        found = (
-            _is_plain(text) is None
-            or text in FRAMING
-            or text in self._own
-            or is_family(text)
-            or is_alias(text, self._own)
-        )
-        return self.keep(name, found)
+        if _is_plain(text) is None:  # in capitals, or impossible, or too long to be remembered
+            return True
+        has_part = text in FRAMING or text in self._own or is_family(text)
+        return self.keep(name, has_part or is_alias(text, self._own))
 
 
 class Edge:

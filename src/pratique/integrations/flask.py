@@ -36,7 +36,7 @@ from .routes import (
     stated,
 )
 from .wsgi import claim_of, deliver, origin, read_content, send_reply
-from .wsgi_edge import wsgi_edge_of
+from .wsgi_edge import WsgiEdge, wsgi_edge_of
 
 __all__ = [
     "Elsewhere",
@@ -100,11 +100,11 @@ class Pratique:
         if Refused not in app.error_handler_spec[None][None]:
             app.register_error_handler(Refused, _refused)
         inner = app.wsgi_app
-        edge = wsgi_edge_of(self.perimeter)
+        edge: WsgiEdge | None = None
         is_checked = False
 
         def wsgi_app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-            nonlocal is_checked
+            nonlocal is_checked, edge
             if not (is_checked and self.perimeter.is_started):
                 debts = self.debts(app)
                 if debts:
@@ -113,6 +113,7 @@ class Pratique:
                     self.perimeter.start()
                 except StoreError as error:  # it may be there at the next request
                     return send_reply(refusal(store_refusal(error)), start_response)
+                edge = wsgi_edge_of(self.perimeter)
                 is_checked = True
             if edge is not None:
                 try:

@@ -127,14 +127,18 @@ class Guarded:
         self._app = app
         self._perimeter = perimeter
         self._starting = Lock()
-        self._edge = wsgi_edge_of(perimeter)
+        self._is_ready = False
+        self._edge: WsgiEdge | None = None
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Start the perimeter where it hasn't, let the request cross, pass the call on."""
         try:
-            if not self._perimeter.is_started:
+            if not (self._is_ready and self._perimeter.is_started):
                 with self._starting:
                     self._perimeter.start()
+                    # Not before: until then a boundary may be declared.
+                    self._edge = wsgi_edge_of(self._perimeter)
+                    self._is_ready = True
             if self._edge is not None:
                 self._edge.enter(environ)
         except StoreError as error:  # it may be there at the next request
