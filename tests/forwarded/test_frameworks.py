@@ -120,6 +120,27 @@ def test_a_request_that_says_the_same_again_crosses_again() -> None:
     assert over_asgi(app, PROXY, LINES) == (200, [CLIENT, CLIENT])
 
 
+def test_a_wsgi_request_that_says_the_same_again_crosses_again() -> None:
+    """The same of an environ."""
+
+    def told(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("200 OK", [])
+        proven: Proven[Origin] = environ["pratique.proven_origin"]
+        return [f'["{proven.value.client}", "{proven.crossing_id}"]'.encode()]
+
+    perimeter = perimeter_of(POLICY)
+    app = wsgi_door.guard(told, perimeter)
+    answers: list[Any] = [over_wsgi(app, PROXY, LINES) for _ in range(3)]
+    assert [answer[1][0] for answer in answers] == [CLIENT] * 3
+    assert len({answer[1][1] for answer in answers}) == 3
+    assert perimeter.tally.counts == {("edge", "forwarded", "proven", "", ""): 3}
+    outsiders: Any = over_wsgi(app, OUTSIDER, LINES)
+    assert outsiders[1][0] == OUTSIDER
+    assert over_wsgi(app, PROXY, [("Host", "evil.test"), *LINES[1:]])[0] == 400
+    assert over_wsgi(app, PROXY, LINES, "http://evil.test/")[0] == 400
+    assert over_wsgi(app, PROXY, LINES)[0] == 200
+
+
 def test_a_root_path_hides_no_absolute_form() -> None:
     """Servers put it before the target."""
 
@@ -256,5 +277,6 @@ def test_gunicorns_own_reading_of_a_field_is_not_believed() -> None:
     more = {"wsgi.url_scheme": "https", "gunicorn.socket": Plain()}
     assert over_wsgi(app, OUTSIDER, LINES, **more) == (200, "http")
     assert over_wsgi(app, PROXY, LINES, **more) == (200, "https")
+    assert over_wsgi(app, PROXY, LINES, CONTENT_LENGTH="")[0] == 200
     more = {"HTTP_SCRIPT_NAME": "/admin"}
     assert over_wsgi(app, PROXY, LINES, **more)[0] == 400

@@ -25,9 +25,9 @@ PROVEN_KEY: Final = "pratique.proven_origin"
 _SOCKET_SCHEMES: Final = {"http": "ws", "https": "wss"}
 _NO_FIELDS: Final = Fields()
 _NAMES: Final = 1024
-_KNOWN: Final = 1024
+KNOWN: Final = 1024
 """Requests that were judged: a client says the same with each."""
-_KEPT_BYTES: Final = 1024
+KEPT_BYTES: Final = 1024
 """Of what one of them says: more isn't remembered (CWE-770)."""
 _is_plain: Final = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]{1,256}").fullmatch
 Raw = tuple[tuple[bytes, bytes], ...]
@@ -42,8 +42,18 @@ class Line(NamedTuple):
     anew: tuple[tuple[bytes, bytes], ...]
 
 
+def has_part(name: str, own: frozenset[str]) -> bool:
+    """Say whether a field has a part in where a request comes from.
+
+    Args:
+        name: In lower case.
+        own: The fields that the policy declares.
+    """
+    return name in FRAMING or name in own or is_family(name) or is_alias(name, own)
+
+
 class Relevant(Memo[bytes, bool]):
-    """Says of a field, by its name as it came, whether it has a part in where a request comes from.
+    """Says of a field, by its name as it came, whether it has a part. See `has_part`.
 
     Args:
         own: The fields that the policy declares.
@@ -58,8 +68,7 @@ class Relevant(Memo[bytes, bool]):
         text = name.decode("latin-1")
         if _is_plain(text) is None:  # in capitals, or impossible, or too long to be remembered
             return True
-        has_part = text in FRAMING or text in self._own or is_family(text)
-        return self.keep(name, has_part or is_alias(text, self._own))
+        return self.keep(name, has_part(text, self._own))
 
 
 class Edge:
@@ -74,7 +83,7 @@ class Edge:
         self._boundary = boundary
         self._clock = perimeter.clock
         self._is_relevant = Relevant(boundary.policy.declared)
-        self._known = Memo[object, Line](_KNOWN)
+        self._known = Memo[object, Line](KNOWN)
 
     def enter(self, scope: Scope) -> None:
         """Make a scope say what is proven: client, scheme, host; take out what isn't.
@@ -129,7 +138,7 @@ class Edge:
             frozenset(name for name, _ in said if name.decode("latin-1").lower() in names),
             tuple((name.encode(), value.encode()) for name, value in judged.anew.items()),
         )
-        if key is not None and sum(len(value) for _, value in said) <= _KEPT_BYTES:
+        if key is not None and sum(len(value) for _, value in said) <= KEPT_BYTES:
             self._known.keep(key, line)
         return line, crossed.proven
 

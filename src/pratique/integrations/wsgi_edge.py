@@ -12,6 +12,7 @@ A WSGI environ isn't what came. Servers write each field as HTTP_NAME, so that `
 * A server that gives no RAW_URI or REQUEST_URI hides a target in absolute-form.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from socket import AF_UNIX
@@ -25,21 +26,26 @@ from pratique.core.obligation import VALID
 from pratique.core.perimeter import Perimeter
 from pratique.core.refusal import BoundaryError, Refused, StoreError
 from pratique.forwarded import Forwarded, Origin
-from pratique.forwarded.boundary import Crossed
+from pratique.forwarded.boundary import Crossed, Judged
 from pratique.forwarded.trusted import UNIX
 
-from .edge import ORIGIN_KEY, PROVEN_KEY, fields_read
+from .edge import KEPT_BYTES, KNOWN, ORIGIN_KEY, PROVEN_KEY, fields_read, has_part
 from .reply import Reply, refusal
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 App = Callable[[Environ, StartResponse], Iterable[bytes]]
-_BARE: Final = {"CONTENT_LENGTH": "content-length", "CONTENT_TYPE": "content-type"}
-_CGI: Final = ("HTTP_SCRIPT_NAME", "HTTP_PATH_INFO")
+Said = tuple[tuple[str, Any], ...]
+_FIELD: Final = "HTTP_"
+_LENGTH: Final = "CONTENT_LENGTH"
+_LONGEST: Final = 256
+_NO_FIELD: Final = False
+_is_plain: Final = re.compile(r"[A-Z0-9!#$%&'*+.^_`|~-]{1,256}").fullmatch
+_NO_FIELDS: Final = Fields()
+_CGI: Final = frozenset({"HTTP_SCRIPT_NAME", "HTTP_PATH_INFO"})
 _MERGES: Final = "WSGIServer/"
 """wsgiref's own server, by SERVER_SOFTWARE."""
 _PORTS: Final = {"http": "80", "https": "443"}
-_names: Final = Memo[str, str](1024)
 
 
 class Carries(Protocol):
@@ -75,6 +81,22 @@ def origin(request: "Carries | Meta | Mapping[str, Any]") -> Origin:
     return found
 
 
+class _Relevant(Memo[str, bool]):
+    """Says of a variable whether it is a field that has a part in where a request comes from."""
+
+    def __init__(self, own: frozenset[str]) -> None:
+        super().__init__(KNOWN)
+        self._own = own
+
+    def __missing__(self, key: str) -> bool:
+        """Look at a new one; a name that is too long, or impossible, is refused with each."""
+        if key != _LENGTH and not key.startswith(_FIELD):
+            return self.keep(key, _NO_FIELD) if len(key) <= _LONGEST else _NO_FIELD
+        if _is_plain(key) is None:
+            return True
+        return self.keep(key, has_part(_name_of(key), self._own))
+
+
 class WsgiEdge:
     """Lets each request cross the forwarded boundary before anything else sees it.
 
@@ -87,6 +109,8 @@ class WsgiEdge:
         self._boundary = boundary
         self._clock = perimeter.clock
         boundary.stripper.reads = fields_read(perimeter)
+        self._is_relevant = _Relevant(boundary.policy.declared)
+        self._known = Memo[object, Judged](KNOWN)
 
     def enter(self, environ: Environ) -> None:
         """Make an environ say what is proven: client, scheme, host; take out what isn't.
@@ -101,20 +125,34 @@ class WsgiEdge:
                 f'Boundary "{edge.name}": wsgiref merges X_Forwarded_For into X-Forwarded-For, so '
                 "that a client writes what the proxy says. Serve it with gunicorn or waitress."
             )
-        if any(key in environ for key in _CGI):
+        if not _CGI.isdisjoint(environ):
             edge.refuse(_cgi_field())
             return
+        is_relevant = self._is_relevant
+        said = tuple([(key, value) for key, value in environ.items() if is_relevant[key]])
         via = Via(
             _peer_of(environ), _scheme_of(environ), environ["REQUEST_METHOD"], _target_of(environ)
         )
-        try:
-            claim = Claim(b"", Fields(_lines_of(environ)), self._clock(), via)
-        except Refused as refused:
-            edge.refuse(refused)
-            return
-        crossed = edge.cross(claim)
+        key = (via.peer, via.scheme, said) if via.target[:1] == "/" else None
+        judged = self._known.get(key)
+        if judged is not None:
+            crossed = edge.cross_again(judged, Claim(b"", _NO_FIELDS, self._clock(), via))
+        else:
+            crossed = self._cross(said, via)
+            if crossed is not None and key is not None and _is_short(said):
+                self._known.keep(key, crossed.judged)
         if crossed is not None:
             _tell(environ, crossed)
+
+    def _cross(self, said: Said, via: Via) -> Crossed | None:
+        try:
+            # PEP 3333: CONTENT_LENGTH may be empty or absent where no length came.
+            lines = [(_name_of(key), str(value)) for key, value in said if value or key != _LENGTH]
+            claim = Claim(b"", Fields(lines), self._clock(), via)
+        except Refused as refused:
+            self._boundary.refuse(refused)
+            return None
+        return self._boundary.cross(claim)
 
 
 class Guarded:
@@ -181,15 +219,12 @@ def guard(app: App, perimeter: Perimeter) -> Guarded:
     return Guarded(app, perimeter)
 
 
-def _lines_of(environ: Environ) -> list[tuple[str, str]]:
-    lines: list[tuple[str, str]] = []
-    for key, value in environ.items():
-        if key.startswith("HTTP_"):
-            name = _names.get(key) or _names.keep(key, key[5:].replace("_", "-").lower())
-            lines.append((name, value))
-        elif value and key in _BARE:
-            lines.append((_BARE[key], value))
-    return lines
+def _name_of(key: str) -> str:
+    return (key[5:] if key.startswith(_FIELD) else key).replace("_", "-").lower()
+
+
+def _is_short(said: Said) -> bool:
+    return sum(len(value) for _, value in said) <= KEPT_BYTES
 
 
 def _peer_of(environ: Environ) -> str:
