@@ -16,25 +16,16 @@ from pratique import Perimeter
 from pratique.forwarded import Forwarded, ProxyPolicy
 from pratique.integrations import starlette as asgi_door
 from pratique.integrations import wsgi as wsgi_door
+from tests.sink import Kept
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 Lines = Iterable[tuple[str, str]]
 Told = tuple[int, dict[str, Any]]
 
 
-class Silent:
-    """A sink that keeps nothing."""
-
-    def emit(self, record: object) -> None: ...
-
-    def find(self, crossing_id: str) -> None: ...
-
-    def close(self) -> None: ...
-
-
 def perimeter_of(policy: ProxyPolicy, **other: Any) -> Perimeter:
     """Return a perimeter with one forwarded boundary."""
-    perimeter = Perimeter(events=Silent(), clock=lambda: NOW, deadline=None)
+    perimeter = Perimeter(events=Kept(), clock=lambda: NOW, deadline=None)
     perimeter.declare(Forwarded("edge", policy, **other))
     return perimeter
 

@@ -9,10 +9,11 @@ import pytest
 from pratique import Perimeter, unsafe
 from pratique.core.checklist import blast_radius, ten_questions
 from pratique.core.claim import Claim, Fields, Via
-from pratique.core.event import Outcome, Record
+from pratique.core.event import Outcome
 from pratique.core.proven import Proven
 from pratique.core.refusal import BoundaryError, Refused
 from pratique.forwarded import Forwarded, Origin, ProxyPolicy
+from tests.sink import Kept
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 CLIENT = "93.184.216.34"
@@ -22,21 +23,6 @@ POLICY = ProxyPolicy(
     hosts=("api.example.com",),
     edge_fields=("cf-ipcountry",),
 )
-
-
-class Kept:
-    """A sink that keeps what it is given."""
-
-    def __init__(self) -> None:
-        self.records: list[Record] = []
-
-    def emit(self, record: Record) -> None:
-        self.records.append(record)
-
-    def find(self, crossing_id: str) -> Record | None:
-        return next((r for r in self.records if r.crossing_id == crossing_id), None)
-
-    def close(self) -> None: ...
 
 
 def started(sink: Kept, **other: Any) -> tuple[Perimeter, Forwarded]:

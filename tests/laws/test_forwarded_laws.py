@@ -14,6 +14,7 @@ from pratique.core.refusal import Refused
 from pratique.forwarded import Forwarded, Origin, ProxyPolicy, origin_of
 from pratique.forwarded.address import address_of
 from pratique.forwarded.family import is_family
+from tests.sink import Kept
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 HOSTS = ("api.example.com",)
@@ -159,15 +160,7 @@ def test_an_address_has_the_spelling_that_python_gives_it(text: str) -> None:
 @settings(max_examples=60)
 def test_the_drivers_agree(peer: str, lines: Any, policy: ProxyPolicy) -> None:
     """Law 3: `admit`, `aadmit` and the doors' own way say the same."""
-
-    class Silent:
-        def emit(self, record: object) -> None: ...
-
-        def find(self, crossing_id: str) -> None: ...
-
-        def close(self) -> None: ...
-
-    perimeter = Perimeter(events=Silent(), clock=lambda: NOW, deadline=None)
+    perimeter = Perimeter(events=Kept(), clock=lambda: NOW, deadline=None)
     edge = perimeter.declare(Forwarded("edge", policy))
     perimeter.start()
     try:
