@@ -22,6 +22,7 @@ from pratique.integrations import fastapi as fastapi_door
 from pratique.integrations import flask as flask_door
 from pratique.integrations import starlette as starlette_door
 from pratique.integrations import wsgi as wsgi_door
+from pratique.integrations.edge import KEPT_BYTES, KNOWN, edge_of
 from tests.forwarded.doors import NOW, over_asgi, over_wsgi, perimeter_of
 
 CLIENT, PROXY, OUTSIDER = "93.184.216.34", "10.0.0.1", "203.0.113.9"
@@ -139,6 +140,39 @@ def test_a_wsgi_request_that_says_the_same_again_crosses_again() -> None:
     assert over_wsgi(app, PROXY, [("Host", "evil.test"), *LINES[1:]])[0] == 400
     assert over_wsgi(app, PROXY, LINES, "http://evil.test/")[0] == 400
     assert over_wsgi(app, PROXY, LINES)[0] == 200
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    """A stranger that says something else with each request fills no memory (CWE-770)."""
+    perimeter = perimeter_of(POLICY)
+    perimeter.start()
+    edge = edge_of(perimeter)
+    assert edge is not None
+    for number in range(KNOWN + 10):
+        left = f"junk-{number}" if number else "x" * 2 * KEPT_BYTES
+        lines = [*LINES[:1], ("X-Forwarded-For", f"{left}, {CLIENT}"), *LINES[2:]]
+        raw = [(name.lower().encode(), value.encode()) for name, value in lines]
+        scope = {"type": "http", "scheme": "http", "headers": raw, "client": (PROXY, 1)}
+        edge.enter(scope)
+        assert scope["client"] == (CLIENT, 0)
+        assert len(edge.known) == (number if number <= KNOWN else number - KNOWN)
+
+
+@pytest.mark.parametrize("is_read", [True, False])
+def test_a_certificate_that_another_boundary_proves_passes(is_read: bool) -> None:
+    """The service boundary reads it of a proxy that came by mTLS; nobody else is shown it."""
+    field = "x-forwarded-client-cert"
+    policy = FetchPolicy(hosts=PUBLIC)
+    perimeter = perimeter_of(POLICY)
+    other = perimeter.declare(Fetch("previews", policy))
+    other.reads_fields = frozenset({field}) if is_read else frozenset()
+
+    async def view(request: Request) -> Response:
+        return JSONResponse({"shown": request.headers.get(field)})
+
+    app = starlette_door.guard(Starlette(routes=[Route("/{path:path}", view)]), perimeter)
+    _, told = over_asgi(app, PROXY, [*LINES, (field, "Hash=0")])
+    assert told == {"shown": "Hash=0" if is_read else None}
 
 
 def test_a_root_path_hides_no_absolute_form() -> None:

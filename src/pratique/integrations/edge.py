@@ -77,13 +77,16 @@ class Edge:
     Args:
         boundary: Declared in *perimeter*.
         perimeter: What guards the application.
+
+    Attributes:
+        known: What was made of requests that were judged.
     """
 
     def __init__(self, boundary: Forwarded, perimeter: Perimeter) -> None:
         self._boundary = boundary
         self._clock = perimeter.clock
         self._is_relevant = Relevant(boundary.policy.declared)
-        self._known = Memo[object, Line](KNOWN)
+        self.known = Memo[object, Line](KNOWN)
 
     def enter(self, scope: Scope) -> None:
         """Make a scope say what is proven: client, scheme, host; take out what isn't.
@@ -100,7 +103,7 @@ class Edge:
         target = _target_of(scope)
         via = Via(_peer_of(scope), scope["scheme"], scope.get("method", "GET"), target)
         key = (via.peer, via.scheme, said) if target[:1] == "/" else None
-        line = self._known.get(key)
+        line = self.known.get(key)
         if line is None:
             line, proven = self._judged(said, via, key)
         else:
@@ -139,7 +142,7 @@ class Edge:
             tuple((name.encode(), value.encode()) for name, value in judged.anew.items()),
         )
         if key is not None and sum(len(value) for _, value in said) <= KEPT_BYTES:
-            self._known.keep(key, line)
+            self.known.keep(key, line)
         return line, crossed.proven
 
     def server_debts(self, receive: object) -> list[str]:
