@@ -1,8 +1,6 @@
 """The commands."""
 
 import asyncio
-import sys
-from importlib import import_module
 from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +15,8 @@ from pratique.events import JsonLines
 from pratique.stores import asweep
 from pratique.stores import sweep as sweep_of
 
+from . import lock
+from .application import application
 from .issuer import issuer
 
 app = typer.Typer(
@@ -26,6 +26,8 @@ app = typer.Typer(
     help="No claim crosses without proof.",
 )
 app.add_typer(issuer, name="issuer")
+for command in (lock.routes, lock.lock, lock.check, lock.diff):
+    app.command()(command)
 
 
 @app.command()
@@ -66,7 +68,7 @@ def why(
             raise typer.BadParameter(message)
         record = JsonLines(events).find(crossing_id)
     if record is None and perimeter is not None:
-        record = _stored(_perimeter(perimeter), crossing_id)
+        record = _stored(application(perimeter).perimeter, crossing_id)
     if record is None:
         typer.echo(
             f"{crossing_id}: not recorded there. A store keeps effects and refusals after "
@@ -84,7 +86,7 @@ def sweep(
     perimeter: Annotated[str, typer.Argument(help="module:attribute of the perimeter.")],
 ) -> None:
     """Delete what can't matter any more of what its store keeps: see `pratique.stores.sweep`."""
-    store = _perimeter(perimeter).store
+    store = application(perimeter).perimeter.store
     if store is None:
         message = f"{perimeter} has no store"
         raise typer.BadParameter(message)
@@ -136,17 +138,3 @@ def _stored(perimeter: Perimeter, crossing_id: str) -> Record | None:
     except StoreError as error:
         message = f"the store can't tell: {error}. Has the application started once?"
         raise typer.BadParameter(message) from None
-
-
-def _perimeter(place: str) -> Perimeter:
-    module, _, attribute = place.partition(":")
-    sys.path.insert(0, str(Path.cwd()))  # as uvicorn does: a script has only its own folder there
-    try:
-        found = getattr(import_module(module), attribute or "perimeter", None)
-    except ModuleNotFoundError as error:
-        message = f"{place}: there is no module {error.name}"
-        raise typer.BadParameter(message) from None
-    if not isinstance(found, Perimeter):
-        message = f"{place} is no perimeter"
-        raise typer.BadParameter(message)
-    return found
