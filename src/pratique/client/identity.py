@@ -26,7 +26,7 @@ MAX_COOKIE: Final = 4096
 """Bytes of one cookie, RFC 6265 §6.1."""
 MIN_TOKEN: Final = 22
 """Characters of a session's token: 128 bits in base64url. Source: OWASP ASVS 5.0 §7.2.3."""
-_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _NEVER_AHEAD: Final = timedelta(seconds=60)
 _UNAUTHENTICATED: Final = 401
 _DEFAULT_PORTS: Final = {"https": ":443", "http": ":80"}
@@ -112,12 +112,8 @@ class SessionCookie:
             raise BoundaryError(f"SessionCookie({name!r}) isn't the name of a cookie.")
         if not timedelta(0) < idle <= lifetime:
             raise BoundaryError("SessionCookie(idle=…) is above zero and at most lifetime=.")
-        if isinstance(origins, str) or not origins or not all(map(_is_origin, origins)):
-            raise BoundaryError(
-                'SessionCookie(origins=…) names where state may be changed from: ["https://…"].'
-            )
         self.name, self.idle, self.lifetime = name, idle, lifetime
-        self.origins = frozenset(origins)
+        self.origins = require_origins("SessionCookie", origins)
         self.issuer = f"cookie:{name}"
         self._load = Asker.of(load, arguments=1, role="load")
         self._taken_back = TakenBack.of(revoked)
@@ -130,8 +126,8 @@ class SessionCookie:
                 "session_over", "revoked", "not_revocable"; VALID, code "duplicate_field".
         """
         claim = crossing.claim
-        if claim.via.method not in _SAFE:
-            self._require_same_site(claim.fields)
+        if claim.via.method not in SAFE:
+            require_same_site("SessionCookie", claim.fields, self.origins)
         token = cookie(claim.fields, self.name)
         # RFC 6265 §4.1.1: cookie-octet is ASCII.
         if token is None or len(token) < MIN_TOKEN or not token.isascii():
@@ -170,18 +166,6 @@ class SessionCookie:
     def store_debts(self, store: Store | None) -> list[str]:
         """See `AsksStore`."""
         return self._taken_back.debts(store)
-
-    def _require_same_site(self, fields: Fields) -> None:
-        origin = fields.one("Origin")
-        site = fields.one("Sec-Fetch-Site")
-        if origin in self.origins and site in (None, "same-origin", "same-site"):
-            return
-        raise Refused(
-            AUTHENTIC,
-            "a change of state comes from an origin that isn't declared, or from none",
-            code="cross_site",
-            hint="compare the Origin field with SessionCookie(origins=…)",
-        )
 
     def _require_young(self, found: Session, claim: Claim) -> None:
         try:
@@ -283,6 +267,48 @@ class BearerToken:
     def store_debts(self, store: Store | None) -> list[str]:
         """See `AsksStore`."""
         return self._taken_back.debts(store)
+
+
+def require_origins(identity: str, origins: Sequence[str]) -> frozenset[str]:
+    """Return the origins from which state may be changed.
+
+    Args:
+        identity: Whose argument it is, for the message.
+        origins: "https://shop.example": no path, and no port where it is the scheme's own.
+
+    Raises:
+        BoundaryError: there is none, or one isn't an origin.
+    """
+    if isinstance(origins, str) or not origins or not all(map(_is_origin, origins)):
+        raise BoundaryError(
+            f'{identity}(origins=…) names where state may be changed from: ["https://…"].'
+        )
+    return frozenset(origins)
+
+
+def require_same_site(identity: str, fields: Fields, origins: frozenset[str]) -> None:
+    """Refuse a change of state that a page of somebody else's asks for.
+
+    Args:
+        identity: Whose argument `origins` is, for the hint.
+        fields: Of the request.
+        origins: See `require_origins`.
+
+    Raises:
+        Refused: AUTHENTIC, code "cross_site".
+
+    Source: CWE-352; RFC 6454; Fetch Metadata (Sec-Fetch-Site).
+    """
+    origin = fields.one("Origin")
+    site = fields.one("Sec-Fetch-Site")
+    if origin in origins and site in (None, "same-origin", "same-site"):
+        return
+    raise Refused(
+        AUTHENTIC,
+        "a change of state comes from an origin that isn't declared, or from none",
+        code="cross_site",
+        hint=f"compare the Origin field with {identity}(origins=…)",
+    )
 
 
 def cookie(fields: Fields, name: str) -> str | None:

@@ -14,7 +14,7 @@ from .adrive import adrive
 from .boundary import Boundary
 from .claim import Claim, Fields
 from .crossing import Crossing
-from .drive import World, drive
+from .drive import World, drive, drive_here
 from .event import Outcome, Record, Sink
 from .question import Flow, Question
 from .recorder import LoggerSink, Recorder, outcome_of
@@ -237,6 +237,15 @@ class Perimeter:
         """
         crossing = self._cross(boundary, claim)
         found = drive(flow_of(crossing), crossing, self._world)
+        self.recorder.emit(crossing.record(Outcome.PROVEN), sample=False)
+        return found
+
+    def carry_here(
+        self, boundary: Boundary, claim: Claim, flow_of: Callable[[Crossing], Flow[T]]
+    ) -> T:
+        """Do the same on this very thread, where a connection belongs to it. See `drive_here`."""
+        crossing = self._cross(boundary, claim)
+        found = drive_here(flow_of(crossing), crossing, self._world)
         self.recorder.emit(crossing.record(Outcome.PROVEN), sample=False)
         return found
 

@@ -101,14 +101,20 @@ class Plan:
 
     @contextmanager
     def prove(
-        self, perimeter: Perimeter, claim: Claim, places: Mapping[str, object]
+        self,
+        perimeter: Perimeter,
+        claim: Claim,
+        places: Mapping[str, object],
+        *,
+        carry: Callable[..., Any] | None = None,
     ) -> Generator[Given]:
-        """Prove one request, on this thread; what was opened is closed at the end.
+        """Prove one request, for a view on this thread; what was opened is closed at the end.
 
         Args:
             perimeter: Has started.
             claim: The request.
             places: What stands in the path, by name.
+            carry: `perimeter.carry`; `carry_here` where what is opened belongs to this thread.
 
         Raises:
             Refused: a proof is not given.
@@ -127,7 +133,7 @@ class Plan:
             stack.callback(within.enter, within.current())
             for name, owed in self.owed.items():
                 flow_of = _flow_of(owed, places, session_of(owed.session), given)
-                proven = perimeter.carry(owed.action.boundary, claim, flow_of)
+                proven = (carry or perimeter.carry)(owed.action.boundary, claim, flow_of)
                 given.arguments[name] = within.go_on(proven)
             for name, each in self.opened.items():
                 given.arguments[name] = session_of(each.call)
