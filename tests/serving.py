@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from inspect import iscoroutinefunction
 from io import BytesIO
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -14,7 +15,7 @@ from starlette.testclient import TestClient
 @contextmanager
 def served(app: Any, **options: Any) -> Iterator[httpx.Client]:
     """Give a client of an application, by ASGI or WSGI."""
-    if isinstance(app, Starlette):
+    if isinstance(app, Starlette) or iscoroutinefunction(app):
         with TestClient(app, **options) as client:
             yield client
     else:

@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from django.urls import path
 from fastapi import FastAPI
 from flask import Flask
 
 from pratique.core.event import Record
+from pratique.integrations.django import endpoint as django_endpoint
 from pratique.integrations.fastapi import endpoint, guard
 from pratique.integrations.flask import Pratique
 from pratique.integrations.flask import endpoint as flask_endpoint
+from tests.django_project import Project
 from tests.serving import served
 from tests.shop import URL, Shop, async_orm, delivery, plain_sqlite3
 
@@ -59,6 +62,12 @@ def flask_app_of(shop: Shop) -> Flask:
     return app
 
 
+def django_app_of(shop: Shop) -> Any:
+    """Return the same on Django."""
+    routes = [path(URL.removeprefix("/"), django_endpoint(shop.payments))]
+    return Project(routes, shop.perimeter).wsgi()
+
+
 @contextmanager
 def open_door(shop: Shop, app: Any = None, **options: Any) -> Iterator[Door]:
     """Serve a shop by a client of its application, FastAPI's where none is handed in."""
@@ -75,5 +84,6 @@ DOORS: dict[str, tuple[Callable[[Path], Shop], Callable[[Shop], Any]]] = {
     "fastapi sqlite3": (SHOPS["sqlite3"], app_of),
     "fastapi sqlalchemy": (SHOPS["sqlalchemy"], app_of),
     "flask sqlite3": (SHOPS["sqlite3"], flask_app_of),
+    "django sqlite3": (SHOPS["sqlite3"], django_app_of),
 }
 """By framework and store."""

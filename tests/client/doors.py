@@ -1,9 +1,13 @@
 """The shop of `tests.client.shop` behind each framework's door: the same views, the same words."""
 
 from collections.abc import AsyncIterator, Iterator
+from functools import wraps
 from types import SimpleNamespace
 from typing import Annotated, Any, Literal
 
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import path
+from django.views import View
 from fastapi import FastAPI
 from flask import Flask
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,10 +19,12 @@ from starlette.routing import Route
 
 from pratique import Proven
 from pratique.client import Change
+from pratique.integrations import django as for_django
 from pratique.integrations import fastapi as for_fastapi
 from pratique.integrations import flask as for_flask
 from pratique.integrations import starlette as for_starlette
 from tests.client.shop import Order, OrderChange, Shop, User, loaders
+from tests.django_project import Project
 
 
 def fastapi(shop: Shop, *, is_async: bool) -> FastAPI:
@@ -137,6 +143,69 @@ def flask(shop: Shop, *, is_async: bool) -> Flask:
         return {"by": who.value.name}
 
     return app
+
+
+def django(shop: Shop, *, is_async: bool) -> Any:
+    """Return the shop on Django: its views on a loop where the session is asynchronous."""
+    session = shop.new_async.begin if is_async else shop.new.begin
+    owes = _owes(for_django, shop, session, is_async=is_async)
+
+    def show(
+        request: HttpRequest, order: Annotated[Proven[Order, Literal["read"]], owes.read]
+    ) -> HttpResponse:
+        row = order.value
+        return JsonResponse({"id": row.id, "note": row.note, "state": row.state})
+
+    def change(
+        _: HttpRequest,
+        asked: Annotated[Proven[Change[Order, OrderChange], Literal["update"]], owes.update],
+        db: Annotated[Any, for_django.opened(session)],
+    ) -> HttpResponse:
+        assert asked.value.object in db
+        asked.value.object.note = asked.value.content.note
+        asked.value.object.quantity = asked.value.content.quantity
+        return JsonResponse({"ok": True})
+
+    def me(
+        _: HttpRequest, who: Annotated[Proven[User, Literal["profile.read"]], owes.profile]
+    ) -> HttpResponse:
+        return JsonResponse({"name": who.value.name})
+
+    def orders(
+        _: HttpRequest, who: Annotated[Proven[User, Literal["admin.orders"]], owes.admin]
+    ) -> HttpResponse:
+        return JsonResponse({"by": who.value.name})
+
+    def guarded(view: Any) -> Any:
+        return for_django.guarded(_on_the_loop(view) if is_async else view)
+
+    class OneOrder(View):
+        get = guarded(_method(show))
+        patch = guarded(_method(change))
+
+    routes = [
+        path("orders/<str:order_id>", OneOrder.as_view()),
+        path("me", guarded(me)),
+        path("admin/orders", guarded(orders)),
+    ]
+    project = Project(routes, shop.perimeter)
+    return project.asgi() if is_async else project.wsgi()
+
+
+def _on_the_loop(view: Any) -> Any:
+    @wraps(view)
+    async def on_the_loop(*args: Any, **more: Any) -> Any:
+        return view(*args, **more)
+
+    return on_the_loop
+
+
+def _method(view: Any) -> Any:
+    @wraps(view)
+    def method(_: Any, *args: Any, **more: Any) -> Any:
+        return view(*args, **more)
+
+    return method
 
 
 def _owes(door: Any, shop: Shop, session: Any, *, is_async: bool) -> Any:

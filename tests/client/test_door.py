@@ -13,10 +13,11 @@ from tests.client import doors
 from tests.client.shop import NOON, ORIGIN, TOKENS, Order, Shop, User
 from tests.serving import served
 
+DOORS = ["fastapi sync", "fastapi async", "starlette sync", "starlette async", "flask sync"]
+DOORS += ["django sync", "django async"]
 
-@pytest.fixture(
-    params=["fastapi sync", "fastapi async", "starlette sync", "starlette async", "flask sync"]
-)
+
+@pytest.fixture(params=DOORS)
 def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shop]:
     """Give the shop by each door, by both kinds of session."""
     door, session = request.param.split()

@@ -10,6 +10,8 @@ from django.db import connections
 
 from tests import django_site as site
 
+site.configure()  # before a test module imports a model
+
 KINDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.server)]
 TABLES = "pratique_key, pratique_refusal, pratique_store, shop_note, subscription"
 

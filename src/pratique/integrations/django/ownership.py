@@ -1,0 +1,238 @@
+"""The rows of a Django model that belong to a user: another one's are not found."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Final, cast
+from uuid import UUID
+
+from django.db import models, router, transaction
+from django.db.models.fields.related_descriptors import ForwardManyToOneDescriptor
+from django.db.models.query_utils import DeferredAttribute
+
+from pratique.core.acting import Acting
+from pratique.core.obligation import VALID
+from pratique.core.refusal import BoundaryError, Refused
+from pratique.integrations import proving
+from pratique.integrations.proving import Open, Owed, id_of
+
+MAX_KEY: Final = 256
+"""Characters of a key as it stands in a path."""
+_NOT_FOUND: Final = 404
+
+
+class OwnedRows:
+    """Looks a row up by its key among the rows of one owner, and nowhere else.
+
+    Args:
+        owner: The field that holds the owner: `Order.owner`, `Order.owner_id`.
+        by: (user) -> the value of that field for a user of ours.
+        lock: Lock the row until the transaction ends (SELECT … FOR UPDATE).
+
+    Raises:
+        BoundaryError: the owner is no field of a model that is in a table, or the model's primary
+            key is neither an integer nor a text nor a UUID.
+
+    Source: OWASP API1:2023; CWE-639.
+    """
+
+    def __init__(self, owner: Any, *, by: Callable[[Any], object], lock: bool = False) -> None:
+        field = field_of(owner)
+        if field is None:
+            raise BoundaryError(
+                f"owner={str(owner)[:MAX_KEY]} is no field of a model. Name the field that holds "
+                "the owner: Order.owner, not a field of many or of another model."
+            )
+        self.model = cast("type[models.Model]", field.model)
+        self.owner: str = field.attname
+        self.name = self.model.__name__
+        key = cast("Any", self.model)._meta.pk  # noqa: SLF001  documented
+        self.key: str = key.name
+        self._read = _reader_of(key)
+        if self._read is None:
+            raise BoundaryError(
+                f"{self.name} has no single primary key of int, str or UUID: "
+                "write find=(user, key) yourself."
+            )
+        self._by, self._lock = by, lock
+
+    def read_key(self, text: str) -> object:
+        """Return a key as the column has it.
+
+        Raises:
+            Refused: VALID, code "bad_key" (404): no row could have it.
+        """
+        is_possible = 0 < len(text) <= MAX_KEY and text.isprintable()
+        key = self._read(text) if is_possible and self._read is not None else None
+        if key is None:
+            raise Refused(
+                VALID,
+                "the key in the path isn't one of this kind",
+                code="bad_key",
+                status=_NOT_FOUND,
+            )
+        return key
+
+    def find(self, user: Any, key: object, among: Any = None) -> Any:
+        """Return the row, or None where this user has none of that key.
+
+        Args:
+            user: Of ours.
+            key: See `read_key`.
+            among: See `all_of`.
+        """
+        rows = self.all_of(user, among)
+        if rows is None:
+            return None
+        if self._lock:
+            # Without the tables beside it: PostgreSQL locks no row of an outer join.
+            rows = rows.using(self.alias).select_related(None).select_for_update()
+        row = rows.filter(pk=key).first()
+        # A declared equality of our own, whatever a manager or a custom lookup did.
+        is_theirs = row is not None and row.pk == key and self.is_of(row, user)
+        return row if is_theirs else None
+
+    def all_of(self, user: Any, among: Any = None) -> Any:
+        """Return the rows of a user as a query set, None where the user owns nothing.
+
+        Args:
+            user: Of ours.
+            among: The query set to look in; all that the model's default manager gives by default.
+        """
+        owner = self.owner_of(user)
+        # `= NULL` would be everybody's and nobody's rows; True would be the rows of owner 1.
+        if owner is None or isinstance(owner, bool):
+            return None
+        rows = cast("Any", self.model)._default_manager.all() if among is None else among  # noqa: SLF001
+        return rows.filter(**{self.owner: owner})
+
+    def owner_of(self, user: Any) -> object:
+        """Return what stands in the owner's field of a user's rows."""
+        return self._by(user)
+
+    def is_of(self, row: Any, user: Any) -> bool:
+        """Say whether a row that was loaded is this user's."""
+        return bool(getattr(row, self.owner) == self._by(user))
+
+    @property
+    def alias(self) -> str:
+        """Return the database that the model is written to."""
+        return str(router.db_for_write(self.model))
+
+
+class Locking:
+    """Opens the transaction that holds the lock of a row, around the view. One a database."""
+
+    def __init__(self, rows: OwnedRows) -> None:
+        self._rows = rows
+
+    def __call__(self) -> AbstractContextManager[Any]:
+        """Open it."""
+        return cast("AbstractContextManager[Any]", transaction.atomic(using=self._rows.alias))
+
+    def __eq__(self, other: object) -> bool:
+        """Say whether it is the same database's."""
+        return isinstance(other, Locking) and other._rows.alias == self._rows.alias
+
+    def __hash__(self) -> int:
+        """Return the hash of its database."""
+        return hash(self._rows.alias)
+
+
+def owned(
+    boundary: Acting,
+    owner: Any,
+    verb: str,
+    *,
+    session: Open | None = None,
+    content: type[Any] | None = None,
+    key: str | None = None,
+    by: Callable[[Any], object] | None = None,
+    lock: bool | None = None,
+) -> Any:
+    """Return what proves a row of the caller's own; it stands in the annotation of a parameter.
+
+    Where the row is locked, the view runs inside `transaction.atomic`.
+
+    Args:
+        boundary: A client or service boundary.
+        owner: The field of a model that holds the owner: `Order.owner`. A column of a SQLAlchemy
+            model is taken too, with `session=`.
+        verb: "read": the policy is asked with it; events have "order.read".
+        session: Of SQLAlchemy, see `opened`; Django's own needs none.
+        content: What may be written; the value is then `Change[Order, Content]`.
+        key: Name of the place in the path; "order_id" for Order by default.
+        by: (user) -> the owner's value; `user.id` by default.
+        lock: Lock the row until the view has returned; by default where content is written.
+
+    Raises:
+        BoundaryError: see `Acting.action`, `OwnedRows`.
+    """
+    if session is not None and field_of(owner) is None:
+        return proving.owned(
+            boundary, owner, verb, session=session, content=content, key=key, by=by, lock=lock
+        )
+    is_locked = content is not None if lock is None else lock
+    rows = OwnedRows(owner, by=by or id_of, lock=is_locked)
+    name = rows.name.lower()
+    action = boundary.action(
+        f"{name}.{verb}",
+        verb=verb,
+        find=rows.find,
+        read_key=rows.read_key,
+        content=content,
+    )
+    opens: Open | None = Locking(rows) if is_locked else session
+    return Owed(action, verb, rows.model, content, key or f"{name}_id", opens)
+
+
+def field_of(owner: Any) -> Any:
+    """Return the field that an attribute of a model's class stands for; None where it is none."""
+    if not isinstance(owner, (DeferredAttribute, ForwardManyToOneDescriptor)):
+        return None
+    field: Any = cast("Any", owner).field
+    return field if field.concrete and not field.model._meta.abstract else None  # noqa: SLF001
+
+
+def _reader_of(key: Any) -> Callable[[str], object] | None:
+    target: Any = key
+    while target.remote_field is not None:  # a key that is another row's, as of a child table
+        target = target.target_field
+    if isinstance(target, models.IntegerField):
+        low, high = _range_of(cast("Any", target))
+        return lambda text: _integer(text, low, high)
+    if isinstance(target, models.UUIDField):
+        return _uuid
+    return _text if isinstance(target, (models.CharField, models.TextField)) else None
+
+
+def _range_of(field: Any) -> tuple[int, int]:
+    """Return the bounds of what fits: over 64 bits a driver raises."""
+    highest = {
+        models.SmallAutoField: 2**15,
+        models.SmallIntegerField: 2**15,
+        models.BigAutoField: 2**63,
+        models.BigIntegerField: 2**63,
+    }
+    for kind, bound in highest.items():
+        if isinstance(field, kind):
+            return 0, bound - 1
+    return 0, 2**31 - 1
+
+
+def _integer(text: str, low: int, high: int) -> int | None:
+    is_plain = text.isascii() and text.isdigit() and len(text) <= len(str(high))
+    if not is_plain or (text != "0" and text[0] == "0"):
+        return None
+    return int(text) if low <= int(text) <= high else None
+
+
+def _text(text: str) -> str:
+    return text
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        found = UUID(text)
+    except ValueError:
+        return None
+    return found if str(found) == text else None

@@ -1,0 +1,121 @@
+"""A request of Django's: what guards it, and its claim, read once and before Django parses it."""
+
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any, Final
+
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpRequest, HttpResponse
+
+from pratique.core.boundary import Boundary
+from pratique.core.claim import Claim
+from pratique.core.perimeter import Perimeter
+from pratique.core.refusal import BoundaryError, Refused, too_large
+from pratique.integrations.asgi import claim_of as claim_of_scope
+from pratique.integrations.limits import DEFAULT_CAP
+from pratique.integrations.reply import Reply
+from pratique.integrations.wsgi import claim_of as claim_of_environ
+from pratique.integrations.wsgi import read_content as read_environ
+
+_HELD: Final = "_pratique"
+
+
+@dataclass(slots=True)
+class Held:
+    """What the door keeps of a request.
+
+    Attributes:
+        perimeter: What guards it.
+        claim: Once it was read.
+        context: For whom it was proven, of a service boundary.
+    """
+
+    perimeter: Perimeter
+    claim: Claim | None = None
+    context: object = None
+
+
+def hold(request: HttpRequest, perimeter: Perimeter) -> None:
+    """Note what guards a request."""
+    setattr(request, _HELD, Held(perimeter))
+
+
+def held_by(request: HttpRequest, boundary: Boundary) -> Held:
+    """Return what the door keeps of a request.
+
+    Raises:
+        BoundaryError: the perimeter that guards the project doesn't declare the boundary, or no
+            middleware of ours has seen the request.
+    """
+    held = getattr(request, _HELD, None)
+    if not isinstance(held, Held) or boundary not in held.perimeter.boundaries:
+        raise BoundaryError(
+            f'Boundary "{boundary.name}" stands in a project that isn\'t guarded by its perimeter: '
+            'MIDDLEWARE = ["pratique.integrations.django.Guard", …], '
+            'PRATIQUE = {"PERIMETER": "shop.boundaries.perimeter"}.'
+        )
+    return held
+
+
+def context_held_by(request: HttpRequest) -> object:
+    """Return for whom a request was proven; None where that was of no service boundary."""
+    held: Held | None = getattr(request, _HELD, None)
+    return None if held is None else held.context
+
+
+def claim_once(request: HttpRequest, boundary: Boundary, cap: int = DEFAULT_CAP) -> Claim:
+    """Read the claim once a request, whoever of its proofs asks first.
+
+    Args:
+        request: Of Django's.
+        boundary: In whose name a refusal to read it is recorded.
+        cap: Bytes of content. DATA_UPLOAD_MAX_MEMORY_SIZE has no part in it.
+
+    Raises:
+        Refused: what `read_content` and `claim_of` refuse.
+        BoundaryError: see `held_by`; something took the content away before.
+    """
+    held = held_by(request, boundary)
+    if held.claim is None:
+        try:
+            held.claim = _claim_of(request, _content_of(request, cap), held.perimeter)
+        except Refused as refused:
+            raise held.perimeter.refuse(boundary, refused)  # noqa: B904  the same refusal, recorded
+    return held.claim
+
+
+def response_of(reply: Reply) -> HttpResponse:
+    """Return an answer as a response of Django's."""
+    fields = {**reply.fields, "content-length": str(len(reply.content))}
+    return HttpResponse(reply.content, status=reply.status, headers=fields)
+
+
+def _claim_of(request: HttpRequest, content: bytes, perimeter: Perimeter) -> Claim:
+    if isinstance(request, ASGIRequest):
+        return claim_of_scope(
+            dict(request.scope), content, perimeter
+        )  # with each line of each field
+    return claim_of_environ(request.META, content, perimeter)
+
+
+def _content_of(request: HttpRequest, cap: int) -> bytes:
+    """Return the raw content, and leave it to whoever asks Django for it later."""
+    known: Any = request
+    content: bytes
+    if hasattr(known, "_body"):  # somebody asked for request.body: those are the bytes that came
+        content = known._body  # noqa: SLF001
+    elif known._read_started:  # noqa: SLF001
+        raise BoundaryError(
+            f"the content of {request.path} was read before it was proven. Let no middleware read "
+            "request.POST of a guarded view: of its bytes nothing is left to prove."
+        )
+    elif isinstance(request, ASGIRequest):
+        content = known._stream.read(cap + 1)  # noqa: SLF001  Django has read it all from the server
+    else:
+        content = read_environ(request.META, cap)
+    if len(content) > cap:
+        raise too_large(cap)
+    known._body, known._read_started = content, True  # noqa: SLF001  as request.body leaves it
+    known._stream = BytesIO(content)  # noqa: SLF001
+    request.META["CONTENT_LENGTH"] = str(len(content))  # it may have come in chunks
+    return content

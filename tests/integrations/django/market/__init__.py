@@ -1,0 +1,1 @@
+"""An app of the tests: orders of the users that Django signs in."""
