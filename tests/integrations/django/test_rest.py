@@ -237,3 +237,40 @@ def test_other_views_prove_who_calls(market: Market) -> None:
     with served(Project([path("me", Me.as_view())], market.perimeter).wsgi()) as http:
         assert http.get("/me").status_code == 401
         assert http.get("/me", headers=market.login("ann")).json() == {"name": "ann", "id": 1}
+
+
+@pytest.mark.parametrize("is_behind_a_mixin", [False, True])
+def test_an_override_that_asks_the_model_gets_no_foreign_row(
+    market: Market, *, is_behind_a_mixin: bool
+) -> None:
+    """`get_queryset` and `get_object` of the user's, in the class or in one before it: the caller's rows alone."""
+
+    class AsksTheModel:
+        kwargs: Any
+
+        def get_queryset(self) -> Any:
+            return Order.objects.order_by("pk")
+
+        def get_object(self) -> Any:
+            return Order.objects.get(pk=20 if self.kwargs["pk"] == "11" else self.kwargs["pk"])
+
+    class Behind(AsksTheModel, Owned[Order], ModelViewSet):  # type: ignore[type-arg, misc]
+        boundary, owner = market.client, Order.owner
+        serializer_class = OrderSerializer
+
+    class Inside(Owned[Order], ModelViewSet):  # type: ignore[type-arg]
+        boundary, owner = Market().client, Order.owner
+        serializer_class = OrderSerializer
+        get_queryset, get_object = AsksTheModel.get_queryset, AsksTheModel.get_object
+
+    used: Any = Behind if is_behind_a_mixin else Inside
+    router = SimpleRouter(trailing_slash=False)
+    router.register("orders", used, basename="orders")
+    perimeter = used.boundary.perimeter
+    with served(Project([path("", include(router.urls))], perimeter).wsgi()) as http:
+        ann = market.login("ann")
+        assert [each["id"] for each in http.get("/orders", headers=ann).json()] == [10, 11]
+        assert http.get("/orders/20", headers=ann).status_code == 404
+        assert http.get("/orders/11", headers=ann).status_code == 404  # it answers with bob's
+        assert http.get("/orders/10", headers=ann).json()["id"] == 10
+    perimeter.close()

@@ -13,6 +13,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from pratique.core.access import not_found
 from pratique.core.acting import Acting
 from pratique.core.action import Action, Change
 from pratique.core.claim import Claim, Fields
@@ -48,6 +49,7 @@ VERBS: Final[Mapping[str, str]] = {
 """With which the policy is asked, by the framework's own names. Others are asked by their name."""
 _OF_ONE: Final = frozenset({"retrieve", "update", "partial_update", "destroy"})
 _WITHOUT_CONTENT: Final = frozenset({"list", "retrieve", "destroy"})
+_HELD_TO: Final = "__pratique_own__"
 _caller: Final[ContextVar[object]] = ContextVar("pratique_caller", default=None)
 
 
@@ -90,6 +92,11 @@ class Owned(_ViewSet, Generic[M]):
         if boundary is not None and owner is not None:
             cls._rows = OwnedRows(owner, by=cls.by)
             cls._actions = dict(_declared(cls, boundary))
+        # Whoever overrides one of these, and asks the model itself, still gets the caller's rows.
+        for name, held_to in (("get_queryset", _own_rows), ("get_object", _own_row)):
+            inner = getattr(cls, name)
+            if inner is not getattr(Owned, name) and not hasattr(inner, _HELD_TO):
+                setattr(cls, name, held_to(inner))
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """Answer a request; what changes something is one transaction."""
@@ -122,7 +129,9 @@ class Owned(_ViewSet, Generic[M]):
 
     def get_queryset(self) -> Any:
         """Return the rows of the caller."""
-        among: Any = super().get_queryset()
+        return self._own(super().get_queryset())
+
+    def _own(self, among: Any) -> Any:
         rows = self._rows.all_of(self.request.user, among)
         return among.none() if rows is None else rows
 
@@ -237,6 +246,32 @@ class IsProven(BasePermission):
         if list(known) != [ProvenAuthentication]:
             return [f"Route {path}: authentication_classes = [ProvenAuthentication], and no other."]
         return []
+
+
+def _own_rows(inner: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return a `get_queryset` that gives no row of somebody else's, whatever *inner* gives."""
+
+    def get_queryset(view: Any) -> Any:
+        return view._own(inner(view))  # noqa: SLF001  of this module
+
+    setattr(get_queryset, _HELD_TO, True)
+    return get_queryset
+
+
+def _own_row(inner: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return a `get_object` that gives no row of somebody else's, whatever *inner* gives."""
+
+    def get_object(view: Any) -> Any:
+        row = inner(view)
+        rows: OwnedRows = view._rows  # noqa: SLF001  of this module
+        if not isinstance(row, rows.model) or not rows.is_of(row, view.request.user):
+            raise held_by(view.request._request, view.boundary).perimeter.refuse(  # noqa: SLF001  documented
+                view.boundary, not_found()
+            )
+        return row
+
+    setattr(get_object, _HELD_TO, True)
+    return get_object
 
 
 class _Sent(Content[Any]):
