@@ -40,7 +40,7 @@ class Asked:
         """Let one request cross."""
         fields = Fields([("Cookie", f"session={'t' * 32}")])
         claim = Claim(b"", fields, NOON, Via(method="GET"))
-        return self.perimeter.carry_here(self.client, claim, lambda c: self.action.flow(c))
+        return self.perimeter.carry_here(self.client, claim, self.action.flow)
 
 
 def test_what_took_too_long_is_refused_and_recorded_once(monkeypatch: pytest.MonkeyPatch) -> None:
