@@ -306,16 +306,19 @@ def _drive_in_time(flow: Flow[T], crossing: Crossing, world: World, deadline: fl
 class _Until(Gate):
     """Looks at the deadline between questions, where nobody else is there to revoke."""
 
-    __slots__ = ("_ends_at",)
+    __slots__ = ("_ends_at", "is_over")
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
         self._ends_at = monotonic() + seconds
+        self.is_over = False
+        """Whether somebody has been told that the deadline has passed."""
 
     @property
     def is_revoked(self) -> bool:
         """Say whether the deadline has passed."""
-        return monotonic() > self._ends_at
+        self.is_over = self.is_over or monotonic() > self._ends_at
+        return self.is_over
 
 
 def drive_here(flow: Flow[T], crossing: Crossing, world: World) -> T:
@@ -329,12 +332,15 @@ def drive_here(flow: Flow[T], crossing: Crossing, world: World) -> T:
     """
     gate = None if world.deadline is None else _Until(world.deadline)
     run = Run(crossing, world, gate)
+    outer = enter(crossing.id)
     try:
         return finish(flow, run)
     except Refused as refused:
-        if gate is not None and gate.is_revoked:
+        if gate is not None and gate.is_over:  # which `finish` leaves to who revoked it
             run.refuse(refused)
         raise
+    finally:
+        enter(outer)
 
 
 def revoke(run: Run, refused: Refused) -> None:

@@ -236,3 +236,16 @@ def test_proofs_of_a_sync_view_run_on_its_own_thread(market: Market) -> None:
     with served(project.wsgi()) as http:
         assert http.get("/orders/10", headers=market.login("ann")).text == "10"
     assert set(seen) == {threading.get_ident()}
+
+
+@pytest.mark.parametrize("told", [1, "yes", None, False])
+def test_staff_reach_the_rows_of_others_where_the_action_says_so(
+    market: Market, told: object
+) -> None:
+    """Exactly True opens every row; anything else, and everybody else, has their own."""
+    rows = OwnedRows(Order.owner, by=lambda user: user, all_for=lambda _: told)
+    assert rows.find(3, 20) is None
+    staff = OwnedRows(Order.owner, by=lambda user: user, all_for=lambda user: user == 3)
+    assert staff.find(3, 20) == Order.objects.get(pk=20)
+    assert staff.find(1, 20) is None
+    assert rows.find(1, 20) is None

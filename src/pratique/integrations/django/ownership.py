@@ -27,6 +27,8 @@ class OwnedRows:
         owner: The field that holds the owner: `Order.owner`, `Order.owner_id`.
         by: (user) -> the value of that field for a user of ours.
         lock: Lock the row until the transaction ends (SELECT … FOR UPDATE).
+        all_for: (user) -> True where the row may be anybody's: staff, as our own state has it now.
+            The policy alone then decides. Exactly True; with anything else it is the user's own.
 
     Raises:
         BoundaryError: the owner is no field of a model that is in a table, or the model's primary
@@ -35,7 +37,14 @@ class OwnedRows:
     Source: OWASP API1:2023; CWE-639.
     """
 
-    def __init__(self, owner: Any, *, by: Callable[[Any], object], lock: bool = False) -> None:
+    def __init__(
+        self,
+        owner: Any,
+        *,
+        by: Callable[[Any], object],
+        lock: bool = False,
+        all_for: Callable[[Any], bool] | None = None,
+    ) -> None:
         field = field_of(owner)
         if field is None:
             raise BoundaryError(
@@ -53,7 +62,13 @@ class OwnedRows:
                 f"{self.name} has no single primary key of int, str or UUID: "
                 "write find=(user, key) yourself."
             )
-        self._by, self._lock = by, lock
+        self._by, self._lock, self._all_for = by, lock, all_for
+
+    @property
+    def words(self) -> str:
+        """Return among which rows it looks, for the declaration."""
+        own = "the object is looked for among the user's own"
+        return own if self._all_for is None else f"{own}, for staff (all_for=) among all"
 
     def read_key(self, text: str) -> object:
         """Return a key as the column has it.
@@ -98,11 +113,13 @@ class OwnedRows:
             user: Of ours.
             among: The query set to look in; all that the model's default manager gives by default.
         """
+        rows = cast("Any", self.model)._default_manager.all() if among is None else among  # noqa: SLF001
+        if self._is_for_all(user):
+            return rows
         owner = self.owner_of(user)
         # `= NULL` would be everybody's and nobody's rows; True would be the rows of owner 1.
         if owner is None or isinstance(owner, bool):
             return None
-        rows = cast("Any", self.model)._default_manager.all() if among is None else among  # noqa: SLF001
         return rows.filter(**{self.owner: owner})
 
     def owner_of(self, user: Any) -> object:
@@ -111,7 +128,10 @@ class OwnedRows:
 
     def is_of(self, row: Any, user: Any) -> bool:
         """Say whether a row that was loaded is this user's."""
-        return bool(getattr(row, self.owner) == self._by(user))
+        return self._is_for_all(user) or bool(getattr(row, self.owner) == self._by(user))
+
+    def _is_for_all(self, user: Any) -> bool:
+        return self._all_for is not None and self._all_for(user) is True
 
     @property
     def alias(self) -> str:
@@ -138,7 +158,7 @@ class Locking:
         return hash(self._rows.alias)
 
 
-def owned(
+def owned(  # noqa: PLR0913  each is a keyword of its own
     boundary: Acting,
     owner: Any,
     verb: str,
@@ -148,6 +168,7 @@ def owned(
     key: str | None = None,
     by: Callable[[Any], object] | None = None,
     lock: bool | None = None,
+    all_for: Callable[[Any], bool] | None = None,
 ) -> Any:
     """Return what proves a row of the caller's own; it stands in the annotation of a parameter.
 
@@ -163,17 +184,32 @@ def owned(
         key: Name of the place in the path; "order_id" for Order by default.
         by: (user) -> the owner's value; `user.id` by default.
         lock: Lock the row until the view has returned; by default where content is written.
+        all_for: (user) -> True where the row may be anybody's, as for staff; the policy alone
+            then decides. See `OwnedRows`.
 
     Raises:
-        BoundaryError: see `Acting.action`, `OwnedRows`.
+        BoundaryError: see `Acting.action`, `OwnedRows`; the verb has a dot.
     """
     if session is not None and field_of(owner) is None:
         return proving.owned(
-            boundary, owner, verb, session=session, content=content, key=key, by=by, lock=lock
+            boundary,
+            owner,
+            verb,
+            session=session,
+            content=content,
+            key=key,
+            by=by,
+            lock=lock,
+            all_for=all_for,
         )
     is_locked = content is not None if lock is None else lock
-    rows = OwnedRows(owner, by=by or id_of, lock=is_locked)
+    rows = OwnedRows(owner, by=by or id_of, lock=is_locked, all_for=all_for)
     name = rows.name.lower()
+    if "." in verb:
+        raise BoundaryError(
+            f'owned(…, "{verb}"): the model says the rest. Pass the verb alone, "read": the policy '
+            f'is asked with it, and the action is "{name}.read".'
+        )
     action = boundary.action(
         f"{name}.{verb}",
         verb=verb,

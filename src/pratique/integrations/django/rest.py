@@ -1,6 +1,7 @@
 """Views of Django REST framework that prove: `Owned` before a view set, classes for the rest."""
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar, cast
 
@@ -13,6 +14,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from pratique.core import within
 from pratique.core.access import not_found
 from pratique.core.acting import Acting
 from pratique.core.action import Action, Change
@@ -100,10 +102,12 @@ class Owned(_ViewSet, Generic[M]):
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """Answer a request; what changes something is one transaction."""
-        if request.method in SAFE_METHODS:
-            return super().dispatch(request, *args, **kwargs)
-        alias = self._rows.alias
-        with transaction.atomic(using=alias):
+        with ExitStack() as stack:
+            stack.callback(within.enter, within.current())
+            if request.method in SAFE_METHODS:
+                return super().dispatch(request, *args, **kwargs)
+            alias = self._rows.alias
+            stack.enter_context(transaction.atomic(using=alias))
             response = super().dispatch(request, *args, **kwargs)
             if response.status_code >= 400:  # noqa: PLR2004  RFC 9110 §15.5: it isn't done
                 transaction.set_rollback(True, using=alias)
@@ -344,9 +348,8 @@ def _prove(held: Held, claim: Claim, action: Action, key: str) -> Proven[Any]:
         held.context = crossing.context
         return proven
 
-    return cast(
-        "Proven[Any]", held.perimeter.carry_here(action.boundary, claim, cast("Any", flow_of))
-    )
+    proven = held.perimeter.carry_here(action.boundary, claim, cast("Any", flow_of))
+    return within.go_on(cast("Proven[Any]", proven))
 
 
 def _writes_all(serializer: Any, data: Any) -> bool:
