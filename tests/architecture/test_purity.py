@@ -7,9 +7,10 @@ import pytest
 
 from tests.architecture.source import Module, modules
 
-# The two drivers with their threads and timers, and the perimeter that starts and closes them.
+# The drivers with their threads and timers, and the perimeter that starts and closes them.
 DRIVERS = frozenset(
-    f"core/{name}.py" for name in ("drive", "adrive", "threads", "deadlines", "perimeter")
+    f"core/{name}.py"
+    for name in ("drive", "drive_here", "adrive", "threads", "deadlines", "perimeter")
 )
 # Reads the environment or a mounted file once, when the perimeter starts, and never in a flow.
 READS_AT_START = "core/secret.py"

@@ -9,7 +9,7 @@ import pytest
 
 from pratique import Perimeter
 from pratique.client import Client, Session, SessionCookie
-from pratique.core import drive
+from pratique.core import drive_here
 from pratique.core.claim import Claim, Fields, Via
 from pratique.core.refusal import BoundaryError, Refused
 from tests.client.shop import NOON, Kept
@@ -20,7 +20,7 @@ class Asked:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, seconds: float) -> None:
         self.kept, self.now, self.threads = Kept(), 0.0, list[int]()
-        monkeypatch.setattr(drive, "monotonic", lambda: self.now)
+        monkeypatch.setattr(drive_here, "monotonic", lambda: self.now)
         self.perimeter = Perimeter(
             events=self.kept, clock=lambda: NOON, deadline=timedelta(seconds=10)
         )

@@ -8,7 +8,6 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextvars import copy_context
 from datetime import timedelta
 from functools import lru_cache
-from time import monotonic
 from typing import Any, Final, TypeVar, cast
 
 from .closing import (
@@ -301,46 +300,6 @@ def _drive_in_time(flow: Flow[T], crossing: Crossing, world: World, deadline: fl
         refused = too_late(run.question)
         revoke(run, refused)
         raise refused from None
-
-
-class _Until(Gate):
-    """Looks at the deadline between questions, where nobody else is there to revoke."""
-
-    __slots__ = ("_ends_at", "is_over")
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__()
-        self._ends_at = monotonic() + seconds
-        self.is_over = False
-        """Whether somebody has been told that the deadline has passed."""
-
-    @property
-    def is_revoked(self) -> bool:
-        """Say whether the deadline has passed."""
-        self.is_over = self.is_over or monotonic() > self._ends_at
-        return self.is_over
-
-
-def drive_here(flow: Flow[T], crossing: Crossing, world: World) -> T:
-    """Drive a flow that only proves to its end on this thread, whatever the deadline.
-
-    For callables that work with what belongs to a thread, as a connection of Django's does. The
-    deadline is looked at between questions: a callable that hangs is not left behind.
-
-    Raises:
-        Refused: the only thing that leaves.
-    """
-    gate = None if world.deadline is None else _Until(world.deadline)
-    run = Run(crossing, world, gate)
-    outer = enter(crossing.id)
-    try:
-        return finish(flow, run)
-    except Refused as refused:
-        if gate is not None and gate.is_over:  # which `finish` leaves to who revoked it
-            run.refuse(refused)
-        raise
-    finally:
-        enter(outer)
 
 
 def revoke(run: Run, refused: Refused) -> None:

@@ -14,7 +14,8 @@ from .adrive import adrive
 from .boundary import Boundary
 from .claim import Claim, Fields
 from .crossing import Crossing
-from .drive import World, drive, drive_here
+from .drive import World, drive
+from .drive_here import drive_here
 from .event import Outcome, Record, Sink
 from .question import Flow, Question
 from .recorder import LoggerSink, Recorder, outcome_of
