@@ -15,15 +15,14 @@ from pratique.integrations.django import store
 from tests import shop as shops
 from tests.shop import NOW, Shop, boundary
 
+OWN_APPS = ["pratique.integrations.django", "tests.integrations.django.shop"]
 APPS = [
-    "django.contrib.admin",
     "django.contrib.contenttypes",
     "django.contrib.auth",
     "django.contrib.sessions",
-    "pratique.integrations.django",
     "rest_framework",
-    "tests.integrations.django.shop",
     "tests.integrations.django.market",
+    *OWN_APPS,
 ]
 
 

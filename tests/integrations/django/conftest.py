@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import connections
+from django.test.utils import override_settings
 
 from tests import django_site as site
 
@@ -54,3 +55,10 @@ def migrated(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[st
     with site.databases(default=settings):
         site.migrate()
         yield settings
+
+
+@pytest.fixture
+def own_apps() -> Iterator[None]:
+    """Install nothing but the store and its shop, for commands that look at every app."""
+    with override_settings(INSTALLED_APPS=site.OWN_APPS):
+        yield

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 import httpx
 import pytest
-from django.contrib import admin
 from django.core.checks import run_checks
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.test import Client as DjangoClient
@@ -144,12 +143,12 @@ def test_a_class_is_proven_where_each_of_its_methods_is() -> None:
 
 
 def test_what_somebody_else_guards_is_named() -> None:
-    """Django's own admin, by its prefix; a regular expression that leads elsewhere too is in no prefix."""
-    others = [elsewhere("/admin/", by="django.contrib.admin")]
-    start(path("admin/", admin.site.urls), elsewhere=others)
+    """Django's own views, by their prefix; a regular expression that leads elsewhere too is in no prefix."""
+    others = [elsewhere("/admin/", by="django.contrib.auth")]
+    start(path("admin/", include("django.contrib.auth.urls")), elsewhere=others)
     start(re_path(r"^admin/x$", hello), elsewhere=others)
     with pytest.raises(BoundaryError, match="is naked"):
-        start(path("admin/", admin.site.urls))
+        start(path("admin/", include("django.contrib.auth.urls")))
     for wide in (r"^admin/|secret$", r"admin/"):
         with pytest.raises(BoundaryError, match="is naked"):
             start(re_path(wide, hello), elsewhere=others)

@@ -91,6 +91,7 @@ def test_a_process_of_sqlalchemy_has_the_same_tables(
         assert tables() == made_there
 
 
+@pytest.mark.usefixtures("own_apps")
 def test_tables_made_from_the_models_alone_serve_too(database: dict[str, Any]) -> None:
     """`pytest --nomigrations` and MIGRATION_MODULES make them so."""
     record = Record("c", NOW, "payments", "webhook", Outcome.MISMATCH, code="not_allowed")

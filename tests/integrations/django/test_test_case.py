@@ -16,6 +16,9 @@ from pratique.integrations.django import savepoints_in_test_case, store
 from tests import django_site as site
 from tests.shop import claim
 
+pytestmark = pytest.mark.usefixtures("own_apps")
+
+
 DEADLINES = [None, "ten seconds"]
 
 
