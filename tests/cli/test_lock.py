@@ -168,3 +168,41 @@ def test_an_application_that_is_not_there_is_told(project: Project, app: str) ->
     assert status == 2
     assert "Traceback" not in told
     assert project.run("routes")[0] == 0
+
+
+DJANGO = """
+SECRET_KEY, ROOT_URLCONF, DEBUG, USE_TZ = "k" * 50, "urls", False, True
+MIDDLEWARE = ["pratique.integrations.django.Guard"]
+PRATIQUE = {"PERIMETER": "boundaries.perimeter"}
+"""
+URLS = """
+from django.http import HttpResponse
+from django.urls import path
+from pratique.integrations.django import Public
+urlpatterns = [
+    path("health/", Public("says only that the process runs")(lambda request: HttpResponse("ok"))),
+    path("old/", lambda request: HttpResponse("old")),
+]
+"""
+
+
+def test_a_django_project_is_named_django(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its settings tell the rest; without settings it is told what is missing."""
+    head, _, _ = APP.partition("Me = ")
+    declared = head.replace("from flask import Flask\n", "").replace(
+        "from pratique.integrations.flask import Pratique, Public, called, guarded\n", ""
+    )
+    declared += 'shop.action("me.read")\n'
+    for name, text in (("boundaries", declared), ("settings", DJANGO), ("urls", URLS)):
+        (project.folder / f"{name}.py").write_text(text)
+    status, told = project.run("routes", app="django")
+    assert status == 2
+    assert "DJANGO_SETTINGS_MODULE" in told
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "settings")
+    assert "* /old/: a new naked route" in project.run("lock", app="django")[1]
+    assert project.run("lock", "--baseline", app="django")[0] == 0
+    status, told = project.run("routes", app="django")
+    assert [line.split()[0] for line in told.splitlines()] == ["public", "legacy"]
+    assert project.run("check", app="django")[0] == 0

@@ -10,17 +10,20 @@ from typing import Any, Final
 import typer
 
 from pratique.core.perimeter import Perimeter
+from pratique.core.refusal import BoundaryError
 from pratique.integrations.described import Described, described
 
 VARIABLE: Final = "PRATIQUE_APP"
+DJANGO: Final = "django"
 
 
 def application(place: str | None) -> Described:
     """Return what an application tells of itself.
 
     Args:
-        place: "shop.main:app", a guarded application or a perimeter; where it is left out the
-            variable PRATIQUE_APP, then `app` in `[tool.pratique]` of pyproject.toml.
+        place: "shop.main:app", a guarded application or a perimeter; "django" for the project whose
+            settings DJANGO_SETTINGS_MODULE names. Where it is left out the variable PRATIQUE_APP,
+            then `app` in `[tool.pratique]` of pyproject.toml.
 
     Raises:
         typer.BadParameter: there is none, or it isn't guarded.
@@ -32,6 +35,8 @@ def application(place: str | None) -> Described:
             "[tool.pratique] of pyproject.toml"
         )
         raise typer.BadParameter(message)
+    if named == DJANGO:
+        return _project()
     found = loaded(named)
     if isinstance(found, Perimeter):
         return Described(found, tuple, tuple)
@@ -48,8 +53,7 @@ def loaded(place: str) -> Any:
         typer.BadParameter: there is no such module or attribute.
     """
     module, _, attribute = place.partition(":")
-    if str(Path.cwd()) not in sys.path:  # as uvicorn does: a script has only its own folder there
-        sys.path.insert(0, str(Path.cwd()))
+    _look_here()
     try:
         found: Any = import_module(module)
     except ModuleNotFoundError as error:
@@ -60,6 +64,26 @@ def loaded(place: str) -> Any:
     if found is None:
         raise typer.BadParameter(f"{place}: there is no {attribute or 'app or perimeter'} in it")
     return found
+
+
+def _project() -> Described:
+    _look_here()
+    try:
+        from django.core.exceptions import ImproperlyConfigured
+
+        from pratique.integrations.django.settings import described_project
+    except ModuleNotFoundError as error:
+        raise typer.BadParameter(f"{DJANGO}: {error.name} is not installed") from None
+    try:
+        return described_project()
+    except (ImportError, ImproperlyConfigured, BoundaryError) as error:
+        raise typer.BadParameter(f"{DJANGO}: {error}") from None
+
+
+def _look_here() -> None:
+    """Look for modules in the working directory, as uvicorn does: a script has only its own."""
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
 
 
 def _either(module: object) -> str:

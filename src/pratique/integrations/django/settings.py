@@ -4,15 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
+import django
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.utils.module_loading import import_string
 
 from pratique.core.perimeter import Perimeter
 from pratique.core.refusal import BoundaryError
-from pratique.integrations.routes import Elsewhere, legacy_of
+from pratique.core.route import Route
+from pratique.integrations.described import Described
+from pratique.integrations.routes import Elsewhere, legacy_of, stated
 
-from .walk import debts_of, routes_of
+from .walk import debts_of, leaves_of, routes_of
 
 GUARD: Final = "pratique.integrations.django.Guard"
 _KNOWN: Final = frozenset({"PERIMETER", "ELSEWHERE", "LOCK"})
@@ -81,6 +84,23 @@ def declared() -> Declared:
     return Declared(
         perimeter, tuple(cast("Sequence[Elsewhere]", others)), legacy_of(said.get("LOCK"))
     )
+
+
+def described_project() -> Described:
+    """Return what a project tells of itself, as its settings name it: for the command line.
+
+    Raises:
+        BoundaryError: see `declared`.
+        ImproperlyConfigured: DJANGO_SETTINGS_MODULE names no settings.
+    """
+    django.setup()
+    said = declared()
+
+    def states() -> list[Route]:
+        leaves = (leaf for each in routes_of() for leaf in leaves_of(each))
+        return stated(leaves, others=said.others, legacy=said.legacy)
+
+    return Described(said.perimeter, states, lambda: [*order_debts(), *said.debts()])
 
 
 def order_debts() -> list[str]:
