@@ -6,7 +6,7 @@ Counted always, kept in the sinks, sampled before `authentic`.
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import ClassVar, Final
 
 from .event import Outcome, Record, Sink
 from .refusal import Answer, Refused
@@ -61,6 +61,12 @@ class Recorder:
         count: Adds one to a counter, safely between threads.
     """
 
+    heard: ClassVar[list[Callable[[Record], None]]] = []
+    """Who hears of every crossing of this process, sampled or not: tests, see `pratique.testing`.
+
+    Empty in an application, whose samples bound what a flood may write.
+    """
+
     def __init__(self, sinks: Sequence[Sink], *, count: Callable[[Label], None]) -> None:
         self._sinks = tuple(sinks)
         self._count = count
@@ -71,6 +77,8 @@ class Recorder:
     def emit(self, record: Record, *, sample: bool) -> None:
         """Count one record and keep it, or with *sample* only so many a minute."""
         self._count((record.boundary, record.kind, record.outcome, record.obligation, record.code))
+        for hear in self.heard:
+            hear(record)
         if sample and not self._is_sampled(record):
             return
         self.tell(record)

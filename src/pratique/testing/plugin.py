@@ -1,10 +1,10 @@
-"""The pytest plugin: a test in which a connection is made outside any fetch policy fails.
+"""The pytest plugin: the attacks on each boundary, and the tests that connect outside any policy.
 
-Off unless the ini file, the command line or a marker asks for it. See
-docs/how-to/find-naked-egress.md.
+Each is off unless the ini file, the command line or a marker asks for it. See
+docs/how-to/test-your-boundaries.md and docs/how-to/find-naked-egress.md.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -13,17 +13,29 @@ import pytest
 if TYPE_CHECKING:  # what is off imports nothing
     from pratique.fetch import naked
 
+    from .crossings import Crossings
+
 FAIL: Final = "fail"
 ALLOW: Final = "allow"
 RULE: Final = "pratique_naked_egress"
 ELSEWHERE: Final = "pratique_elsewhere"
 MARKER: Final = "naked_egress"
+APP: Final = "pratique_app"
+TESTED: Final = "pratique_tested"
 _RULE_OF_THE_TEST: Final = pytest.StashKey[str]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option and the two settings of the ini file."""
-    parser.getgroup("pratique").addoption(
+    """Add the options and the settings of the ini file."""
+    group = parser.getgroup("pratique")
+    group.addoption(
+        "--pratique",
+        action="store_true",
+        help="attack each boundary that has an example, and check each counterexample",
+    )
+    parser.addini(APP, 'the application that is attacked: "shop.main:app"', default="")
+    parser.addini(TESTED, "where the results go", default=".pratique/tested.json")
+    group.addoption(
         "--pratique-naked-egress",
         choices=(ALLOW, FAIL),
         dest=RULE,
@@ -34,7 +46,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker, and begin to watch where the whole run asks for it.
+    """Register the marker, and what the whole run asks for.
 
     Raises:
         pytest.UsageError: a setting is none.
@@ -46,6 +58,28 @@ def pytest_configure(config: pytest.Config) -> None:
     elsewhere = _elsewhere(config)
     if _rule_of_the_run(config) == FAIL:
         _watch(elsewhere)
+    if config.getoption("--pratique"):
+        from .collecting import Attacks
+
+        attacks = Attacks(config.rootpath, str(config.getini(TESTED)))
+        config.pluginmanager.register(attacks, "pratique-attacks")
+
+
+@pytest.fixture
+def crossings() -> "Iterator[Crossings]":
+    """Give the records of what crosses during the test."""
+    from .crossings import Crossings
+
+    with Crossings.heard() as heard:
+        yield heard
+
+
+@pytest.fixture(name=APP)
+def _app(pytestconfig: pytest.Config) -> object:
+    """Give the application that is attacked; a fixture of the same name takes its place."""
+    from .collecting import app_named
+
+    return app_named(str(pytestconfig.getini(APP)))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,0 +1,178 @@
+"""`pytest --pratique`: one item for each claim with an example and each attack on it."""
+
+import importlib
+import inspect
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, cast
+
+import pytest
+
+from pratique.core.perimeter import Perimeter
+from pratique.report.evidence import evidence_of
+from pratique.report.tested import Tried, merged, read_tested, write_tested
+
+from .attacking import HONEST, Doesnt, Trial, attack_ids, says_no
+from .examples import Counterexample, Example
+
+APP: Final = "pratique_app"
+_GOES_OUT: Final = frozenset({"fetch", "partner"})
+
+
+class Trying(pytest.Function):
+    """An item of ours, under the name of what is tried."""
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Return its title in words: pytest takes the dots of a name for folders otherwise."""
+        path, line, _ = super().reportinfo()
+        return Path(path), line, self.name.replace("::", " ")
+
+
+class Attacks:
+    """The part of the plugin that `--pratique` turns on.
+
+    Args:
+        root: Where the file of results is relative to.
+        file: Its path.
+    """
+
+    def __init__(self, root: Path, file: str) -> None:
+        self.path = root / file
+        self.tested: list[Tried] = []
+        self._examples: list[Example[Any]] = []
+
+    def pytest_pycollect_makeitem(
+        self, collector: pytest.Module | pytest.Class, name: str, obj: object
+    ) -> list[pytest.Item] | None:
+        """Make the items of an example, and the one of a counterexample."""
+        if isinstance(obj, Counterexample):
+            title = f"pratique::counterexample::{name}"
+            return [_item(collector, title, _judging(cast("Counterexample[Any]", obj)))]
+        if not isinstance(obj, Example):
+            return None
+        found = cast("Example[Any]", obj)
+        self._examples.append(found)
+        head = f"pratique::{found.boundary.name}::{found.claim}"
+        return [
+            _item(collector, f"{head}::{number}", self._trying(Trial(found, number)))
+            for number in (HONEST, *attack_ids(found.boundary))
+        ]
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write what was tested."""
+        if hasattr(session.config, "workerinput") or not self.tested:
+            return
+        digests = {
+            (boundary.name, claim.name): claim.digest
+            for perimeter in self._perimeters()
+            for boundary in evidence_of(perimeter).boundaries
+            for claim in boundary.claims
+        }
+        kept = merged(read_tested(self.path), self.tested, digests)
+        write_tested(self.path, kept)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say what was tested, and which claims have no example."""
+        bare = sorted(self._without_example())
+        if self.tested:
+            terminalreporter.write_line(f"pratique: {len(self.tested)} results in {self.path.name}")
+        if bare:
+            terminalreporter.write_line(f"pratique: without an example: {', '.join(bare)}")
+
+    def _perimeters(self) -> list[Perimeter]:
+        known = {id(e.boundary.perimeter): e.boundary.perimeter for e in self._examples}
+        return [perimeter for perimeter in known.values() if perimeter is not None]
+
+    def _without_example(self) -> Iterable[str]:
+        has = {(e.boundary.name, e.declaration.name) for e in self._examples}
+        for perimeter in self._perimeters():
+            for boundary in perimeter.boundaries:
+                for each in boundary.declarations():
+                    if (boundary.name, each.name) not in has:
+                        yield f"{boundary.name} {each.name}".strip()
+
+    def _trying(self, trial: Trial) -> Callable[..., None]:
+        goes_out = trial.example.boundary.kind in _GOES_OUT
+
+        def attack(**given: Any) -> None:
+            app = None if goes_out else given.pop(APP)
+            declared = trial.example.declaration.name
+            if goes_out:
+                _start(trial.example)
+            told: object = trial.example.make(**given)
+            outcome = "failed"
+            try:
+                trial.run(told, app)
+                outcome = "admitted" if trial.id == HONEST else "refused"
+            except Doesnt as doesnt:
+                outcome = ""
+                pytest.skip(str(doesnt))
+            except AssertionError as error:
+                pytest.fail(str(error), pytrace=False)
+            finally:
+                if outcome:
+                    self._keep(trial, declared, outcome)
+
+        return _taking(attack, trial.example.make, *(() if goes_out else (APP,)))
+
+    def _keep(self, trial: Trial, claim: str, outcome: str) -> None:
+        boundary = trial.example.boundary
+        if boundary.perimeter is None:
+            return
+        digest = next(
+            facts.digest
+            for each in evidence_of(boundary.perimeter).boundaries
+            if each.name == boundary.name
+            for facts in each.claims
+            if facts.name == claim
+        )
+        now = datetime.now(UTC)
+        self.tested.append(Tried(boundary.name, claim, trial.id, digest, outcome, now))
+
+
+def app_named(where: str) -> object:
+    """Return the application that the ini file names: "shop.main:app".
+
+    Raises:
+        pytest.UsageError: it names none.
+    """
+    module, colon, name = where.partition(":")
+    if not (module and colon and name):
+        raise pytest.UsageError(f'{APP} = {where!r} isn\'t "module:name".')
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise pytest.UsageError(f"{APP} = {where!r}: {error}.") from None
+
+
+def _item(
+    collector: pytest.Module | pytest.Class, name: str, call: Callable[..., None]
+) -> pytest.Item:
+    made: Any = Trying
+    return cast("pytest.Item", made.from_parent(collector, name=name, callobj=call))
+
+
+def _judging(made: Counterexample[Any]) -> Callable[..., None]:
+    def judge(**given: Any) -> None:
+        if not says_no(made.judge, tuple(made.make(**given))):
+            name = getattr(made.judge, "__qualname__", "the callable")
+            pytest.fail(f"{name} says yes to its counterexample.", pytrace=False)
+
+    return _taking(judge, made.make)
+
+
+def _taking(call: Callable[..., None], make: Callable[..., Any], *more: str) -> Callable[..., None]:
+    """Let a callable ask for the fixtures that another one names, and for more."""
+    known = inspect.signature(make).parameters
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    names = [*(name for name in known if name not in more), *more]
+    wanted = [inspect.Parameter(name, kind) for name in names]
+    setattr(call, "__signature__", inspect.Signature(wanted))  # noqa: B010  pytest reads it
+    return call
+
+
+def _start(example: Example[Any]) -> None:
+    perimeter = example.boundary.perimeter
+    if perimeter is not None and not perimeter.is_started:
+        perimeter.start()
