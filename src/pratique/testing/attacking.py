@@ -48,7 +48,7 @@ class Trial:
         id: Of the attacks; `HONEST` for none.
     """
 
-    example: Example[Any]
+    example: Example
     id: str
 
     def run(self, told: object, app: object) -> None:

@@ -40,7 +40,7 @@ class Attacks:
     def __init__(self, root: Path, file: str) -> None:
         self.path = root / file
         self.tested: list[Tried] = []
-        self._examples: list[Example[Any]] = []
+        self._examples: list[Example] = []
 
     def pytest_pycollect_makeitem(
         self, collector: pytest.Module | pytest.Class, name: str, obj: object
@@ -48,10 +48,10 @@ class Attacks:
         """Make the items of an example, and the one of a counterexample."""
         if isinstance(obj, Counterexample):
             title = f"pratique::counterexample::{name}"
-            return [_item(collector, title, _judging(cast("Counterexample[Any]", obj)))]
+            return [_item(collector, title, _judging(obj))]
         if not isinstance(obj, Example):
             return None
-        found = cast("Example[Any]", obj)
+        found = obj
         self._examples.append(found)
         head = f"pratique::{found.boundary.name}::{found.claim}"
         return [
@@ -153,7 +153,7 @@ def _item(
     return cast("pytest.Item", made.from_parent(collector, name=name, callobj=call))
 
 
-def _judging(made: Counterexample[Any]) -> Callable[..., None]:
+def _judging(made: Counterexample) -> Callable[..., None]:
     def judge(**given: Any) -> None:
         if not says_no(made.judge, tuple(made.make(**given))):
             name = getattr(made.judge, "__qualname__", "the callable")
@@ -172,7 +172,7 @@ def _taking(call: Callable[..., None], make: Callable[..., Any], *more: str) -> 
     return call
 
 
-def _start(example: Example[Any]) -> None:
+def _start(example: Example) -> None:
     perimeter = example.boundary.perimeter
     if perimeter is not None and not perimeter.is_started:
         perimeter.start()

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final
 
 from pratique.core.attack import Request
 from pratique.core.boundary import Boundary, Declaration
 from pratique.core.refusal import BoundaryError
 
-F = TypeVar("F", bound=Callable[..., Any])
+Make = Callable[..., Any]
+"""A function whose parameters are fixtures."""
 KINDS: Final = ("webhook", "client", "service", "fetch", "partner")
 """Kinds of boundaries of which we have attacks."""
 
@@ -47,10 +48,10 @@ class Question:
     path: str = "*"
 
 
-class Example(Generic[F]):
+class Example:
     """An honest example of one kind of claim. Made by `example`."""
 
-    def __init__(self, boundary: Boundary, claim: str, make: F) -> None:
+    def __init__(self, boundary: Boundary, claim: str, make: Make) -> None:
         self.boundary = boundary
         self.claim = claim
         self.make = make
@@ -73,16 +74,16 @@ class Example(Generic[F]):
         )
 
 
-class Counterexample(Generic[F]):
+class Counterexample:
     """What a callable of our user must say no to. Made by `counterexample`."""
 
-    def __init__(self, judge: Callable[..., Any], make: F) -> None:
+    def __init__(self, judge: Make, make: Make) -> None:
         self.judge = judge
         self.make = make
         self.__doc__ = make.__doc__
 
 
-def example(boundary: Boundary, claim: str) -> Callable[[F], Example[F]]:
+def example(boundary: Boundary, claim: str) -> Callable[[Make], Example]:
     """Declare an honest example of a claim; `pytest --pratique` makes the attacks of it.
 
         @example(payments, "invoice.paid")
@@ -108,7 +109,7 @@ def example(boundary: Boundary, claim: str) -> Callable[[F], Example[F]]:
     return lambda make: Example(boundary, claim, make)
 
 
-def counterexample(judge: Callable[..., Any]) -> Callable[[F], Counterexample[F]]:
+def counterexample(judge: Make) -> Callable[[Make], Counterexample]:
     """Declare what a callable must say no to: a link, an allow, a confirm, a policy.
 
         @counterexample(may)
