@@ -1,5 +1,6 @@
 """`pytest --pratique` in a user's project: every attack is sent, and a proof that is gone is noticed."""
 
+import re
 from pathlib import Path
 
 import fastapi
@@ -9,6 +10,7 @@ import starlette.testclient
 
 import pratique.testing.collecting
 from pratique.report.tested import Tried, read_tested
+from tests.docs.pages import ROOT
 from tests.testing.shop_project import SHOP
 
 pytest_plugins = "pytester"
@@ -38,7 +40,7 @@ def written(order_id):
 def test_plain():
     pass
 """
-INI = "[pytest]\npratique_app = shop_app:app\npythonpath = .\n"
+INI = "[pytest]\npratique_app = shop_app:app\npythonpath = .\nasyncio_default_fixture_loop_scope = function\n"
 WEBHOOK, CLIENT, SKIPPED = 16, 6, 2
 """Items of the two examples, the honest ones included; no update reads or deletes."""
 
@@ -229,8 +231,21 @@ def anybody():
 
 def test_what_goes_out_and_what_judges_is_tried_too(pytester: pytest.Pytester) -> None:
     """The room's answers and URLs; a callable that lets its counterexample through fails, its twin passes."""
+    pytester.makeini(INI)
     pytester.makepyfile(test_out=GOING_OUT)
     done = pytester.runpytest_inprocess("--pratique", "-rA")
     assert failed(done) == {"anybody"}
     done.stdout.fnmatch_lines(["*pratique::counterexample::somebody_elses*"])
     done.stdout.fnmatch_lines(["*lets_all says yes to its counterexample*"])
+
+
+def test_the_suite_of_the_how_to_passes(pytester: pytest.Pytester) -> None:
+    """The page's own blocks, as the file that a reader makes of them."""
+    page = (ROOT / "docs" / "how-to" / "test-your-boundaries.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    pytester.makeini(INI.replace("shop_app", "test_shop"))
+    pytester.makepyfile(
+        test_shop="\n".join(blocks).replace("\n\ntest_a_paid_invoice_activates_once()\n", "")
+    )
+    done = pytester.runpytest_inprocess("--pratique")
+    done.assert_outcomes(passed=WEBHOOK + 2, failed=0)

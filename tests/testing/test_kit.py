@@ -192,7 +192,7 @@ def test_a_fake_partner_answers_as_it_is_told() -> None:
                 (lambda: bank.answers_too_much(6000), "too_large_decoded"),
                 (lambda: bank.answers({"order": "x"}), "bad_answer"),
                 (lambda: bank.answers({}, status=500), "partner_unavailable"),
-                (bank.answers_never, "deadline"),
+                (bank.answers_never, "fetch_deadline"),
             ):
                 script()
                 with pytest.raises(Refused) as refused:

@@ -101,7 +101,7 @@ class Attacks:
             if goes_out:
                 _start(trial.example)
             told: object = trial.example.make(**given)
-            outcome = "failed"
+            outcome, failure = "failed", ""
             try:
                 trial.run(told, app)
                 outcome = "admitted" if trial.id == HONEST else "refused"
@@ -109,10 +109,12 @@ class Attacks:
                 outcome = ""
                 pytest.skip(str(doesnt))
             except AssertionError as error:
-                pytest.fail(str(error), pytrace=False)
+                failure = str(error)
             finally:
                 if outcome:
                     self._keep(trial, declared, outcome)
+            if failure:
+                pytest.fail(failure, pytrace=False)
 
         return _taking(attack, trial.example.make, *(() if goes_out else (APP,)))
 
