@@ -51,6 +51,19 @@ def test_a_flood_of_strangers_is_counted_and_sampled() -> None:
     assert len(kept.records) == SAMPLES_A_MINUTE + 2
 
 
+def test_whoever_listens_hears_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test hears what the sample leaves out; without a listener nothing is kept of it."""
+    heard: list[Record] = []
+    monkeypatch.setattr(Recorder, "heard", [heard.append])
+    recorder = Recorder([], count=Tally().add)
+    for number in range(SAMPLES_A_MINUTE + 5):
+        recorder.emit(record(number), sample=True)
+    assert len(heard) == SAMPLES_A_MINUTE + 5
+    monkeypatch.setattr(Recorder, "heard", [])
+    recorder.emit(record(99), sample=True)
+    assert len(heard) == SAMPLES_A_MINUTE + 5
+
+
 def test_a_flood_does_not_push_out_the_attackers_own_success() -> None:
     """What was admitted before a flood of refusals is still told after it."""
     recorder = Recorder([], count=Tally().add)

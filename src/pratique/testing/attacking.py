@@ -5,11 +5,13 @@ import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final, cast
 
 from pratique.client import attacks as client
 from pratique.core.attack import Attack, Request
 from pratique.core.boundary import Boundary
+from pratique.core.callback import Callback
 from pratique.core.decision import Decision
 from pratique.core.event import Outcome, Record
 from pratique.core.obligation import Obligation
@@ -25,7 +27,7 @@ from pratique.webhook import attacks as webhook
 from .app import Send, sending
 from .crossings import Crossings
 from .delivery import live_secret
-from .examples import Example, Honest, Question
+from .examples import Counterexample, Example, Honest, Question
 
 HONEST: Final = "honest"
 """The name of the item that sends the example alone: it must be admitted."""
@@ -76,6 +78,29 @@ class Trial:
 def attack_ids(boundary: Boundary) -> tuple[str, ...]:
     """Return the ids of the attacks on a kind of boundary, sorted."""
     return tuple(sorted({attack.id for attack in _ATTACKS[boundary.kind]}))
+
+
+def counterexamples_of(example: Example) -> list[Counterexample]:
+    """Return what a webhook's `on(counterexample=…)` declares of a claim: the async ones too.
+
+    The start runs those that it can run without a loop.
+    """
+    boundary = example.boundary
+    if not isinstance(boundary, Webhook):
+        return []
+    return [
+        Counterexample(_without_session(each.allow), each.counterexample)
+        for each in boundary.registrations
+        if example.claim in each.types and each.allow is not None and each.counterexample
+    ]
+
+
+def _without_session(allow: Callback) -> Callable[..., Any]:
+    return partial(_handed_none, allow.call) if allow.wants_session else allow.call
+
+
+def _handed_none(call: Callable[..., Any], *arguments: object) -> object:
+    return call(*arguments, None)
 
 
 def says_no(judge: Callable[..., Any], arguments: Sequence[object]) -> bool:

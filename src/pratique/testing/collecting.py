@@ -9,11 +9,12 @@ from typing import Any, Final, cast
 
 import pytest
 
+from pratique.core.callback import place_of
 from pratique.core.perimeter import Perimeter
 from pratique.report.evidence import evidence_of
 from pratique.report.tested import Tried, merged, read_tested, write_tested
 
-from .attacking import HONEST, Doesnt, Trial, attack_ids, says_no
+from .attacking import HONEST, Doesnt, Trial, attack_ids, counterexamples_of, says_no
 from .examples import Counterexample, Example
 
 APP: Final = "pratique_app"
@@ -41,6 +42,7 @@ class Attacks:
         self.path = root / file
         self.tested: list[Tried] = []
         self._examples: list[Example] = []
+        self._digests: dict[tuple[str, str], str] = {}
 
     def pytest_pycollect_makeitem(
         self, collector: pytest.Module | pytest.Class, name: str, obj: object
@@ -54,7 +56,11 @@ class Attacks:
         found = obj
         self._examples.append(found)
         head = f"pratique::{found.boundary.name}::{found.claim}"
-        return [
+        own = [
+            _item(collector, f"{head}::counterexample", _judging(each))
+            for each in counterexamples_of(found)
+        ]
+        return own + [
             _item(collector, f"{head}::{number}", self._trying(Trial(found, number)))
             for number in (HONEST, *attack_ids(found.boundary))
         ]
@@ -63,12 +69,7 @@ class Attacks:
         """Write what was tested."""
         if hasattr(session.config, "workerinput") or not self.tested:
             return
-        digests = {
-            (boundary.name, claim.name): claim.digest
-            for perimeter in self._perimeters()
-            for boundary in evidence_of(perimeter).boundaries
-            for claim in boundary.claims
-        }
+        digests = {k: v for each in self._perimeters() for k, v in _digests(each).items()}
         kept = merged(read_tested(self.path), self.tested, digests)
         write_tested(self.path, kept)
 
@@ -122,15 +123,19 @@ class Attacks:
         boundary = trial.example.boundary
         if boundary.perimeter is None:
             return
-        digest = next(
-            facts.digest
-            for each in evidence_of(boundary.perimeter).boundaries
-            if each.name == boundary.name
-            for facts in each.claims
-            if facts.name == claim
-        )
+        if (boundary.name, claim) not in self._digests:
+            self._digests.update(_digests(boundary.perimeter))
+        digest = self._digests[boundary.name, claim]
         now = datetime.now(UTC)
         self.tested.append(Tried(boundary.name, claim, trial.id, digest, outcome, now))
+
+
+def _digests(perimeter: Perimeter) -> dict[tuple[str, str], str]:
+    return {
+        (boundary.name, claim.name): claim.digest
+        for boundary in evidence_of(perimeter).boundaries
+        for claim in boundary.claims
+    }
 
 
 def app_named(where: str) -> object:
@@ -158,8 +163,7 @@ def _item(
 def _judging(made: Counterexample) -> Callable[..., None]:
     def judge(**given: Any) -> None:
         if not says_no(made.judge, tuple(made.make(**given))):
-            name = getattr(made.judge, "__qualname__", "the callable")
-            pytest.fail(f"{name} says yes to its counterexample.", pytrace=False)
+            pytest.fail(f"{place_of(made.judge)} says yes to its counterexample.", pytrace=False)
 
     return _taking(judge, made.make)
 

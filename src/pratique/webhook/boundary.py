@@ -98,6 +98,11 @@ class Webhook(On, Boundary):
             raise BoundaryError(message)
         self._registered.append(registration)
 
+    @property
+    def registrations(self) -> tuple[Registration, ...]:
+        """Return what each `on(…)` declares."""
+        return tuple(self._registered)
+
     def declarations(self) -> Sequence[Declaration]:
         """Return one declaration for each `on(…)`."""
         context = self._context()
