@@ -1,6 +1,7 @@
 """The attacks of the rooms, sent as the plugin sends them: every sender, a service, what goes out."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from starlette.testclient import TestClient
 from pratique import Admitted, Perimeter, Secret, stores
 from pratique.core.boundary import Boundary
 from pratique.fetch import PUBLIC, Fetch, FetchPolicy, Internal
+from pratique.forwarded import Forwarded, ProxyPolicy
 from pratique.integrations.fastapi import endpoint, guard
-from pratique.testing import FakePartner, Honest, Request, delivery, example
+from pratique.testing import FakePartner, Honest, Hop, Request, delivery, example
 from pratique.testing.attacking import (
     HONEST,
     Doesnt,
@@ -163,6 +165,67 @@ def test_no_url_of_the_room_passes_a_policy(is_public: bool) -> None:
         with perimeter:
             left = run(example(pages, "fetch")(lambda: None), site.base)
     assert left == ["FT-10", "FT-11"] if is_public else True
+
+
+PROXIES: dict[str, tuple[dict[str, Any], Hop]] = {
+    "a list": (
+        {"trusted": ("10.0.0.0/24",), "header": "x-forwarded-for", "proto": "x-forwarded-proto"},
+        Hop(
+            "203.0.113.9",
+            "10.0.0.1",
+            (
+                ("Host", "api.example.com"),
+                ("X-Forwarded-For", "203.0.113.9"),
+                ("X-Forwarded-Proto", "http"),
+            ),
+        ),
+    ),
+    "elements": (
+        {"trusted": ("10.0.0.0/24",), "header": "forwarded"},
+        Hop(
+            "203.0.113.9",
+            "10.0.0.1",
+            (("Host", "api.example.com"), ("Forwarded", "for=203.0.113.9;proto=http")),
+        ),
+    ),
+    "no proxy": ({}, Hop("203.0.113.9", "", (("Host", "api.example.com"),))),
+}
+
+
+@pytest.mark.parametrize("kind", PROXIES)
+def test_no_word_of_an_outsider_passes_an_edge(kind: str) -> None:
+    """Straight and through the proxy; the honest request is its client's."""
+    settings, hop = PROXIES[kind]
+    perimeter = Perimeter(clock=lambda: NOW)
+    policy = ProxyPolicy(hosts=("api.example.com",), **settings)
+    edge = perimeter.declare(Forwarded("edge", policy))
+    with perimeter:
+        left = run(example(edge, "origin")(lambda: None), hop)
+    assert left == (["PX-04", "PX-05"] if kind == "no proxy" else [])
+
+
+def test_an_edge_that_trusts_everybody_near_is_noticed() -> None:
+    """PX-02: a network of proxies that holds outsiders too lets one be somebody else; one that doesn't, not."""
+    hop = PROXIES["a list"][1]
+    for networks, is_noticed in (
+        (("10.0.0.0/24", "203.0.113.0/24"), True),
+        (("10.0.0.0/24",), False),
+    ):
+        perimeter = Perimeter(clock=lambda: NOW)
+        policy = ProxyPolicy(
+            trusted=networks,
+            header="x-forwarded-for",
+            hosts=("api.example.com",),
+            missing="peer",
+            internal_clients=True,
+        )
+        edge = perimeter.declare(Forwarded("edge", policy))
+        trial = Trial(example(edge, "origin")(lambda: None), "PX-02")
+        with (
+            perimeter,
+            nullcontext() if not is_noticed else pytest.raises(AssertionError, match="PX-02"),
+        ):
+            trial.run(hop, None)
 
 
 def test_a_counterexample_of_an_async_allow_is_run_too(tmp_path: Path) -> None:

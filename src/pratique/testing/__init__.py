@@ -5,7 +5,7 @@ from pratique.core.attack import Request
 from .clock import FrozenClock
 from .crossings import Crossings, assert_proven, assert_refused
 from .delivery import Delivery, delivery
-from .examples import Honest, Question, counterexample, example
+from .examples import Honest, Hop, Question, counterexample, example
 from .fake_partner import FakePartner
 from .tokens import TokenIssuer, session_cookie
 
@@ -15,6 +15,7 @@ __all__ = [
     "FakePartner",
     "FrozenClock",
     "Honest",
+    "Hop",
     "Question",
     "Request",
     "TokenIssuer",

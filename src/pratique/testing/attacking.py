@@ -19,6 +19,8 @@ from pratique.core.question import IGNORE, LATER
 from pratique.core.refusal import Refused
 from pratique.fetch import Fetch, FetchPolicy
 from pratique.fetch import attacks as fetch
+from pratique.forwarded import Forwarded
+from pratique.forwarded import attacks as forwarded
 from pratique.partner import attacks as partner
 from pratique.service import attacks as service
 from pratique.webhook import Webhook
@@ -27,7 +29,8 @@ from pratique.webhook import attacks as webhook
 from .app import Send, sending
 from .crossings import Crossings
 from .delivery import live_secret
-from .examples import Counterexample, Example, Honest, Question
+from .edges import try_edge
+from .examples import Counterexample, Example, Honest, Hop, Question
 
 HONEST: Final = "honest"
 """The name of the item that sends the example alone: it must be admitted."""
@@ -66,7 +69,12 @@ class Trial:
             Doesnt: none can be made of it.
         """
         boundary = self.example.boundary
-        if boundary.kind == "fetch":
+        if boundary.kind == "forwarded":
+            attacks = cast("list[forwarded.Attack]", _of(boundary, self.id))
+            made = try_edge(cast("Forwarded", boundary), attacks, cast("Hop", told))
+            if attacks and not made:
+                raise Doesnt(f"{self.id} comes through a proxy, and there is none")
+        elif boundary.kind == "fetch":
             _fetch(cast("Fetch", boundary), self.id, cast("str", told))
         elif boundary.kind == "partner":
             _ask(boundary, self.id, cast("Question", told))
@@ -268,4 +276,5 @@ _ATTACKS: Final[dict[str, Sequence[Any]]] = {
     "service": service.ATTACKS,
     "fetch": fetch.ATTACKS,
     "partner": partner.ATTACKS,
+    "forwarded": forwarded.ATTACKS,
 }

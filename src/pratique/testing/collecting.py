@@ -18,7 +18,8 @@ from .attacking import HONEST, Doesnt, Trial, attack_ids, counterexamples_of, sa
 from .examples import Counterexample, Example
 
 APP: Final = "pratique_app"
-_GOES_OUT: Final = frozenset({"fetch", "partner"})
+_WITHOUT_APP: Final = frozenset({"fetch", "partner", "forwarded"})
+"""Boundaries that are called by themselves, and not by a request to the application."""
 
 
 class Trying(pytest.Function):
@@ -94,12 +95,12 @@ class Attacks:
                         yield f"{boundary.name} {each.name}".strip()
 
     def _trying(self, trial: Trial) -> Callable[..., None]:
-        goes_out = trial.example.boundary.kind in _GOES_OUT
+        is_alone = trial.example.boundary.kind in _WITHOUT_APP
 
         def attack(**given: Any) -> None:
-            app = None if goes_out else given.pop(APP)
+            app = None if is_alone else given.pop(APP)
             declared = trial.example.declaration.name
-            if goes_out:
+            if is_alone:
                 _start(trial.example)
             told: object = trial.example.make(**given)
             outcome, failure = "failed", ""
@@ -117,7 +118,7 @@ class Attacks:
             if failure:
                 pytest.fail(failure, pytrace=False)
 
-        return _taking(attack, trial.example.make, *(() if goes_out else (APP,)))
+        return _taking(attack, trial.example.make, *(() if is_alone else (APP,)))
 
     def _keep(self, trial: Trial, claim: str, outcome: str) -> None:
         boundary = trial.example.boundary

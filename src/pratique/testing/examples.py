@@ -10,7 +10,7 @@ from pratique.core.refusal import BoundaryError
 
 Make = Callable[..., Any]
 """A function whose parameters are fixtures."""
-KINDS: Final = ("webhook", "client", "service", "fetch", "partner")
+KINDS: Final = ("webhook", "client", "service", "fetch", "partner", "forwarded")
 """Kinds of boundaries of which we have attacks."""
 
 
@@ -46,6 +46,21 @@ class Question:
     number: str
     choice: str
     path: str = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """A request as a proxy of one's own hands it on.
+
+    Args:
+        client: The address of who sent it, outside the trusted networks.
+        proxy: The address of the proxy, the peer of the connection; "" where there is none.
+        fields: What the proxy writes of that client, and `Host`.
+    """
+
+    client: str
+    proxy: str
+    fields: tuple[tuple[str, str], ...]
 
 
 class Example:
@@ -92,7 +107,7 @@ def example(boundary: Boundary, claim: str) -> Callable[[Make], Example]:
 
     The function may take fixtures. It returns, by the kind of the boundary: a webhook: `Request`;
     a client or a service: `Request` or `Honest`; a fetch: a URL that may be fetched; a partner:
-    `Question`.
+    `Question`; a forwarded boundary: `Hop`.
 
     Args:
         boundary: Declared in a perimeter.
