@@ -40,7 +40,8 @@ def written(order_id):
 def test_plain():
     pass
 """
-INI = "[pytest]\npratique_app = shop_app:app\npythonpath = .\nasyncio_default_fixture_loop_scope = function\n"
+# What other plugins import at the end of a run takes longer than our items.
+INI = "[pytest]\naddopts = -p no:hypothesispytest -p no:anyio -p no:pytest_cov\npratique_app = shop_app:app\npythonpath = .\nasyncio_default_fixture_loop_scope = function\n"
 WEBHOOK, CLIENT, SKIPPED = 16, 6, 2
 """Items of the two examples, the honest ones included; no update reads or deletes."""
 
@@ -129,7 +130,7 @@ def test_a_proof_that_is_gone_is_noticed(
     project(pytester, old, new)
     shop = pytester.path / "shop_app.py"
     shop.write_text(shop.read_text().replace("\nclass Base", HELPERS, 1))
-    done = pytester.runpytest_inprocess("--pratique")
+    done = pytester.runpytest_inprocess("--pratique", "--tb=no")
     assert wanted <= failed(done)
 
 

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import nullcontext
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import RequestFactory
 from fastapi import FastAPI
+from starlette.responses import JSONResponse
 from starlette.testclient import TestClient
 
-from pratique import Admitted, Perimeter, Secret, stores
+from pratique import Admitted, Perimeter, Secret, stores, unsafe
 from pratique.core.boundary import Boundary
 from pratique.fetch import PUBLIC, Fetch, FetchPolicy, Internal
 from pratique.forwarded import Forwarded, ProxyPolicy
@@ -145,6 +147,38 @@ def test_a_door_that_believes_a_field_is_noticed(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="SV-02"):
         trial.run(told, believing)
     backend.engine.dispose()
+
+
+def test_what_is_waived_or_only_observed_is_told(tmp_path: Path) -> None:
+    """A waived proof has no attacks; a boundary that observes lets them through, and fails."""
+    today = NOW.date()
+    until = today + timedelta(days=9)
+    bound = {"reason": "rolled out", "owner": "payments team", "until": until}
+    waiver = unsafe.waive("confirmed", **bound, bound="10 EUR")
+
+    async def before(_: Any) -> JSONResponse:
+        return JSONResponse({})
+
+    for observe, told in ((None, "WH-20 can't"), (unsafe.observe(**bound), "is admitted")):
+        perimeter = Perimeter(stores.sqlite(tmp_path / "shop.db"), clock=lambda: NOW)
+        sender = providers.stripe(secrets=Secret(SECRET, name="main"))
+        hooks = perimeter.declare(Webhook("hooks", sender, waivers=[waiver], observe=observe))
+        hooks.on(
+            "item.made",
+            once=lambda event: event.object_id,
+            link=lambda event: {"row": 1},
+            allow=lambda event, row: True,
+            waivers=(),
+        )(lambda made: None)
+        app = guard(FastAPI(), perimeter)
+        app.post("/hooks")(endpoint(hooks, shadows=None if observe is None else before))
+        found = example(hooks, "item.made")(lambda: None)
+        made = delivery(hooks, "item.made").to("/hooks")
+        number = "WH-20" if observe is None else "WH-03"
+        with pytest.raises((Doesnt, AssertionError), match=told):
+            Trial(found, number).run(made, app)
+        if observe is None:
+            Trial(found, "WH-03").run(made, app)
 
 
 @pytest.mark.parametrize("is_public", [True, False], ids=["public", "named"])

@@ -35,7 +35,10 @@ from .examples import Counterexample, Example, Honest, Hop, Question
 HONEST: Final = "honest"
 """The name of the item that sends the example alone: it must be admitted."""
 _ADMITTED: Final = frozenset({Outcome.PROVEN, Outcome.DUPLICATE})
-_BAD: Final = frozenset({Outcome.PROVEN, Outcome.WOULD_ADMIT, Outcome.EFFECT_FAILED})
+_BAD: Final = frozenset(
+    {Outcome.PROVEN, Outcome.WOULD_ADMIT, Outcome.WOULD_REFUSE, Outcome.EFFECT_FAILED}
+)
+"""What a boundary only observes went through."""
 _AN_ERROR: Final = 400
 _HOST, _PORT = "allowed.test", 8099
 
@@ -80,7 +83,7 @@ class Trial:
             _ask(boundary, self.id, cast("Question", told))
         else:
             with sending(app) as send:
-                _knock(boundary, self.example.claim, self.id, told, send)
+                _knock(self.example, self.id, told, send)
 
 
 def attack_ids(boundary: Boundary) -> tuple[str, ...]:
@@ -128,17 +131,20 @@ async def _awaited(told: Any) -> object:
     return cast("object", await told)
 
 
-def _knock(boundary: Boundary, claim: str, id: str, told: object, send: Send) -> None:
+def _knock(example: Example, id: str, told: object, send: Send) -> None:
     """Send a webhook's, a client's or a service's attacks to the application."""
+    boundary = example.boundary
+    proven = {proof.obligation for proof in example.declaration.proofs}
     given = told if isinstance(told, Honest) else Honest(_request(told))
     honest = _known(boundary, given)
     made = [
         (attack, request)
         for attack in _of(boundary, id)
-        if (request := attack.made(honest)) is not None
+        if not proven.isdisjoint(attack.refused_by)  # what is waived refuses nothing
+        and (request := attack.made(honest)) is not None
     ]
     if id != HONEST and not made:
-        raise Doesnt(f"{id} can't be made of the example of {boundary.name} {claim}")
+        raise Doesnt(f"{id} can't be made of the example of {boundary.name} {example.claim}")
     for attack, request in made:
         if not attack.is_second:
             _refused(boundary, attack, *_sent(boundary, request, send))

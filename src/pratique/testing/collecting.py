@@ -70,8 +70,7 @@ class Attacks:
         """Write what was tested."""
         if hasattr(session.config, "workerinput") or not self.tested:
             return
-        digests = {k: v for each in self._perimeters() for k, v in _digests(each).items()}
-        kept = merged(read_tested(self.path), self.tested, digests)
+        kept = merged(read_tested(self.path), self.tested, self._digests)
         write_tested(self.path, kept)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
@@ -122,7 +121,8 @@ class Attacks:
 
     def _keep(self, trial: Trial, claim: str, outcome: str) -> None:
         boundary = trial.example.boundary
-        if boundary.perimeter is None:
+        # Which secret is live, and so which roots there are, is known once it has started.
+        if boundary.perimeter is None or not boundary.perimeter.is_started:
             return
         if (boundary.name, claim) not in self._digests:
             self._digests.update(_digests(boundary.perimeter))
