@@ -57,7 +57,7 @@ def project(pytester: pytest.Pytester, old: str = "", new: str = "", *, suite: s
 def failed(done: pytest.RunResult) -> set[str]:
     """Return the ids of the attacks whose items failed."""
     lines = [line for line in done.outlines if line.startswith("FAILED ")]
-    return {line.split(" ")[1].rpartition("::")[2] for line in lines}
+    return {line.partition(" - ")[0].rpartition("::")[2] for line in lines}
 
 
 def test_every_attack_on_a_claim_with_an_example_is_refused(pytester: pytest.Pytester) -> None:
@@ -250,3 +250,40 @@ def test_the_suite_of_the_how_to_passes(pytester: pytest.Pytester) -> None:
     )
     done = pytester.runpytest_inprocess("--pratique")
     done.assert_outcomes(passed=WEBHOOK + 2, failed=0)
+
+
+def test_a_looser_answer_type_is_noticed(pytester: pytest.Pytester) -> None:
+    """Law 9 for a partner: without its bounds a number out of them is believed; with them it isn't."""
+    pytester.makeini(INI)
+    bounded = "Annotated[int, msgspec.Meta(ge=0, le=100)]"
+    for kind, wanted in ((bounded, set[str]()), ("float", {"UP-03"})):
+        pytester.makepyfile(test_out=GOING_OUT.replace(bounded, kind))
+        done = pytester.runpytest_inprocess("--pratique", "--tb=no", "-k", "UP-03")
+        assert failed(done) == wanted
+
+
+def test_a_test_sees_what_crossed_during_it(pytester: pytest.Pytester) -> None:
+    """The fixture has the records of the test alone; an application that isn't named is an error."""
+    project(
+        pytester,
+        suite="""
+import pytest, shop_app
+from starlette.testclient import TestClient
+from pratique.testing import session_cookie
+
+@pytest.mark.parametrize("round", [1, 2])
+def test_records(crossings, round):
+    fields = session_cookie(shop_app.it.shop, "a" * 32)
+    answer = TestClient(shop_app.app).patch("/orders/10", headers=fields, json={"note": "x"})
+    assert answer.status_code == 200
+    assert [record.outcome for record in crossings.of("shop")] == ["proven"]
+
+def test_nobody(pratique_app):
+    assert pratique_app is shop_app.app
+""",
+    )
+    pytester.runpytest_inprocess().assert_outcomes(passed=3)
+    pytester.makeini(INI.replace("shop_app:app", "shop_app"))
+    done = pytester.runpytest_inprocess()
+    done.assert_outcomes(passed=2, errors=1)
+    assert 'isn\'t "module:name"' in done.stdout.str()

@@ -1,5 +1,6 @@
 """The attacks of the rooms, sent as the plugin sends them: every sender, a service, what goes out."""
 
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import timedelta
@@ -7,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.test import RequestFactory
 from fastapi import FastAPI
 from starlette.responses import JSONResponse
@@ -87,6 +90,30 @@ def test_no_attack_passes_for_a_senders_delivery(tmp_path: Path, name: str) -> N
     if name in ("github", "slack"):
         expected |= {"WH-20"}
     assert set(left) == expected
+
+
+def test_a_sender_that_signs_by_a_key_lends_it_to_the_test(tmp_path: Path) -> None:
+    """The boundary has the public key; the example hands in the private one, and without it can't sign."""
+    key = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+    public = b64encode(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)).decode()
+    private = f"whsk_{b64encode(bytes(range(32))).decode()}"
+    perimeter = Perimeter(stores.sqlite(tmp_path / "shop.db"), clock=lambda: NOW)
+    sender = providers.get("standard-webhooks")(secrets=Secret(f"whpk_{public}", name="main"))
+    hooks = perimeter.declare(Webhook("hooks", sender))
+    hooks.on(
+        "item.made",
+        confirm=lambda event: "it" if event.object_id == "obj_1" else None,
+        once=lambda found: found,
+        link=lambda found: {"row": 1},
+        allow=lambda found, row: True,
+    )(lambda made: None)
+    app = guard(FastAPI(), perimeter)
+    app.post("/hooks")(endpoint(hooks))
+    found = example(hooks, "item.made", secret=private)(lambda: None)
+    made = lambda: delivery(hooks, "item.made", secret=private).to("/hooks")  # noqa: E731
+    assert run(found, made, app) == ["WH-25"]
+    with pytest.raises((TypeError, ValueError)):
+        delivery(hooks, "item.made")
 
 
 @pytest.mark.parametrize("kind", ["asgi", "wsgi", "a client of ASGI", "a client of WSGI"])

@@ -136,7 +136,7 @@ def _knock(example: Example, id: str, told: object, send: Send) -> None:
     boundary = example.boundary
     proven = {proof.obligation for proof in example.declaration.proofs}
     given = told if isinstance(told, Honest) else Honest(_request(told))
-    honest = _known(boundary, given)
+    honest = _known(example, given)
     made = [
         (attack, request)
         for attack in _of(boundary, id)
@@ -167,14 +167,15 @@ def _request(told: object) -> Request:
     )
 
 
-def _known(boundary: Boundary, given: Honest) -> object:
+def _known(example: Example, given: Honest) -> object:
+    boundary = example.boundary
     if boundary.kind == "client":
         return client.Honest(given.request, given.foreign)
     if boundary.kind == "service":
         return service.Honest(given.request, given.foreign)
     hooks = cast("Webhook", boundary)
     at = boundary.perimeter.clock() if boundary.perimeter is not None else datetime.now(UTC)
-    return webhook.Honest(given.request, hooks, live_secret(hooks), at)
+    return webhook.Honest(given.request, hooks, example.secret or live_secret(hooks), at)
 
 
 def _sent(boundary: Boundary, request: Request, send: Send) -> tuple[int, list[Record]]:

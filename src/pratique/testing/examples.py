@@ -66,9 +66,10 @@ class Hop:
 class Example:
     """An honest example of one kind of claim. Made by `example`."""
 
-    def __init__(self, boundary: Boundary, claim: str, make: Make) -> None:
+    def __init__(self, boundary: Boundary, claim: str, make: Make, secret: str | None) -> None:
         self.boundary = boundary
         self.claim = claim
+        self.secret = secret
         self.make = make
         self.__doc__ = make.__doc__
 
@@ -98,7 +99,9 @@ class Counterexample:
         self.__doc__ = make.__doc__
 
 
-def example(boundary: Boundary, claim: str) -> Callable[[Make], Example]:
+def example(
+    boundary: Boundary, claim: str, *, secret: str | None = None
+) -> Callable[[Make], Example]:
     """Declare an honest example of a claim; `pytest --pratique` makes the attacks of it.
 
         @example(payments, "invoice.paid")
@@ -112,6 +115,7 @@ def example(boundary: Boundary, claim: str) -> Callable[[Make], Example]:
     Args:
         boundary: Declared in a perimeter.
         claim: The name of the declaration: an event type, an action, "fetch", "GET /score".
+        secret: The sender's private key, where a webhook's secret is the public one.
 
     Raises:
         BoundaryError: we have no attacks on such a boundary.
@@ -121,7 +125,7 @@ def example(boundary: Boundary, claim: str) -> Callable[[Make], Example]:
             f'example(…): "{boundary.name}" is of kind {boundary.kind}; there are attacks on '
             f"{', '.join(KINDS)}."
         )
-    return lambda make: Example(boundary, claim, make)
+    return lambda make: Example(boundary, claim, make, secret)
 
 
 def counterexample(judge: Make) -> Callable[[Make], Counterexample]:
