@@ -18,6 +18,7 @@ from pratique.stores import sweep as sweep_of
 from . import lock
 from .application import application
 from .issuer import issuer
+from .report import report
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,7 +27,7 @@ app = typer.Typer(
     help="No claim crosses without proof.",
 )
 app.add_typer(issuer, name="issuer")
-for command in (lock.routes, lock.lock, lock.check, lock.diff):
+for command in (lock.routes, lock.lock, lock.check, lock.diff, report):
     app.command()(command)
 
 

@@ -49,7 +49,9 @@ class ClaimFacts(msgspec.Struct, frozen=True):
         proofs: One or more an obligation.
         waivers: What isn't proven for a time.
         effect: Where state changes, "" where nothing does.
-        reached: Per goal of an attacker, the smallest sets of roots that suffice.
+        reached: Per goal of an attacker, the smallest sets of roots that suffice; an empty set
+            means that nothing stands in the way.
+        facts: More for the reviewer, name and sentence: "outbound", "forwarded".
     """
 
     name: str
@@ -58,6 +60,7 @@ class ClaimFacts(msgspec.Struct, frozen=True):
     waivers: tuple[WaiverFacts, ...]
     effect: str
     reached: dict[str, tuple[tuple[str, ...], ...]]
+    facts: dict[str, str] = {}
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -100,19 +103,27 @@ class RouteFacts(msgspec.Struct, frozen=True):
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """What an application declares: all of it, and nothing that isn't declared."""
+    """What an application declares: all of it, and nothing that isn't declared.
+
+    Attributes:
+        debts: What stops its start, one sentence each.
+    """
 
     boundaries: tuple[BoundaryFacts, ...]
     routes: tuple[RouteFacts, ...]
+    debts: tuple[str, ...] = ()
 
 
-def evidence_of(perimeter: Perimeter, routes: Iterable[Route] = ()) -> Evidence:
+def evidence_of(
+    perimeter: Perimeter, routes: Iterable[Route] = (), debts: Iterable[str] = ()
+) -> Evidence:
     """Collect what a perimeter and the routes of its application declare.
 
     Args:
-        perimeter: Its boundaries need not have started; what only a start can tell (which secret
-            is set) is then not said.
+        perimeter: Its boundaries need not have started; what only `Perimeter.debts` or a start can
+            tell (which secret is set, which store proves `unique`) is then not said.
         routes: As the application's door sees them.
+        debts: What is known to stop the start; they are neither looked for nor judged here.
     """
     return Evidence(
         boundaries=tuple(
@@ -122,6 +133,7 @@ def evidence_of(perimeter: Perimeter, routes: Iterable[Route] = ()) -> Evidence:
             RouteFacts(route.key, str(route.state), route.named, route.where)
             for route in sorted(routes, key=lambda r: (r.path, r.methods))
         ),
+        debts=tuple(sorted(set(debts))),
     )
 
 
@@ -173,6 +185,7 @@ def _claim(boundary: Boundary, declared: Declaration) -> ClaimFacts:
             str(goal): tuple(tuple(sorted(map(str, way))) for way in minimal_sets(declared, goal))
             for goal in Goal
         },
+        facts=dict(sorted(declared.facts.items())),
     )
 
 

@@ -1,0 +1,86 @@
+"""`pratique report`: what an application proves, and first what it does not."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pratique.core.refusal import BoundaryError
+from pratique.fetch import naked
+from pratique.integrations.described import Described
+from pratique.report import evidence_of
+from pratique.report.html import html_of
+from pratique.report.json import json_of
+from pratique.report.markdown import markdown_of
+from pratique.report.observed import read_events
+from pratique.report.page import page_of
+from pratique.report.report import Report, report_of
+from pratique.report.sarif import sarif_of
+from pratique.report.tested import read_tested
+
+from .loading import described_at
+
+
+class Format(StrEnum):
+    """In which form."""
+
+    HTML = "html"
+    MD = "md"
+    JSON = "json"
+    SARIF = "sarif"
+
+
+def report(
+    app: Annotated[str, typer.Option(help="module:attribute of the guarded application.")],
+    format: Annotated[Format, typer.Option(help="In which form.")] = Format.HTML,
+    events: Annotated[Path | None, typer.Option(help="An event log: a file of JSON lines.")] = None,
+    tested: Annotated[Path, typer.Option(help="Results of the test kit.")] = Path(
+        ".pratique/tested.json"
+    ),
+    out: Annotated[Path | None, typer.Option(help="Where to write it; else it is printed.")] = None,
+    on: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="The day on which waivers are judged; today, UTC."),
+    ] = None,
+) -> None:
+    """Answer the ten questions with evidence, and say first what is not guarded."""
+    today = (on or datetime.now(UTC)).date()
+    told = described_at(app)
+    try:
+        # First: what a proof of `unique` rests on is known once the perimeter has looked at itself.
+        debts = [*told.perimeter.debts(), *told.debts()]
+        found = report_of(
+            evidence_of(told.perimeter, told.routes(), debts),
+            of=app,
+            on=today,
+            log=None if events is None else read_events(events),
+            tested=read_tested(tested),
+            egress=_egress(told),
+        )
+    except BoundaryError as error:
+        raise typer.BadParameter(str(error)) from None
+    text = written(found, format)
+    if out is None:
+        typer.echo(text, nl=False)
+    else:
+        out.write_text(text, encoding="utf-8")
+
+
+def written(found: Report, format: Format) -> str:
+    """Return a report in a form."""
+    if format is Format.JSON:
+        return json_of(found)
+    if format is Format.SARIF:
+        return sarif_of(found, version=version("pratique"))
+    page = page_of(found)
+    return html_of(page) if format is Format.HTML else markdown_of(page)
+
+
+def _egress(told: Described) -> dict[str, str] | None:
+    watches = [each for each in told.perimeter.watchers if isinstance(each, naked.Watch)]
+    if not watches:
+        return None
+    return {module: why for each in watches for module, why in each.elsewhere.items()}

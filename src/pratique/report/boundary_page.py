@@ -1,0 +1,117 @@
+"""One boundary's part of the page: its proofs, its ten questions, its blast radius."""
+
+from collections.abc import Iterator
+
+from .answers import Answer
+from .blocks import Block, Cell, Heading, Link, Mark, Part, Sentence, Table
+from .claims import ClaimReport, Row, told
+from .evidence import ProofFacts
+from .report import BoundaryReport
+
+OWN_CODE = "own code {}: we ran it; we don't judge that it is right"
+
+
+def boundary_blocks(number: int, boundary: BoundaryReport) -> Iterator[Block]:
+    """Yield everything of one boundary.
+
+    Args:
+        number: From 1; its anchors begin with it.
+        boundary: What is known of it.
+    """
+    facts, anchor = boundary.facts, f"b{number}"
+    yield Heading(2, f"Boundary {facts.name}", anchor)
+    yield Sentence(
+        f"Kind: {facts.kind}. Who originally says it: {facts.origin}. Mode: {facts.mode}. "
+        f"Owes: {', '.join(facts.owes) or 'nothing'}."
+    )
+    for place, claim in enumerate(boundary.claims, 1):
+        yield from _claim(number, place, facts.name, claim)
+    yield Heading(3, f"The ten questions, of {facts.name}", f"{anchor}-questions")
+    for answer in boundary.answers:
+        yield from _answer(number, facts.name, answer)
+    yield Heading(3, f"Blast radius, of {facts.name}", f"{anchor}-radius")
+    yield Sentence(
+        "What the owner of each root can do alone, with honest claims and an ordinary account."
+    )
+    yield Table(
+        f"Roots of {facts.name}",
+        ("Root", "Who controls it", "What its thief can do alone"),
+        tuple((root, facts.controllers.get(root, "-"), can) for root, can in facts.thieves.items()),
+    )
+    yield Table(
+        f"Smallest sets of roots, of {facts.name}",
+        ("Kind of claim", "invent", "repeat", "misdirect", "escalate", "suppress"),
+        tuple(
+            (
+                claim.facts.name or "-",
+                *(_sets(claim.facts.reached.get(goal, ())) for goal in _GOALS),
+            )
+            for claim in boundary.claims
+        ),
+    )
+
+
+_GOALS = ("invent", "repeat", "misdirect", "escalate", "suppress")
+
+
+def _sets(ways: tuple[tuple[str, ...], ...]) -> Cell:
+    if () in ways:
+        return (Mark("not covered"), "nothing declared stands in the way")
+    return tuple(" and ".join(way) for way in ways) or "no set suffices"
+
+
+def _claim(number: int, place: int, boundary: str, claim: ClaimReport) -> Iterator[Block]:
+    facts = claim.facts
+    name = f"{boundary} {facts.name}".rstrip()
+    yield Heading(3, f"Proofs of {name}", f"b{number}-c{place}")
+    changes = f"It changes state in {facts.effect}. " if facts.effect else "It changes nothing. "
+    yield Sentence(f"{changes}Digest of the declaration: {facts.digest}.")
+    yield Table(
+        f"Obligations of {name}",
+        ("Obligation", "Established", "Proof", "Rests on", "Tested", "Observed"),
+        tuple(_row(row) for row in claim.rows),
+    )
+    if claim.tested:
+        yield Sentence(f"Tested: {'; '.join(told(each) for each in claim.tested)}.")
+
+
+def _row(row: Row) -> tuple[Cell, ...]:
+    proofs: list[Part] = [text for proof in row.proofs for text in _proof(proof)]
+    if row.waiver is not None:
+        waiver = row.waiver
+        proofs.append(
+            f"WAIVED until {waiver.until} by {waiver.owner}: {waiver.reason}; bound: {waiver.bound}"
+        )
+    if not proofs:
+        proofs.append("none" if row.is_owed else "none; not owed here")
+    roots = dict.fromkeys(root for proof in row.proofs for root in proof.roots)
+    return (
+        row.obligation,
+        tuple(Mark(str(each)) for each in row.established),
+        tuple(proofs),
+        tuple(roots) or "-",
+        row.tested or "-",
+        row.observed or "-",
+    )
+
+
+def _proof(proof: ProofFacts) -> tuple[str, ...]:
+    own = (OWN_CODE.format(proof.where),) if proof.where else ()
+    return (proof.method, *own)
+
+
+def _answer(number: int, boundary: str, answer: Answer) -> Iterator[Block]:
+    asked = answer.asked
+    yield Heading(4, f"{asked.number}. {answer.question}", f"b{number}-q{asked.number}")
+    evidence: Cell = answer.evidence or "-"
+    ids: Cell = (
+        f"ASVS {', '.join(asked.asvs)}",
+        ", ".join(asked.api),
+        ", ".join(f"CWE-{each}" for each in asked.cwe),
+        Link("What the ids mean here", "requirements"),
+    )
+    yield Table(
+        f"Question {asked.number} of {boundary}",
+        ("Answer", "Established", "Evidence", "Ids"),
+        ((answer.text, tuple(Mark(str(each)) for each in answer.established), evidence, ids),),
+    )

@@ -1,0 +1,228 @@
+"""The report as a page, before it is HTML or Markdown."""
+
+from collections.abc import Iterator
+
+from .blocks import Block, Bullets, Cell, Heading, Link, Mark, Page, Part, Picture, Sentence, Table
+from .boundary_page import boundary_blocks
+from .claims import Status, times
+from .report import Report
+from .requirements import requirements
+from .svg import destination, map_of
+from .unguarded import MEANING, Kind
+
+TITLE = "What {} proves, and what it does not"
+
+
+def page_of(report: Report) -> Page:
+    """Return the page of a report; what is not guarded comes first."""
+    return Page(
+        TITLE.format(report.of),
+        (
+            Heading(1, TITLE.format(report.of), "top"),
+            Sentence(
+                f"Written for {report.on} from the live declarations of the application. "
+                "It tells evidence, not a verdict: people judge."
+            ),
+            *_not_guarded(report),
+            *_how_to_read(report),
+            *_map(report),
+            *_matrix(report),
+            *(
+                block
+                for number, each in enumerate(report.boundaries, 1)
+                for block in boundary_blocks(number, each)
+            ),
+            *_scenarios(report),
+            *_requirements(report),
+            *_log(report),
+        ),
+    )
+
+
+def _not_guarded(report: Report) -> Iterator[Block]:
+    yield Heading(2, "What is not guarded", "not-guarded")
+    if not report.not_guarded:
+        yield Sentence("Nothing was found of what can be seen from here.")
+    else:
+        counts = ", ".join(
+            f"{sum(hole.kind is kind for hole in report.not_guarded)} {kind.replace('_', ' ')}"
+            for kind in Kind
+            if any(hole.kind is kind for hole in report.not_guarded)
+        )
+        yield Sentence(f"{len(report.not_guarded)} in all, worst first: {counts}.")
+        yield Table(
+            "Not guarded",
+            ("What", "Level", "Which sort", "Why, by whom, until when", "Where"),
+            tuple(
+                (
+                    hole.what,
+                    Mark(hole.level),
+                    MEANING[hole.kind],
+                    hole.why or "-",
+                    hole.where or "-",
+                )
+                for hole in report.not_guarded
+            ),
+        )
+    yield Heading(3, "What pratique cannot see", "blind")
+    yield Bullets(report.blind)
+
+
+def _how_to_read(report: Report) -> Iterator[Block]:
+    yield Heading(2, "How to read this", "how-to-read")
+    yield Bullets(
+        (
+            "declared: the application says so in its code, and would not start without.",
+            "tested: the test kit tried an attack on this very declaration, and it ended well.",
+            "observed: the event log has crossings that proved or refused it.",
+            "not covered: nothing of that is known here.",
+            "own code: a callable of the application. We ran it; we don't judge that it is right.",
+        )
+    )
+    told = (
+        f"{report.tested} results of tests count" if report.tested else "No result of a test counts"
+    )
+    stale = f"; {report.stale} are of other declarations and don't" if report.stale else ""
+    yield Sentence(f"{told}{stale}. {_log_told(report)}")
+
+
+def _log_told(report: Report) -> str:
+    if report.log is None:
+        return "No event log was read: nothing here is observed."
+    return f"The event log {report.log.source} has {report.log.records} records."
+
+
+def _map(report: Report) -> Iterator[Block]:
+    yield Heading(2, "Boundary map", "map")
+    if not report.boundaries:
+        yield Sentence("The application declares no boundary.")
+        return
+    yield Picture(map_of(report.of, tuple(each.facts for each in report.boundaries)))
+    yield Table(
+        "The map in words",
+        ("Boundary", "Kind", "Mode", "Who originally says it", "Where it leads", "Roots of trust"),
+        tuple(
+            (
+                Link(each.facts.name, f"b{number}"),
+                each.facts.kind,
+                each.facts.mode,
+                each.facts.origin,
+                destination(each.facts) or "-",
+                tuple(each.facts.controllers) or "-",
+            )
+            for number, each in enumerate(report.boundaries, 1)
+        ),
+    )
+
+
+def _matrix(report: Report) -> Iterator[Block]:
+    if not report.boundaries:
+        return
+    yield Heading(2, "The ten questions at a glance", "questions")
+    names = tuple(each.facts.name for each in report.boundaries)
+    asked = report.boundaries[0].answers
+    yield Table(
+        "How each answer is established",
+        ("Question", *names),
+        tuple(
+            (
+                f"{question.asked.number}. {question.question}",
+                *(marks(each.answers[row].established) for each in report.boundaries),
+            )
+            for row, question in enumerate(asked)
+        ),
+    )
+
+
+def marks(established: tuple[Status, ...]) -> Cell:
+    """Return the words, one below the other."""
+    return tuple(Mark(str(each)) for each in established)
+
+
+def _scenarios(report: Report) -> Iterator[Block]:
+    yield Heading(2, "Five scenarios", "scenarios")
+    numbers = {each.facts.name: number for number, each in enumerate(report.boundaries, 1)}
+    rows: list[tuple[Cell, ...]] = []
+    for each in report.scenarios:
+        covers: list[Part] = [Link(name, f"b{numbers[name]}") for name in each.boundaries]
+        covers += [f"{name} is declared and enforces nothing" for name in each.idle]
+        if not covers:
+            covers = [Mark(str(Status.NOT_COVERED)), "no such boundary"]
+        rows.append((each.title, each.mistake, each.kind, tuple(covers)))
+    yield Table(
+        "Which boundary stands where",
+        ("Scenario", "Boundary mistake", "Kind of boundary", "Here"),
+        tuple(rows),
+    )
+
+
+def _requirements(report: Report) -> Iterator[Block]:
+    yield Heading(2, "Ids of requirements", "requirements")
+    yield Sentence(
+        "Ids for which there is evidence here, which is not the same as being met: ASVS asks for "
+        "verification by people. Sources: OWASP ASVS 5.0.0, OWASP API Security Top 10 2023; the "
+        "CWE ids are partly our own choice."
+    )
+    rows: list[tuple[Cell, ...]] = []
+    for row, asked in enumerate(requirements().question):
+        here: list[Part] = []
+        for number, each in enumerate(report.boundaries, 1):
+            found = ", ".join(each.answers[row].established)
+            here.append(Link(f"{each.facts.name}: {found}", f"b{number}-q{asked.number}"))
+        ids = (
+            ", ".join(asked.asvs),
+            ", ".join(asked.api),
+            ", ".join(f"CWE-{n}" for n in asked.cwe),
+        )
+        rows.append((f"Question {asked.number}", *ids, tuple(here) or Mark(Status.NOT_COVERED)))
+    yield Table(
+        "Questions and ids",
+        ("Question", "ASVS 5.0.0, with level", "API Top 10", "CWE", "Here"),
+        tuple(rows),
+    )
+    yield Heading(3, "Ids that pratique cannot see", "unseen")
+    yield Sentence(
+        f"{len(report.unseen)} of the {len(requirements().every_id())} requirements of ASVS 5.0.0: "
+        f"{', '.join(_runs(report.unseen))}."
+    )
+
+
+def _runs(ids: tuple[str, ...]) -> Iterator[str]:
+    """Yield "V3.1.1", "V3.2.1-3": what follows each other in one section stands together."""
+    sections: dict[str, list[list[int]]] = {}
+    for each in ids:
+        section, _, number = each.rpartition(".")
+        runs = sections.setdefault(section, [])
+        if runs and int(number) == runs[-1][-1] + 1:
+            runs[-1].append(int(number))
+        else:
+            runs.append([int(number)])
+    for section, runs in sections.items():
+        for run in runs:
+            yield f"{section}.{run[0]}" + (f"-{run[-1]}" if len(run) > 1 else "")
+
+
+def _log(report: Report) -> Iterator[Block]:
+    if report.log is None:
+        return
+    yield Heading(2, "The event log", "log")
+    told = (
+        f", and {times(report.log.unreadable)} a line is no record" if report.log.unreadable else ""
+    )
+    yield Sentence(f"{_log_told(report)[:-1]}{told}. Refusals before authentic are sampled there.")
+    if report.log.seen:
+        yield Table(
+            "Crossings by outcome",
+            ("Boundary", "Kind of claim", "Outcomes", "From", "To", "Last refusal"),
+            tuple(
+                (
+                    each.boundary,
+                    each.claim or "before it was known",
+                    tuple(f"{outcome}: {n}" for outcome, n in each.outcomes.items()),
+                    each.first.isoformat(),
+                    each.last.isoformat(),
+                    each.last_refusal or "-",
+                )
+                for each in report.log.seen
+            ),
+        )
