@@ -47,7 +47,15 @@ class Mark:
     word: str
 
 
-Part = str | Link | Mark
+@dataclass(frozen=True, slots=True)
+class Anchored:
+    """A text to which links lead."""
+
+    text: str
+    anchor: str
+
+
+Part = str | Link | Mark | Anchored
 Cell = Part | tuple[Part, ...]
 """Several parts stand below each other."""
 
@@ -98,6 +106,20 @@ class Picture:
     """A drawing, as SVG that escapes its own texts; what it shows stands in a table as well."""
 
     svg: str
+
+
+def without_empty_columns(table: Table) -> Table:
+    """Return the table without the columns that say "-" in every row."""
+    kept = [
+        index
+        for index in range(len(table.header))
+        if any(row[index] != "-" for row in table.rows) or index == 0
+    ]
+    return Table(
+        table.caption,
+        tuple(table.header[index] for index in kept),
+        tuple(tuple(row[index] for index in kept) for row in table.rows),
+    )
 
 
 Block = Heading | Sentence | Bullets | Table | Picture

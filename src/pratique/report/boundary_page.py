@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from .answers import Answer
-from .blocks import Block, Cell, Heading, Link, Mark, Part, Sentence, Table
+from .blocks import Anchored, Block, Cell, Heading, Link, Mark, Part, Sentence, Table
 from .claims import ClaimReport, Row, told
 from .evidence import ProofFacts
 from .report import BoundaryReport
@@ -27,8 +27,11 @@ def boundary_blocks(number: int, boundary: BoundaryReport) -> Iterator[Block]:
     for place, claim in enumerate(boundary.claims, 1):
         yield from _claim(number, place, facts.name, claim)
     yield Heading(3, f"The ten questions, of {facts.name}", f"{anchor}-questions")
-    for answer in boundary.answers:
-        yield from _answer(number, facts.name, answer)
+    yield Table(
+        f"Answers of {facts.name}",
+        ("Question", "Answer", "Established", "Evidence"),
+        tuple(_answer(number, answer) for answer in boundary.answers),
+    )
     yield Heading(3, f"Blast radius, of {facts.name}", f"{anchor}-radius")
     yield Sentence(
         "What the owner of each root can do alone, with honest claims and an ordinary account."
@@ -100,18 +103,14 @@ def _proof(proof: ProofFacts) -> tuple[str, ...]:
     return (proof.method, *own)
 
 
-def _answer(number: int, boundary: str, answer: Answer) -> Iterator[Block]:
-    asked = answer.asked
-    yield Heading(4, f"{asked.number}. {answer.question}", f"b{number}-q{asked.number}")
-    evidence: Cell = answer.evidence or "-"
-    ids: Cell = (
-        f"ASVS {', '.join(asked.asvs)}",
-        ", ".join(asked.api),
-        ", ".join(f"CWE-{each}" for each in asked.cwe),
-        Link("What the ids mean here", "requirements"),
-    )
-    yield Table(
-        f"Question {asked.number} of {boundary}",
-        ("Answer", "Established", "Evidence", "Ids"),
-        ((answer.text, tuple(Mark(str(each)) for each in answer.established), evidence, ids),),
+def _answer(number: int, answer: Answer) -> tuple[Cell, ...]:
+    asked = f"{answer.asked.number}. {answer.question}"
+    return (
+        (
+            Anchored(asked, f"b{number}-q{answer.asked.number}"),
+            Link("Ids", f"ids-q{answer.asked.number}"),
+        ),
+        answer.text,
+        tuple(Mark(str(each)) for each in answer.established),
+        answer.evidence or "-",
     )

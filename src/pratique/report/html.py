@@ -6,6 +6,7 @@ from importlib.resources import files
 from typing import Final
 
 from .blocks import (
+    Anchored,
     Block,
     Bullets,
     Cell,
@@ -93,6 +94,8 @@ def _cell(cell: Cell) -> str:
 def _part(part: Part) -> str:
     if isinstance(part, Link):
         return f'<a href="#{part.to}">{_text(part.text)}</a>'
+    if isinstance(part, Anchored):
+        return f'<span id="{part.anchor}">{_text(part.text)}</span>'
     if isinstance(part, Mark):
         return f'<span class="mark {part.word.partition(" ")[0]}">{_text(part.word)}</span>'
     return _text(part)

@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 from .blocks import (
+    Anchored,
     Block,
     Bullets,
     Cell,
@@ -60,6 +61,8 @@ def _cell(cell: Cell) -> str:
 def _part(part: Part) -> str:
     if isinstance(part, Link):
         return f"[{_text(part.text)}](#{part.to})"
+    if isinstance(part, Anchored):
+        return f'<a id="{part.anchor}"></a>{_text(part.text)}'
     if isinstance(part, Mark):
         return f"**{_text(part.word)}**"
     return _text(part)

@@ -2,13 +2,27 @@
 
 from collections.abc import Iterator
 
-from .blocks import Block, Bullets, Cell, Heading, Link, Mark, Page, Part, Picture, Sentence, Table
+from .blocks import (
+    Anchored,
+    Block,
+    Bullets,
+    Cell,
+    Heading,
+    Link,
+    Mark,
+    Page,
+    Part,
+    Picture,
+    Sentence,
+    Table,
+    without_empty_columns,
+)
 from .boundary_page import boundary_blocks
 from .claims import Status, times
 from .report import Report
 from .requirements import requirements
 from .svg import destination, map_of
-from .unguarded import MEANING, Kind
+from .unguarded import MEANING, Kind, Level
 
 TITLE = "What {} proves, and what it does not"
 
@@ -41,29 +55,26 @@ def page_of(report: Report) -> Page:
 
 def _not_guarded(report: Report) -> Iterator[Block]:
     yield Heading(2, "What is not guarded", "not-guarded")
+    levels = [hole.level for hole in report.not_guarded]
+    counts = ", ".join(
+        f"{levels.count(each)} {each}{'s' * (levels.count(each) != 1)}" for each in Level
+    )
+    yield Sentence(f"{counts}; worst first.")
     if not report.not_guarded:
         yield Sentence("Nothing was found of what can be seen from here.")
-    else:
-        counts = ", ".join(
-            f"{sum(hole.kind is kind for hole in report.not_guarded)} {kind.replace('_', ' ')}"
-            for kind in Kind
-            if any(hole.kind is kind for hole in report.not_guarded)
+    for kind in Kind:
+        found = [hole for hole in report.not_guarded if hole.kind is kind]
+        if not found:
+            continue
+        yield Heading(3, f"{MEANING[kind]} ({len(found)})", f"hole-{list(Kind).index(kind)}")
+        table = without_empty_columns(
+            Table(
+                f"{found[0].level.title()}: {kind.replace('_', ' ')}",
+                ("What", "Why, by whom, until when", "Where"),
+                tuple((hole.what, hole.why or "-", hole.where or "-") for hole in found),
+            )
         )
-        yield Sentence(f"{len(report.not_guarded)} in all, worst first: {counts}.")
-        yield Table(
-            "Not guarded",
-            ("What", "Level", "Which sort", "Why, by whom, until when", "Where"),
-            tuple(
-                (
-                    hole.what,
-                    Mark(hole.level),
-                    MEANING[hole.kind],
-                    hole.why or "-",
-                    hole.where or "-",
-                )
-                for hole in report.not_guarded
-            ),
-        )
+        yield table if len(table.header) > 1 else Bullets(tuple(row[0] for row in table.rows))
     yield Heading(3, "What pratique cannot see", "blind")
     yield Bullets(report.blind)
 
@@ -100,7 +111,7 @@ def _map(report: Report) -> Iterator[Block]:
     yield Picture(map_of(report.of, tuple(each.facts for each in report.boundaries)))
     yield Table(
         "The map in words",
-        ("Boundary", "Kind", "Mode", "Who originally says it", "Where it leads", "Roots of trust"),
+        ("Boundary", "Kind", "Mode", "Who originally says it", "What goes out", "Roots of trust"),
         tuple(
             (
                 Link(each.facts.name, f"b{number}"),
@@ -119,7 +130,10 @@ def _matrix(report: Report) -> Iterator[Block]:
     if not report.boundaries:
         return
     yield Heading(2, "The ten questions at a glance", "questions")
-    names = tuple(each.facts.name for each in report.boundaries)
+    names = tuple(
+        each.facts.name if each.facts.mode == "enforced" else f"{each.facts.name} (not enforced)"
+        for each in report.boundaries
+    )
     asked = report.boundaries[0].answers
     yield Table(
         "How each answer is established",
@@ -174,7 +188,8 @@ def _requirements(report: Report) -> Iterator[Block]:
             ", ".join(asked.api),
             ", ".join(f"CWE-{n}" for n in asked.cwe),
         )
-        rows.append((f"Question {asked.number}", *ids, tuple(here) or Mark(Status.NOT_COVERED)))
+        name = Anchored(f"Question {asked.number}", f"ids-q{asked.number}")
+        rows.append((name, *ids, tuple(here) or Mark(Status.NOT_COVERED)))
     yield Table(
         "Questions and ids",
         ("Question", "ASVS 5.0.0, with level", "API Top 10", "CWE", "Here"),

@@ -9,8 +9,8 @@ from .evidence import BoundaryFacts, ClaimFacts
 OUTBOUND: Final = frozenset({"partner", "fetch"})
 """Kinds at which this application speaks first."""
 _WIDTH, _PARTY, _BOX, _APP = 1120, 170, 210, 110
-_ROW, _GAP, _TOP = 84, 22, 20
-_FITS: Final = {_PARTY: 22, _BOX: 28, _APP: 14}
+_ROW, _GAP, _TOP = 88, 20, 12
+_FITS: Final = {_PARTY: 21, _BOX: 28, _APP: 13}
 """How many characters a line of a box holds, by its width."""
 
 
@@ -26,7 +26,7 @@ def map_of(of: str, boundaries: tuple[BoundaryFacts, ...]) -> str:
     rows = max(len(inward), len(outward), 1)
     height = 2 * _TOP + rows * (_ROW + _GAP) - _GAP
     app_x = (_WIDTH - _APP) // 2
-    drawn = [_box(app_x, _TOP, _APP, height - 2 * _TOP, [of, "this application"])]
+    drawn = [_box(app_x, _TOP, _APP, height - 2 * _TOP, [of, "this app"])]
     for row, each in enumerate(inward):
         y = _TOP + row * (_ROW + _GAP)
         box_x = _PARTY + 40
@@ -75,6 +75,7 @@ def _crossing(x: int, y: int, boundary: BoundaryFacts) -> str:
         boundary.name,
         f"{boundary.kind}, {boundary.mode.partition(' ')[0]}",
         f"{proven} of {len(boundary.owes)} owed are declared",
+        f"roots: {len(boundary.controllers)}, owners: {len(set(boundary.controllers.values()))}",
     ]
     return _box(x, y, _BOX, _ROW, lines, is_open=boundary.mode != "enforced")
 
@@ -101,8 +102,8 @@ def _box(
 
 
 def _wrapped(text: str, fits: int, index: int) -> list[tuple[str, bool]]:
-    """Return a text in at most three lines (the first of a box) or one, each short enough."""
-    most = 3 if index == 0 and fits < _FITS[_BOX] else 1
+    """Return a text in at most four lines (the first of a box) or one, each short enough."""
+    most = 4 if index == 0 and fits < _FITS[_BOX] else 1
     lines: list[str] = []
     rest = visible(text)
     while rest and len(lines) < most:
