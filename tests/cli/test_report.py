@@ -14,7 +14,7 @@ from tests.report.apps import records
 SHOP = """
 from fastapi import FastAPI
 from pratique import Perimeter
-from pratique.fetch import PUBLIC, Fetch, FetchPolicy, naked
+from pratique.fetch import PUBLIC, Fetch, FetchPolicy
 from pratique.integrations.fastapi import guard
 
 perimeter = Perimeter()
@@ -85,3 +85,20 @@ def test_reads_the_log_and_the_results(shop: Path) -> None:
 def test_says_what_is_no_guarded_application(shop: Path, place: str) -> None:
     """A slip of the name is told in a sentence."""
     assert place in report("--app", place, code=2)
+
+
+def test_says_where_it_cannot_write(shop: Path) -> None:
+    """A folder that isn't there is told in a sentence."""
+    assert "nowhere" in report("--app", "report_shop:app", "--out", "nowhere/a.html", code=2)
+
+
+def test_a_finding_leads_to_its_file_where_only_one_bears_the_name(shop: Path) -> None:
+    """A code host asks for the path in the repository; where two files bear the name, none is made up."""
+    for folder, expected in (("deep", "deep/report_shop.py"), ("twice", "report_shop.py")):
+        (shop / folder).mkdir()
+        (shop / folder / "report_shop.py").write_text(SHOP)
+        (shop / "report_shop.py").unlink(missing_ok=True)
+        sys.path.insert(0, str(shop / "deep"))
+        run = json.loads(report("--app", "report_shop:app", "--format", "sarif"))["runs"][0]
+        places = [result["locations"][0].get("physicalLocation") for result in run["results"]]
+        assert expected in [place["artifactLocation"]["uri"] for place in places if place]

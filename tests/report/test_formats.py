@@ -16,6 +16,7 @@ from pratique.report.report import Report, report_of
 from pratique.report.sarif import sarif_of
 from pratique.report.unguarded import Kind
 from tests.report.apps import TODAY, demo_evidence, empty_report, full_report
+from tests.vector_files import find
 
 FORMATS = {
     "html": lambda report: html_of(page_of(report)),
@@ -139,6 +140,17 @@ def test_sarif_has_a_result_for_each_hole(report: Report) -> None:
         assert ("physicalLocation" in result["locations"][0]) is (":" in hole.where)
 
 
+def test_sarif_is_what_its_schema_says(report: Report) -> None:
+    """OASIS's own schema judges it; it is other people's, and read where PRATIQUE_VECTORS says."""
+    name = "sarif-schema-2.1.0.json"
+    path = find(name)
+    if path is None:
+        pytest.skip(f"no {name}: PRATIQUE_VECTORS doesn't name its folder")
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = json.loads(path.read_text(encoding="utf-8"))
+    jsonschema.validate(json.loads(FORMATS["sarif"](report)), schema)
+
+
 def test_a_message_of_sarif_holds_no_placeholder_and_no_link() -> None:
     """SARIF 2.1.0 §3.11: braces are doubled, brackets escaped."""
     run = json.loads(FORMATS["sarif"](full_report()))["runs"][0]
@@ -161,3 +173,10 @@ def test_json_says_all_of_it(report: Report) -> None:
 def test_what_is_invisible_is_made_visible(text: str, shown: str) -> None:
     """And the twin: letters of any language stay."""
     assert visible(text) == shown
+
+
+def test_what_is_declared_besides_stands_there(tmp_path: Path) -> None:
+    """What a partner's answer is about, whether it decides, what is unbounded: the reviewer sees it."""
+    text = FORMATS["md"](report_of(demo_evidence(tmp_path), of="demo:app", on=TODAY))
+    assert "- decides: " in text
+    assert "- unbounded: " in text

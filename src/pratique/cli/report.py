@@ -22,6 +22,7 @@ from pratique.report.sarif import sarif_of
 from pratique.report.tested import read_tested
 
 from .loading import described_at
+from .sources import sources_under
 
 
 class Format(StrEnum):
@@ -49,6 +50,8 @@ def report(
     """Answer the ten questions with evidence, and say first what is not guarded."""
     today = (on or datetime.now(UTC)).date()
     told = described_at(app)
+    if on is not None:
+        told.perimeter.clock = lambda: on.replace(tzinfo=UTC)  # it judges waivers as well
     try:
         # First: what a proof of `unique` rests on is known once the perimeter has looked at itself.
         debts = [*told.perimeter.debts(), *told.debts()]
@@ -65,8 +68,12 @@ def report(
     text = written(found, format)
     if out is None:
         typer.echo(text, nl=False)
-    else:
+        return
+    try:
         out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        message = f"{out} can't be written: {error.strerror}"
+        raise typer.BadParameter(message) from None
 
 
 def written(found: Report, format: Format) -> str:
@@ -74,7 +81,8 @@ def written(found: Report, format: Format) -> str:
     if format is Format.JSON:
         return json_of(found)
     if format is Format.SARIF:
-        return sarif_of(found, version=version("pratique"))
+        sources = sources_under(Path.cwd())
+        return sarif_of(found, version=version("pratique"), sources=sources)
     page = page_of(found)
     return html_of(page) if format is Format.HTML else markdown_of(page)
 

@@ -42,9 +42,14 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One word of few that a reader looks for: "declared", "error"."""
+    """One word of few that a reader looks for: "declared", "not covered".
+
+    Args:
+        is_calm: Nobody need mind it: what isn't owed isn't covered, and that is all right.
+    """
 
     word: str
+    is_calm: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 
 from .answers import Answer
-from .blocks import Anchored, Block, Cell, Heading, Link, Mark, Part, Sentence, Table
-from .claims import ClaimReport, Row, told
+from .blocks import Anchored, Block, Bullets, Cell, Heading, Link, Mark, Part, Sentence, Table
+from .claims import ClaimReport, Row, Status, told
 from .evidence import ProofFacts
 from .report import BoundaryReport
 
+_ASKED = frozenset({"outbound", "forwarded"})
+"""Facts that answer questions 7 and 8."""
 OWN_CODE = "own code {}: we ran it; we don't judge that it is right"
 
 
@@ -74,6 +76,10 @@ def _claim(number: int, place: int, boundary: str, claim: ClaimReport) -> Iterat
         ("Obligation", "Established", "Proof", "Rests on", "Tested", "Observed"),
         tuple(_row(row) for row in claim.rows),
     )
+    more = [f"{name}: {text}" for name, text in facts.facts.items() if name not in _ASKED]
+    if more:
+        yield Sentence("Declared besides:")
+        yield Bullets(tuple(more))
     if claim.tested:
         yield Sentence(f"Tested: {'; '.join(told(each) for each in claim.tested)}.")
 
@@ -90,12 +96,16 @@ def _row(row: Row) -> tuple[Cell, ...]:
     roots = dict.fromkeys(root for proof in row.proofs for root in proof.roots)
     return (
         row.obligation,
-        tuple(Mark(str(each)) for each in row.established),
+        tuple(Mark(str(each), is_calm=_is_calm(row, each)) for each in row.established),
         tuple(proofs),
         tuple(roots) or "-",
         row.tested or "-",
         row.observed or "-",
     )
+
+
+def _is_calm(row: Row, status: Status) -> bool:
+    return status is Status.NOT_COVERED and not row.is_owed and row.waiver is None
 
 
 def _proof(proof: ProofFacts) -> tuple[str, ...]:

@@ -97,7 +97,8 @@ def _part(part: Part) -> str:
     if isinstance(part, Anchored):
         return f'<span id="{part.anchor}">{_text(part.text)}</span>'
     if isinstance(part, Mark):
-        return f'<span class="mark {part.word.partition(" ")[0]}">{_text(part.word)}</span>'
+        tone = "calm" if part.is_calm else part.word.partition(" ")[0]
+        return f'<span class="mark {tone}">{_text(part.word)}</span>'
     return _text(part)
 
 

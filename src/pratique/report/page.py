@@ -173,9 +173,9 @@ def _scenarios(report: Report) -> Iterator[Block]:
 def _requirements(report: Report) -> Iterator[Block]:
     yield Heading(2, "Ids of requirements", "requirements")
     yield Sentence(
-        "Ids for which there is evidence here, which is not the same as being met: ASVS asks for "
-        "verification by people. Sources: OWASP ASVS 5.0.0, OWASP API Security Top 10 2023; the "
-        "CWE ids are partly our own choice."
+        "Where the evidence for an id is to be looked for, which is not the same as its being met: "
+        "ASVS asks for verification by people. Sources: OWASP ASVS 5.0.0, OWASP API "
+        "Security Top 10 2023; the CWE ids are partly our own choice."
     )
     rows: list[tuple[Cell, ...]] = []
     for row, asked in enumerate(requirements().question):

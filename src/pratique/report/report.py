@@ -16,6 +16,7 @@ from .unguarded import Unguarded, unguarded
 
 BLIND: Final = (
     "Handlers and rules of the application: callables of its own are run, not judged.",
+    "What unsafe.vouch lets pass: its reason is logged, and stands in no declaration.",
     "Routes of other applications, processes and hosts, and what a gateway answers by itself.",
     "Messages of a websocket, and what lies behind a mount of another framework.",
     "Connections that code in C opens by itself (libpq, libcurl, gRPC), and lookups of names.",

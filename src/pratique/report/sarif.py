@@ -1,5 +1,6 @@
 """What is not guarded, as SARIF 2.1.0: for code hosts and editors that show findings."""
 
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import quote
@@ -15,13 +16,16 @@ SCHEMA: Final = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 )
 
+_NOWHERE: Final[Mapping[str, str]] = {}
 
-def sarif_of(report: Report, *, version: str) -> str:
+
+def sarif_of(report: Report, *, version: str, sources: Mapping[str, str] = _NOWHERE) -> str:
     """Return a log of one run: a result for each thing that is not guarded.
 
     Args:
         report: Whatever else it says is left out.
         version: Of pratique.
+        sources: File's name -> its path in the repository, where a code host looks for it.
 
     Source: OASIS SARIF 2.1.0 §3.27; a message's braces and brackets are escaped as in §3.11.
     """
@@ -38,12 +42,12 @@ def sarif_of(report: Report, *, version: str) -> str:
     run = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
-        "results": [_result(hole) for hole in report.not_guarded],
+        "results": [_result(hole, sources) for hole in report.not_guarded],
     }
     return shown(msgspec.json.encode({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}))
 
 
-def _result(hole: Unguarded) -> dict[str, Any]:
+def _result(hole: Unguarded, sources: Mapping[str, str]) -> dict[str, Any]:
     told = f"{MEANING[hole.kind]}: {hole.what}"
     same = f"{hole.kind}\0{hole.what}"
     result: dict[str, Any] = {
@@ -58,7 +62,7 @@ def _result(hole: Unguarded) -> dict[str, Any]:
         "logicalLocations": [{"fullyQualifiedName": visible(hole.what)}],
     }
     if file:
-        artifact = {"uri": _uri(file)}
+        artifact = {"uri": _uri(sources.get(file, file))}
         location["physicalLocation"] = {"artifactLocation": artifact, "region": {"startLine": line}}
         location["logicalLocations"][0]["name"] = visible(name)
     return {**result, "locations": [location]}
