@@ -4,14 +4,19 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import msgspec
+from fastapi import FastAPI
 
+from pratique import Perimeter
 from pratique.core.event import Outcome, Record
+from pratique.demo.orders import guarded as orders
 from pratique.demo.orders.guarded import guarded_orders
 from pratique.demo.payments.guarded import guarded as guarded_payments
 from pratique.demo.preview.guarded import guarded as guarded_previews
 from pratique.demo.preview.told import Told
 from pratique.demo.risk.guarded import guarded as guarded_risk
+from pratique.forwarded import Forwarded, ProxyPolicy
 from pratique.integrations.described import described
+from pratique.integrations.fastapi import guard
 from pratique.report import BoundaryFacts, ClaimFacts, Evidence, evidence_of
 from pratique.report.evidence import ProofFacts, Question, RouteFacts, WaiverFacts
 from pratique.report.observed import count
@@ -27,7 +32,7 @@ QUESTIONS = [f"Question {number}?" for number in range(1, 11)]
 
 
 def demo_evidence(folder: Path) -> Evidence:
-    """Return what the guarded applications of the demo declare, and a gateway of the same shape."""
+    """Return what the guarded applications of the demo declare, and one behind a gateway."""
     seed = bytes(range(32)).hex()
     nowhere = "http://127.0.0.1:9"
     settings = {"path": str(folder / "shop.db"), "seed": seed, "orders": nowhere}
@@ -37,6 +42,7 @@ def demo_evidence(folder: Path) -> Evidence:
         guarded_risk(str(folder / "risk.db"), "bearer-of-a-partner"),
         guarded_orders(settings),
         _shop(settings),
+        _edge(),
     ]
     found: list[Evidence] = []
     for app in apps:
@@ -45,21 +51,26 @@ def demo_evidence(folder: Path) -> Evidence:
         debts = told.perimeter.debts()
         found.append(evidence_of(told.perimeter, told.routes(), debts))
     return Evidence(
-        boundaries=(*(b for each in found for b in each.boundaries), boundary("edge", "forwarded")),
+        boundaries=tuple(b for each in found for b in each.boundaries),
         routes=tuple(route for each in found for route in each.routes),
         debts=tuple(debt for each in found for debt in each.debts),
     )
 
 
+def _edge() -> object:
+    perimeter = Perimeter()
+    policy = ProxyPolicy(
+        trusted=("10.0.0.0/24",), header="x-forwarded-for", hosts=("shop.example",)
+    )
+    perimeter.declare(Forwarded("edge", policy))
+    return guard(FastAPI(), perimeter)
+
+
 def _shop(settings: dict[str, str]) -> object:
-    from fastapi import FastAPI
-
-    from pratique.demo.orders import guarded
-    from pratique.integrations.fastapi import guard
-
-    perimeter, shop = guarded.declared_shop(settings["path"])
+    """Return its own routes alone: those that ask the orders service need its certificates."""
+    perimeter, shop = orders.declared_shop(settings["path"])
     app = guard(FastAPI(), perimeter)
-    guarded._own_routes(app, shop, guarded._session(settings["path"]))
+    orders._own_routes(app, shop, orders._session(settings["path"]))
     return app
 
 

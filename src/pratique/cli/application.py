@@ -28,13 +28,7 @@ def application(place: str | None) -> Described:
     Raises:
         typer.BadParameter: there is none, or it isn't guarded.
     """
-    named = place or os.environ.get(VARIABLE) or _of_project()
-    if not named:
-        message = (
-            "say which application: --app MODULE:ATTRIBUTE, the variable PRATIQUE_APP, or app= in "
-            "[tool.pratique] of pyproject.toml"
-        )
-        raise typer.BadParameter(message)
+    named = named_place(place)
     if named == DJANGO:
         return _project()
     found = loaded(named)
@@ -44,6 +38,22 @@ def application(place: str | None) -> Described:
     if told is None:
         raise typer.BadParameter(f"{named} is neither a guarded application nor a perimeter")
     return told
+
+
+def named_place(place: str | None) -> str:
+    """Return the name of the application that is meant; see `application`.
+
+    Raises:
+        typer.BadParameter: none is named.
+    """
+    named = place or os.environ.get(VARIABLE) or _of_project()
+    if not named:
+        message = (
+            "say which application: --app MODULE:ATTRIBUTE, the variable PRATIQUE_APP, or app= in "
+            "[tool.pratique] of pyproject.toml"
+        )
+        raise typer.BadParameter(message)
+    return named
 
 
 def loaded(place: str) -> Any:

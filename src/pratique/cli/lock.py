@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -41,8 +42,8 @@ StandIns = Annotated[
 
 def routes(*, app: App = None, file: File = LOCK, secrets: StandIns = True) -> None:
     """List every route: guarded, public, elsewhere, legacy, naked."""
-    with _looked_at(app, secrets=secrets) as (told, _):
-        for route in sorted(_baselined(told, _legacy(file))):
+    with looked_at(app, secrets=secrets) as (told, _):
+        for route in sorted(baselined(told, legacy_in(file))):
             typer.echo(f"{route.state:<9} {route.key}  {route.named}".rstrip())
 
 
@@ -56,9 +57,9 @@ def lock(
     secrets: StandIns = True,
 ) -> None:
     """Write the lock. Legacy may only shrink, unless --baseline says otherwise."""
-    with _looked_at(app, secrets=secrets) as (told, debts):
-        legacy = frozenset(r.key for r in told.routes()) if baseline else _legacy(file)
-        found = _baselined(told, legacy)
+    with looked_at(app, secrets=secrets) as (told, debts):
+        legacy = frozenset(r.key for r in told.routes()) if baseline else legacy_in(file)
+        found = baselined(told, legacy)
         _fail(debts)
         _fail(_naked(found))
         text = lock_of(evidence_of(told.perimeter, found))
@@ -70,8 +71,8 @@ def check(*, app: App = None, file: File = LOCK, secrets: StandIns = True) -> No
     """Fail where the application isn't what its lock says: drift, debts, a new naked route."""
     if not file.is_file():
         raise typer.BadParameter(f"there is no {file}: write it, pratique lock")
-    with _looked_at(app, secrets=secrets) as (told, debts):
-        found = _baselined(told, _legacy(file))
+    with looked_at(app, secrets=secrets) as (told, debts):
+        found = baselined(told, legacy_in(file))
         now = evidence_of(told.perimeter, found)
         _fail([*debts, *_drift(_parsed(file), now), *_naked(found)])
     typer.echo(f"{file}: as it says. {_counted(found)}")
@@ -94,16 +95,26 @@ def diff(
 
 
 @contextmanager
-def _looked_at(app: str | None, *, secrets: bool) -> Generator[tuple[Described, list[str]]]:
-    """Look at an application: what it tells, and the debts that its start would refuse."""
+def looked_at(
+    app: str | None, *, secrets: bool, at: datetime | None = None
+) -> Generator[tuple[Described, list[str]]]:
+    """Look at an application: what it tells, and the debts that its start would refuse.
+
+    Args:
+        app: See `application`.
+        secrets: Let random values stand in for those that aren't set.
+        at: UTC; when it is looked at, where that isn't now.
+    """
     with stand_ins() if secrets else nullcontext():
         told = application(app)
+        if at is not None:
+            told.perimeter.clock = lambda: at
         # Asked before anything is read off: what the store proves is a part of the declarations.
         debts = told.perimeter.debts()
         yield told, debts
 
 
-def _baselined(told: Described, legacy: frozenset[str]) -> list[Route]:
+def baselined(told: Described, legacy: frozenset[str]) -> list[Route]:
     """Return the routes, those that the lock knows as legacy as such."""
     return [
         replace(route, state=RouteState.LEGACY)
@@ -122,7 +133,8 @@ def _drift(before: Lock, now: Evidence) -> Iterator[str]:
         yield f"{each}. If it is meant, write the lock: pratique lock"
 
 
-def _legacy(file: Path) -> frozenset[str]:
+def legacy_in(file: Path) -> frozenset[str]:
+    """Return the routes that a lock knows as legacy; none where there is no lock."""
     return legacy_routes(_parsed(file)) if file.is_file() else frozenset()
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -21,8 +21,11 @@ from pratique.report.report import Report, report_of
 from pratique.report.sarif import sarif_of
 from pratique.report.tested import read_tested
 
-from .loading import described_at
+from .application import named_place
+from .lock import LOCK, App, File, StandIns, baselined, legacy_in, looked_at
 from .sources import sources_under
+
+TESTED: Final = Path(".pratique/tested.json")
 
 
 class Format(StrEnum):
@@ -35,36 +38,35 @@ class Format(StrEnum):
 
 
 def report(
-    app: Annotated[str, typer.Option(help="module:attribute of the guarded application.")],
+    *,
+    app: App = None,
     format: Annotated[Format, typer.Option(help="In which form.")] = Format.HTML,
     events: Annotated[Path | None, typer.Option(help="An event log: a file of JSON lines.")] = None,
-    tested: Annotated[Path, typer.Option(help="Results of the test kit.")] = Path(
-        ".pratique/tested.json"
-    ),
+    tested: Annotated[Path, typer.Option(help="Results of the test kit.")] = TESTED,
     out: Annotated[Path | None, typer.Option(help="Where to write it; else it is printed.")] = None,
     on: Annotated[
         datetime | None,
         typer.Option(formats=["%Y-%m-%d"], help="The day on which waivers are judged; today, UTC."),
     ] = None,
+    file: File = LOCK,
+    secrets: StandIns = True,
 ) -> None:
     """Answer the ten questions with evidence, and say first what is not guarded."""
-    today = (on or datetime.now(UTC)).date()
-    told = described_at(app)
-    if on is not None:
-        told.perimeter.clock = lambda: on.replace(tzinfo=UTC)  # it judges waivers as well
-    try:
-        # First: what a proof of `unique` rests on is known once the perimeter has looked at itself.
-        debts = [*told.perimeter.debts(), *told.debts()]
-        found = report_of(
-            evidence_of(told.perimeter, told.routes(), debts),
-            of=app,
-            on=today,
-            log=None if events is None else read_events(events),
-            tested=read_tested(tested),
-            egress=_egress(told),
-        )
-    except BoundaryError as error:
-        raise typer.BadParameter(str(error)) from None
+    day = (on or datetime.now(UTC)).replace(tzinfo=UTC)
+    with looked_at(app, secrets=secrets, at=on and day) as (told, debts):
+        try:
+            found = report_of(
+                evidence_of(
+                    told.perimeter, baselined(told, legacy_in(file)), [*debts, *told.debts()]
+                ),
+                of=named_place(app),
+                on=day.date(),
+                log=None if events is None else read_events(events),
+                tested=read_tested(tested),
+                egress=_egress(told),
+            )
+        except BoundaryError as error:
+            raise typer.BadParameter(str(error)) from None
     text = written(found, format)
     if out is None:
         typer.echo(text, nl=False)
