@@ -2,13 +2,16 @@
 
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
 from pratique.cli.commands import app
 from pratique.events import JsonLines
+from pratique.report.tested import Tried
 from tests.report.apps import records
 
 SHOP = """
@@ -96,3 +99,21 @@ def test_a_finding_leads_to_its_file_where_only_one_bears_the_name(shop: Path) -
         run = json.loads(report("--app", "report_shop:app", "--format", "sarif"))["runs"][0]
         places = [result["locations"][0].get("physicalLocation") for result in run["results"]]
         assert expected in [place["artifactLocation"]["uri"] for place in places if place]
+
+
+def test_a_result_of_another_declaration_counts_for_nothing(shop: Path) -> None:
+    """The twin, of this very declaration, is told at the question that it is about."""
+    told = json.loads(report("--app", "report_shop:app", "--format", "json"))
+    digest = told["boundaries"][0]["claims"][0]["facts"]["digest"]
+    for of, counted in ((digest, 1), ("0" * 16, 0)):
+        tried = Tried(
+            "previews", "fetch", "FT-01", of, "refused", datetime(2026, 11, 26, tzinfo=UTC)
+        )
+        content = msgspec.json.encode({"version": 1, "tested": [tried]})
+        (shop / "tested.json").write_bytes(content)
+        told = json.loads(
+            report("--app", "report_shop:app", "--format", "json", "--tested", "tested.json")
+        )
+        assert (told["tested"], told["stale"]) == (counted, 1 - counted)
+        third = told["boundaries"][0]["answers"][2]["established"]
+        assert ("tested" in third) is bool(counted)
