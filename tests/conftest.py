@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests import vector_files
 from tests.pg import pg_server, pg_url
@@ -14,6 +15,8 @@ from tests.pg import pg_server, pg_url
 __all__ = ["pg_server", "pg_url"]  # fixtures are found by being named here
 
 _handed_out: dict[str, int] = {}
+settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+settings.load_profile("untimed")
 
 
 def _loopback_alone(event: str, args: tuple[Any, ...]) -> None:

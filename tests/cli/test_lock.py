@@ -1,5 +1,6 @@
 """`pratique routes | lock | check | diff`, as a team runs them on an old application."""
 
+import json
 import os
 import subprocess
 import sys
@@ -120,6 +121,10 @@ def test_a_reviewer_sees_what_got_weaker(project: Project) -> None:
     status, told = project.run("diff", "HEAD", "--format", "md")
     assert status == 1
     assert "### Weaker (1)\n\n* `route GET /me`: `guarded: shop me.read -> public: anybody`" in told
+    log = json.loads(project.run("diff", "HEAD", "--format", "sarif")[1])["runs"][0]
+    (result,) = log["results"]
+    assert (result["ruleId"], result["level"]) == ("lock_weaker", "warning")
+    assert log["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == "lock_weaker"
     assert project.run("diff", "nowhere")[0] == 2
     assert project.run("diff", "--", "--output=x")[0] == 2
     assert not (project.folder / "x").exists()

@@ -89,7 +89,7 @@ def diff(
         raise typer.BadParameter(f"--format is one of {', '.join(FORMATS)}")
     before = _at(revision, file)
     found = differences(before, _parsed(file) if file.is_file() else {})
-    typer.echo(rendered(found, form, revision=revision, file=file.name))
+    typer.echo(rendered(found, form, revision=revision, file=file.as_posix()))
     if any(each.change is Change.WEAKER for each in found):
         raise typer.Exit(1)
 

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
+from pratique.client import attacks as client
 from pratique.core.refusal import BoundaryError
 from pratique.fetch import naked
 from pratique.integrations.described import Described
@@ -20,6 +21,8 @@ from pratique.report.page import page_of
 from pratique.report.report import Report, report_of
 from pratique.report.sarif import sarif_of
 from pratique.report.tested import read_tested
+from pratique.service import attacks as service
+from pratique.webhook import attacks as webhook
 
 from .application import named_place
 from .lock import LOCK, App, File, StandIns, baselined, legacy_in, looked_at
@@ -63,6 +66,7 @@ def report(
                 on=day.date(),
                 log=None if events is None else read_events(events),
                 tested=read_tested(tested),
+                against=_refused_by(),
                 egress=_egress(told),
             )
         except BoundaryError as error:
@@ -76,6 +80,13 @@ def report(
     except OSError as error:
         message = f"{out} can't be written: {error.strerror}"
         raise typer.BadParameter(message) from None
+
+
+def _refused_by() -> dict[str, tuple[str, ...]]:
+    """Return the obligation that refuses each attack of the test kit that only one may refuse."""
+    every = (*webhook.ATTACKS, *client.ATTACKS, *service.ATTACKS)
+    alone = (attack for attack in every if len(attack.refused_by) == 1)
+    return {attack.id: tuple(map(str, attack.refused_by)) for attack in alone}
 
 
 def written(found: Report, format: Format) -> str:

@@ -1,7 +1,7 @@
 """What a partner's answer must satisfy before it is believed, as it is declared with a call."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Generic, TypedDict, TypeVar, cast
 
@@ -113,7 +113,7 @@ def _about(about: Any) -> tuple[Callback | None, str]:
     if isinstance(about, NoSubject):
         if not about.reason.strip():
             raise BoundaryError("NoSubject() has no reason that a reviewer can judge.")
-        return Callback.of(_of_nothing, arguments=2, role="about"), f"none: {about.reason}"
+        return _ours(_of_nothing), f"none: {about.reason}"
     if isinstance(about, Mapping):
         pairs = dict(cast("Mapping[str, str]", about))
         if not pairs:
@@ -134,7 +134,12 @@ def _comparing(pairs: Mapping[str, str]) -> Callback:
     def repeats(answer: object, words: Mapping[str, object]) -> bool:
         return _repeats(answer, words, pairs)
 
-    return Callback.of(repeats, arguments=2, role="about")
+    return _ours(repeats)
+
+
+def _ours(call: Callable[..., Any]) -> Callback:
+    """Return a callable of ours: no place, since none of our user's code is run."""
+    return replace(Callback.of(call, arguments=2, role="about"), where="")
 
 
 def _kinds(asked: object, got: object) -> str:

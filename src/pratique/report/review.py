@@ -1,11 +1,13 @@
-"""A change for its reviewer, as text or Markdown."""
+"""A change for its reviewer, as text, Markdown or SARIF."""
 
 from collections.abc import Sequence
+from importlib.metadata import version
 from typing import Final
 
 from .difference import Change, Difference
+from .sarif import sarif_of_change
 
-FORMATS: Final = ("text", "md")
+FORMATS: Final = ("text", "md", "sarif")
 _HEADINGS: Final = {
     Change.WEAKER: "Weaker",
     Change.STRONGER: "Stronger",
@@ -20,8 +22,10 @@ def rendered(found: Sequence[Difference], form: str, *, revision: str, file: str
         found: In their order.
         form: One of `FORMATS`.
         revision: With which the lock was compared.
-        file: Name of the lock.
+        file: Path of the lock in the repository.
     """
+    if form == "sarif":
+        return sarif_of_change(found, version=version("pratique"), file=file)
     if form == "text":
         return "\n".join(map(str, found)) or f"{file}: no change since {revision}"
     return "\n".join(_markdown(found, revision, file))

@@ -1,6 +1,6 @@
 """What is not guarded, as SARIF 2.1.0: for code hosts and editors that show findings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import quote
@@ -8,6 +8,7 @@ from urllib.parse import quote
 import msgspec
 
 from .blocks import visible
+from .difference import Change, Difference
 from .json import shown
 from .report import Report
 from .unguarded import LEVELS, MEANING, Kind, Level, Unguarded
@@ -16,6 +17,11 @@ SCHEMA: Final = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 )
 
+_OF_CHANGE: Final = {
+    Change.WEAKER: Level.WARNING,
+    Change.STRONGER: Level.NOTE,
+    Change.OTHER: Level.NOTE,
+}
 _NOWHERE: Final[Mapping[str, str]] = {}
 
 
@@ -38,13 +44,53 @@ def sarif_of(report: Report, *, version: str, sources: Mapping[str, str] = _NOWH
         }
         for kind in Kind
     ]
-    driver = {"name": "pratique", "version": version, "rules": rules}
+    return _log(version, rules, [_result(hole, sources) for hole in report.not_guarded])
+
+
+def sarif_of_change(found: Sequence[Difference], *, version: str, file: str) -> str:
+    """Return a log of one run: a result for each difference of a lock, what got weaker first.
+
+    Args:
+        found: In their order.
+        version: Of pratique.
+        file: Path of the lock in the repository.
+    """
+    rules = [
+        {
+            "id": f"lock_{change}",
+            "name": f"Lock{change.title()}",
+            "shortDescription": {"text": f"{change.title()} than the lock that was compared."},
+            "defaultConfiguration": {"level": str(_OF_CHANGE[change])},
+        }
+        for change in Change
+    ]
+    return _log(version, rules, [_difference(each, file) for each in found])
+
+
+def _log(version: str, rules: Sequence[Any], results: Sequence[Any]) -> str:
     run = {
-        "tool": {"driver": driver},
+        "tool": {"driver": {"name": "pratique", "version": version, "rules": rules}},
         "columnKind": "unicodeCodePoints",
-        "results": [_result(hole, sources) for hole in report.not_guarded],
+        "results": results,
     }
     return shown(msgspec.json.encode({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}))
+
+
+def _difference(each: Difference, file: str) -> dict[str, Any]:
+    artifact = {"artifactLocation": {"uri": _uri(file)}, "region": {"startLine": 1}}
+    return {
+        "ruleId": f"lock_{each.change}",
+        "ruleIndex": list(Change).index(each.change),
+        "level": str(_OF_CHANGE[each.change]),
+        "message": {"text": _message(f"{each.place}: {each.text}")},
+        "partialFingerprints": {"pratique/v1": sha256(str(each).encode()).hexdigest()[:32]},
+        "locations": [
+            {
+                "physicalLocation": artifact,
+                "logicalLocations": [{"fullyQualifiedName": visible(each.place)}],
+            }
+        ],
+    }
 
 
 def _result(hole: Unguarded, sources: Mapping[str, str]) -> dict[str, Any]:
