@@ -65,7 +65,7 @@ def test_whoever_listens_hears_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_flood_does_not_push_out_the_attackers_own_success() -> None:
-    """What was admitted before a flood of refusals is still told after it."""
+    """EV-05: what was admitted before a flood of refusals is still told after it."""
     recorder = Recorder([], count=Tally().add)
     recorder.emit(record(0, Outcome.PROVEN), sample=False)
     for number in range(1, 10_000):

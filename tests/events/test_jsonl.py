@@ -21,7 +21,7 @@ RECORD = Record(
 
 
 def test_writes_one_line_a_record_whatever_it_holds(tmp_path: Path) -> None:
-    """CWE-117: line breaks and terminal escapes in a name are escaped."""
+    """EV-03, CWE-117: line breaks and terminal escapes in a name are escaped."""
     sink = JsonLines(tmp_path / "events.jsonl")
     sink.emit(RECORD)
     sink.emit(RECORD)

@@ -283,7 +283,7 @@ MARKS = st.text("ghjkmnpqrstuvwxyz", min_size=22, max_size=40)
 def test_no_secret_and_no_name_stands_in_any_text(
     secret: str, name: str, kind: str, is_async: bool
 ) -> None:
-    """Law 5: neither token nor cookie nor subject, in refusal, traceback of ours, problem or event, whoever refuses."""
+    """Law 5, EV-02: neither token nor cookie nor subject, in refusal, traceback of ours, problem or event, whoever refuses."""
     subject = f"customer:{name}"
     fields: dict[str, list[tuple[str, str]]] = {
         "client": [("Cookie", f"session={secret}"), ("Origin", SITE)],

@@ -159,7 +159,7 @@ def test_a_signature_field_that_is_none_is_refused(case: str, value: str) -> Non
 
 @EVERY
 def test_no_text_holds_a_secret_or_a_signature(case: str) -> None:
-    """Law 5: not the refusal, not its traceback, not the declaration."""
+    """Law 5, EV-02: not the refusal, not its traceback, not the declaration."""
     scheme, signing, opening = CASES[case]
     honest = sealed(case)
     refusal = refused(case, Claim(CONTENT + b" ", honest.fields, AT))
