@@ -8,6 +8,7 @@ import sys
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
+from django.conf import settings
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
@@ -23,6 +24,8 @@ _LINK: Final = re.compile(r"\[([^\[\]]*)\]\((?!https?:|mailto:|#)([^)#\s]+)((?:#
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Put the pages of the API behind the other pages of the reference."""
+    if not settings.configured:
+        settings.configure()
     shelf = next(each["Reference"] for each in config.nav if "Reference" in each)
     shelf.append({"API": [{name: f"{API}/{file_of(name)}"} for name in PAGES]})
     return config

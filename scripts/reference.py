@@ -57,6 +57,8 @@ PAGES: Final = (
     "pratique.integrations.aiohttp",
     "pratique.integrations.aiohttp_onward",
     "pratique.integrations.django",
+    "pratique.integrations.django.rest",
+    "pratique.integrations.django.session",
     "pratique.integrations.fastapi",
     "pratique.integrations.flask",
     "pratique.integrations.httpx",
@@ -96,6 +98,9 @@ def names_of(module: ModuleType) -> list[str]:
 
 def page_of(name: str) -> str:
     """Return the page of one module, in Markdown.
+
+    Args:
+        name: In full. What needs Django needs its settings too.
 
     Raises:
         ModuleNotFoundError: the module needs a library that isn't installed.

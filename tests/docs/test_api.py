@@ -11,12 +11,19 @@ import pytest
 from scripts.docstring import as_markdown
 from scripts.reference import PAGES, names_of, page_of
 from tests.architecture.source import modules
+from tests.django_site import configure
 from tests.docs.pages import runnable_pages
 
 HEADING = re.compile(r"^## (\S+)$", re.MULTILINE)
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 WITHOUT_PAGE = ("demo", "migrations")
 """What nobody imports: the demonstration, and what Django numbers."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def django() -> None:
+    """Let Django's own doors be imported."""
+    configure()
 
 
 def faces() -> Iterator[str]:
