@@ -14,6 +14,8 @@ PATH = re.compile(
 )
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)(?:#[^)]*)?\)")
 COMMAND = re.compile(r"\bmake ([a-z]+)\b")
+TEST_FILE = re.compile(r"`(tests/[\w/]+\.py)`")
+TEST = re.compile(r"`(test_\w+)`")
 CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
 
 
@@ -41,6 +43,15 @@ def missing_targets(text: str) -> Iterator[str]:
                 yield f"make {target}"
 
 
+def misplaced_tests(text: str) -> Iterator[str]:
+    """Yield each test that a page names and that is in no file of tests that it names."""
+    files = [ROOT / found for found in TEST_FILE.findall(text)]
+    there = "".join(file.read_text(encoding="utf-8") for file in files if file.is_file())
+    for name in TEST.findall(text):
+        if f"def {name}(" not in there:
+            yield name
+
+
 def _spread(path: str) -> Iterator[str]:
     found = re.search(r"\{([^{}]*)\}", path)
     if found is None:
@@ -58,6 +69,16 @@ def test_what_a_page_names_exists(page: Path) -> None:
     assert missing == []
 
 
+@pytest.mark.parametrize(
+    "page",
+    [page for page in pages() if page.parent != ROOT],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
+def test_a_test_is_where_a_page_says(page: Path) -> None:
+    """Who wants to see the proof finds it in one of the files that the page names."""
+    assert list(misplaced_tests(page.read_text(encoding="utf-8"))) == []
+
+
 def test_what_is_missing_is_found() -> None:
     """The rule bites, and its twins pass."""
     page = ROOT / "README.md"
@@ -69,4 +90,6 @@ def test_what_is_missing_is_found() -> None:
     assert list(missing_links(page, "[a](nowhere.md) [b](LICENSE) [c](https://example.com)")) == [
         "nowhere.md"
     ]
+    proven = "`test_a_test_is_where_a_page_says`, `test_nowhere` in `tests/docs/test_paths.py`"
+    assert list(misplaced_tests(proven)) == ["test_nowhere"]
     assert list(missing_targets("`make fun` and `make test`; we make things")) == ["make fun"]
