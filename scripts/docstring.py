@@ -16,14 +16,17 @@ def as_markdown(docstring: str) -> str:
         docstring: As `inspect.getdoc` returns it, without its indentation.
     """
     lines: list[str] = []
+    is_literal = False  # what stands below "::" is another language's
     for paragraph in re.split(r"\n{2,}", docstring):
-        lines += [*_paragraph(paragraph.split("\n")), ""]
+        told = paragraph.removesuffix("::") + ":" * paragraph.endswith("::")
+        lines += [*_paragraph(told.split("\n"), language="text" if is_literal else "python"), ""]
+        is_literal = paragraph.endswith("::")
     return "\n".join(lines).rstrip()
 
 
-def _paragraph(lines: list[str]) -> Iterator[str]:
+def _paragraph(lines: list[str], *, language: str) -> Iterator[str]:
     if lines[0].startswith(">>> ") or all(line.startswith("    ") for line in lines):
-        yield from ("```python", *(line.removeprefix("    ") for line in lines), "```")
+        yield from (f"```{language}", *(line.removeprefix("    ") for line in lines), "```")
         return
     for position, line in enumerate(lines):
         found = _SECTION.match(line)

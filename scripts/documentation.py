@@ -15,9 +15,11 @@ from mkdocs.structure.files import File, Files
 ROOT: Final = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT)]
 
-from scripts.reference import PAGES, file_of, page_of  # noqa: E402  mkdocs loads a hook by its path
+from scripts.command_line import command_line  # noqa: E402  mkdocs loads a hook by its path
+from scripts.reference import PAGES, file_of, page_of  # noqa: E402
 
 API: Final = "reference/api"
+COMMANDS: Final = "reference/command-line.md"
 PROJECT: Final = tuple(page.name for page in sorted(ROOT.glob("*.md")))
 _LINK: Final = re.compile(r"\[([^\[\]]*)\]\((?!https?:|mailto:|#)([^)#\s]+)((?:#[^)]*)?)\)")
 
@@ -27,12 +29,14 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     if not settings.configured:
         settings.configure()
     shelf = next(each["Reference"] for each in config.nav if "Reference" in each)
+    shelf.append(COMMANDS)
     shelf.append({"API": [{name: f"{API}/{file_of(name)}"} for name in PAGES]})
     return config
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add what isn't in the folder: the API's pages, and those at the root."""
+    files.append(File.generated(config, COMMANDS, content=command_line()))
     for name in PAGES:
         uri = f"{API}/{file_of(name)}"
         files.append(File.generated(config, uri, content=page_of(name)))

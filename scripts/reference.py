@@ -7,7 +7,7 @@ import ast
 import importlib
 import inspect
 import pkgutil
-import re
+import textwrap
 from collections.abc import Iterator
 from enum import Enum
 from itertools import pairwise
@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from scripts.docstring import as_markdown
+from scripts.signature import annotation_of, prefix, returned_by, signature
 
 PAGES: Final = (
     "pratique",
@@ -72,10 +73,6 @@ PAGES: Final = (
     "pratique.integrations.wsgi",
 )
 """Faces, and the modules below them that the other shelves import from."""
-MAX_LINE: Final = 88
-MAX_DEFAULT: Final = 60
-_VARIANCE: Final = re.compile(r"[~+-](?=[A-Za-z_])")
-_QUALIFIED: Final = re.compile(r"\b(?:[A-Za-z_]\w*\.)+(?=[A-Za-z_])")
 
 
 def names_of(module: ModuleType) -> list[str]:
@@ -129,7 +126,7 @@ def _entry(module: ModuleType, name: str) -> Iterator[str]:
     elif inspect.isclass(value):
         yield from _class(name, value)
     elif inspect.isroutine(value):
-        yield from _code(f"{_prefix(value)}{name}{_signature(value)}")
+        yield from _code(f"{prefix(value)}{name}{signature(value)}")
         yield as_markdown(inspect.getdoc(value) or "")
     else:
         yield from _code(f"{name}: {type(value).__name__}")
@@ -140,8 +137,16 @@ def _class(name: str, cls: type) -> Iterator[str]:
     if issubclass(cls, Enum):
         yield from _code("\n".join(f"{name}.{member.name} = {member.value!r}" for member in cls))
     else:
-        yield from _code(f"class {name}{_signature(cls)}")
+        shown = "" if getattr(cls, "_is_protocol", False) else signature(cls)
+        yield from _code(f"class {name}{shown}")
     yield as_markdown(inspect.getdoc(cls) or "")
+    fields = _fields(cls)
+    if fields:
+        told = "\n".join(
+            f"{field}: {textwrap.indent(text, '    ').strip()}" for field, text in fields.items()
+        )
+        yield ""
+        yield as_markdown(f"Attributes:\n{textwrap.indent(told, '    ')}")
     for method, found in _methods(cls):
         doc = inspect.getdoc(found) or ""
         if not doc:
@@ -150,10 +155,10 @@ def _class(name: str, cls: type) -> Iterator[str]:
         yield f"### {name}.{method}"
         yield ""
         if isinstance(found, property):
-            yield from _code(f"{method}: {_text(_return_of(found.fget))}")
+            yield from _code(f"{method}: {annotation_of(returned_by(found.fget))}")
         else:
             function = found.__func__ if isinstance(found, staticmethod | classmethod) else found
-            yield from _code(f"{_prefix(function)}{method}{_signature(function)}")
+            yield from _code(f"{prefix(function)}{method}{signature(function)}")
         yield as_markdown(doc)
 
 
@@ -180,59 +185,6 @@ def _providers(module: Any) -> Iterator[str]:
             yield ""
             yield as_markdown(inspect.getdoc(provider) or "")
             yield ""
-
-
-def _signature(found: Any) -> str:
-    try:
-        signature = inspect.signature(found)
-    except (TypeError, ValueError):
-        return ""
-    parts: list[str] = []
-    starred = False
-    for parameter in signature.parameters.values():
-        if parameter.name in {"self", "cls"}:
-            continue
-        if parameter.name.startswith("_"):
-            continue
-        if parameter.kind is parameter.KEYWORD_ONLY and not starred:
-            parts.append("*")
-            starred = True
-        starred = starred or parameter.kind is parameter.VAR_POSITIONAL
-        parts.append(_parameter(parameter))
-    returned = ""
-    if not inspect.isclass(found) and signature.return_annotation is not signature.empty:
-        returned = f" -> {_text(signature.return_annotation)}"
-    line = f"({', '.join(parts)}){returned}"
-    if len(line) <= MAX_LINE:
-        return line
-    return "(\n" + "".join(f"    {part},\n" for part in parts) + f"){returned}"
-
-
-def _parameter(parameter: inspect.Parameter) -> str:
-    stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
-    line = f"{stars}{parameter.name}"
-    if parameter.annotation is not parameter.empty:
-        line += f": {_text(parameter.annotation)}"
-    if parameter.default is not parameter.empty:
-        shown = repr(parameter.default)
-        shown = "…" if "<" in shown or len(shown) > MAX_DEFAULT else _QUALIFIED.sub("", shown)
-        line += f" = {shown}"
-    return line
-
-
-def _text(annotation: Any) -> str:
-    if annotation is inspect.Parameter.empty:
-        return "Any"
-    text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
-    return _QUALIFIED.sub("", _VARIANCE.sub("", text))
-
-
-def _return_of(getter: Any) -> Any:
-    return inspect.signature(getter).return_annotation if getter else "Any"
-
-
-def _prefix(found: Any) -> str:
-    return "async def " if inspect.iscoroutinefunction(found) else "def "
 
 
 def _code(text: str) -> Iterator[str]:
@@ -268,7 +220,11 @@ def _constant(module: ModuleType, name: str) -> str:
 
 def _documented(module: ModuleType) -> dict[str, str]:
     tree = _tree(module)
-    body = tree.body if tree else []
+    return _told_below(tree.body if tree else [])
+
+
+def _told_below(body: list[ast.stmt]) -> dict[str, str]:
+    """Return the text that stands below each assignment which has one."""
     found: dict[str, str] = {}
     for node, below in pairwise(body):
         if not (isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)):
@@ -276,6 +232,16 @@ def _documented(module: ModuleType) -> dict[str, str]:
         for name in _assigned(node):
             found[name] = inspect.cleandoc(str(below.value.value))
     return found
+
+
+def _fields(cls: type) -> dict[str, str]:
+    """Return the text of each public attribute of a class that has one below it."""
+    found: dict[str, str] = {}
+    for each in reversed(cls.__mro__):
+        if each.__module__.startswith("pratique"):
+            tree = ast.parse(textwrap.dedent(inspect.getsource(each)))
+            found |= _told_below(tree.body[0].body)  # type: ignore[attr-defined]
+    return {name: text for name, text in found.items() if not name.startswith("_")}
 
 
 def _assigned(node: ast.stmt) -> list[str]:
