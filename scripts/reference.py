@@ -7,6 +7,7 @@ import ast
 import importlib
 import inspect
 import pkgutil
+import re
 import textwrap
 from collections.abc import Iterator
 from enum import Enum
@@ -18,7 +19,7 @@ from typing import Any, Final
 from scripts.docstring import as_markdown
 from scripts.signature import annotation_of, prefix, returned_by, signature
 
-PAGES: Final = (
+_FACES: Final = (
     "pratique",
     "pratique.core",
     "pratique.core.claim",
@@ -72,7 +73,18 @@ PAGES: Final = (
     "pratique.integrations.uvicorn",
     "pratique.integrations.wsgi",
 )
-"""Faces, and the modules below them that the other shelves import from."""
+_IMPORT: Final = re.compile(r"^from (pratique[\w.]*) import ", re.MULTILINE)
+
+
+def _pages() -> tuple[str, ...]:
+    """Return every face, and the modules below them that a page imports from."""
+    root = Path(__file__).parents[1]
+    told = [root / "README.md", *sorted((root / "docs").rglob("*.md"))]
+    imported = {name for page in told for name in _IMPORT.findall(page.read_text("utf-8"))}
+    return tuple(sorted({*_FACES, *imported}))
+
+
+PAGES: Final = _pages()
 
 
 def names_of(module: ModuleType) -> list[str]:
