@@ -39,8 +39,9 @@ faults: .venv/.test ## Kill, cut the power, race, fuzz: the long rounds (ROUNDS=
 	$(BIN)/python -m tests.faults.fuzz_gate --seconds $(ROUNDS)
 	$(BIN)/python -m tests.faults.fuzz_tokens --seconds $(ROUNDS)
 
-docs: .venv/.test ## Run every code block of the docs and look up every path that they name
+docs: .venv/.docs ## Run every code block of the docs, look up what they name, and build the site into site/
 	$(BIN)/python -m pytest tests/docs $(ARGS)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 # --- environments ---------------------------------------------------------------------------------
 # A stamp is written when its install succeeded. Each extra contains the one before, so its stamp
@@ -54,9 +55,13 @@ docs: .venv/.test ## Run every code block of the docs and look up every path tha
 	$(call install,test)
 	@touch .venv/.demo .venv/.test
 
+.venv/.docs: pyproject.toml constraints.txt | $(BIN)/python
+	$(call install,docs)
+	@touch .venv/.demo .venv/.test .venv/.docs
+
 .venv/.check: pyproject.toml constraints.txt | $(BIN)/python
 	$(call install,check)
-	@touch .venv/.demo .venv/.test .venv/.check
+	@touch .venv/.demo .venv/.test .venv/.docs .venv/.check
 
 define install
 @$(BIN)/python -c '$(AT_LEAST_311)' || { \

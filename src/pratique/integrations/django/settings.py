@@ -95,6 +95,7 @@ def described_project() -> Described:
     """
     django.setup()
     said = declared()
+    routes_of()  # the views that it imports declare actions of the perimeter
 
     def states() -> list[Route]:
         leaves = (leaf for each in routes_of() for leaf in leaves_of(each))
@@ -129,7 +130,8 @@ def check_perimeter(**_: Any) -> list[CheckMessage]:
         return []  # its tables alone are used
     try:
         said = declared()
-        debts = [*said.perimeter.debts(), *order_debts(), *said.debts()]
+        routes = said.debts()  # the views that it imports declare actions of the perimeter
+        debts = [*said.perimeter.debts(), *order_debts(), *routes]
     except BoundaryError as error:
         debts = list(error.debts)
     return [Error(debt, id="pratique.E001") for debt in debts]
