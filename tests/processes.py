@@ -41,9 +41,16 @@ def listens(port: int) -> bool:
 @contextlib.contextmanager
 def by_process(command: list[str], port: int, log: Path) -> Iterator[bool]:
     """Serve by a process of Python; say whether it listens."""
+    with by_command([sys.executable, "-m", *command], port, log) as is_there:
+        yield is_there
+
+
+@contextlib.contextmanager
+def by_command(command: list[str], port: int, log: Path) -> Iterator[bool]:
+    """Serve by any process; say whether it listens."""
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", *command],
+            command,
             cwd=ROOT,
             stdout=out,
             stderr=out,

@@ -17,6 +17,7 @@ from pratique.stores import sweep as sweep_of
 
 from . import lock
 from .application import application
+from .forwarded import forwarded
 from .issuer import issuer
 from .report import report
 
@@ -26,6 +27,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,  # a local can be a secret
     help="No claim crosses without proof.",
 )
+app.add_typer(forwarded, name="forwarded")
 app.add_typer(issuer, name="issuer")
 for command in (lock.routes, lock.lock, lock.check, lock.diff, report):
     app.command()(command)

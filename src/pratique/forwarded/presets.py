@@ -1,7 +1,8 @@
 """Policies for proxies that many have, each with what the proxy must be told for it to hold.
 
 Each takes the networks of one's own proxies and one's own names; what it adds is the fields in
-which that proxy writes.
+which that proxy writes. What nginx, HAProxy, Caddy and Envoy do when they are told so is measured:
+docs/reference/proxies.md. `pratique forwarded check` asks a deployment.
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,8 @@ def nginx(
         proxy_set_header X-Forwarded-For   $proxy_add_x_forwarded_for;
         proxy_set_header X-Forwarded-Proto $scheme;
 
-    Leave `underscores_in_headers` off. An nginx that listens on a unix socket has no address for
+    and leave `underscores_in_headers off;` as it is by default. `$host` has no port: where a name
+    of yours has one, it is `$http_host`. An nginx that listens on a unix socket has no address for
     its client, and writes "unix:", which is refused.
 
     Raises:
@@ -63,7 +65,8 @@ def envoy(
 
     Configure, in the HTTP connection manager: `use_remote_address: true`, and in its
     `common_http_protocol_options` `headers_with_underscores_action: REJECT_REQUEST`. Without the
-    first Envoy passes the client's own X-Forwarded-For on and adds nothing.
+    first Envoy passes the client's own X-Forwarded-For and X-Forwarded-Proto on and adds nothing.
+    It joins two lines of Host by a comma, which is refused.
 
     Raises:
         BoundaryError: see `ProxyPolicy`.
@@ -81,14 +84,17 @@ def caddy(
 
     `reverse_proxy` sets X-Forwarded-For and X-Forwarded-Proto by itself, and drops what a client
     sent of them, unless the client is in `trusted_proxies`. Name there the proxies before Caddy and
-    nobody else, and the same networks in *trusted*. It passes a field with an underscore on; one
-    that means a field of this family is refused.
+    nobody else, and the same networks in *trusted*. Add::
+
+        request_header -*_*
+
+    which drops fields with an underscore: it otherwise passes them on.
 
     Raises:
         BoundaryError: see `ProxyPolicy`.
 
-    Source: caddyserver.com, Caddyfile directive "reverse_proxy", "Headers", "Defaults"; global
-    option "trusted_proxies".
+    Source: caddyserver.com, Caddyfile directives "reverse_proxy", "Defaults", and "request_header",
+    "Examples"; since 2.6.3 "trusted_proxies" is a global option as well.
     """
     return _appended(trusted, hosts, edge_fields)
 
@@ -98,7 +104,7 @@ def traefik(
 ) -> ProxyPolicy:
     """Return the policy for Traefik.
 
-    Leave `forwardedHeaders.insecure` off at each entry point, and name in
+    Leave `forwardedHeaders.insecure: false` at each entry point, and name in
     `forwardedHeaders.trustedIPs` the proxies before Traefik and nobody else. Its X-Real-Ip,
     X-Forwarded-Host, -Port and -Server are stripped. Of a WebSocket it writes "ws" or "wss".
 
@@ -117,8 +123,9 @@ def aws_alb(
 
     *trusted* are the subnets that the load balancer is in; whatever else runs in them is trusted
     too, so let the application's security group admit the load balancer's alone. Leave
-    `routing.http.xff_header_processing.mode` at "append", and set
-    `routing.http.drop_invalid_header_fields.enabled` to true: it drops fields with an underscore.
+    `routing.http.xff_header_processing.mode = append`, and set
+    `routing.http.drop_invalid_header_fields.enabled = true`: it drops fields with an underscore,
+    as every name that isn't letters, digits and hyphens.
     Its health checks send none of these fields: answer them on a port of their own, or declare
     `missing="peer"`.
 

@@ -225,20 +225,18 @@ class Guarded:
         if scope["type"] == "lifespan":
             await self._lifespan(scope, receive, send)
             return
-        if not (self._is_checked and self._perimeter.is_started) or self._has_grown():
-            try:
-                await self._start()
-            except StoreError as error:  # it may be there at the next request
-                if scope["type"] != "http":
-                    raise
-                await send_reply(refusal(store_refusal(error)), send)
-                return
+        is_ready = self._is_checked and self._perimeter.is_started and not self._has_grown()
+        if not is_ready and not await self._could_start(scope, send):
+            return
         scope[SCOPE_KEY] = self._perimeter
         if self._edge is not None and scope["type"] in ("http", "websocket"):
             try:
                 self._edge.enter(scope)
             except Refused as refused:
                 await turn_away(refused, scope, receive, send)
+                return
+            if self._edge.echo is not None and (reply := self._edge.echoed(scope)) is not None:
+                await send_reply(reply, send)
                 return
         has_answered = False
 
@@ -256,6 +254,16 @@ class Guarded:
             await send_reply(refusal(refused), send)
         finally:
             within.enter(outer)
+
+    async def _could_start(self, scope: Scope, send: Send) -> bool:
+        try:
+            await self._start()
+        except StoreError as error:  # it may be there at the next request
+            if scope["type"] != "http":
+                raise
+            await send_reply(refusal(store_refusal(error)), send)
+            return False
+        return True
 
     async def _start(self, receive: Receive | None = None) -> None:
         loop = asyncio.get_running_loop()

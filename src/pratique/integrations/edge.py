@@ -13,8 +13,11 @@ from pratique.core.refusal import Refused
 from pratique.forwarded import Forwarded, Origin
 from pratique.forwarded.boundary import Judged
 from pratique.forwarded.family import FRAMING, is_alias, is_family
+from pratique.forwarded.probes import TOKEN_FIELD
 from pratique.forwarded.trusted import UNIX
 
+from .echo import echo_of_environment
+from .reply import Reply
 from .tls import own_receive
 
 Scope = MutableMapping[str, Any]
@@ -23,6 +26,7 @@ ORIGIN_KEY: Final = "pratique.origin"
 PROVEN_KEY: Final = "pratique.proven_origin"
 """Where they hold the same as `Proven[Origin]`."""
 _SOCKET_SCHEMES: Final = {"http": "ws", "https": "wss"}
+_TOKEN: Final = TOKEN_FIELD.lower().encode()
 _NO_FIELDS: Final = Fields()
 _NAMES: Final = 1024
 KNOWN: Final = 1024
@@ -80,6 +84,10 @@ class Edge:
 
     Attributes:
         known: What was made of requests that were judged.
+        echo: Answers the check; None where the environment holds no token for it.
+
+    Raises:
+        BoundaryError: what it holds is no token.
     """
 
     def __init__(self, boundary: Forwarded, perimeter: Perimeter) -> None:
@@ -87,6 +95,7 @@ class Edge:
         self._clock = perimeter.clock
         self._is_relevant = Relevant(boundary.policy.declared)
         self.known = Memo[object, Line](KNOWN)
+        self.echo = echo_of_environment()
 
     def enter(self, scope: Scope) -> None:
         """Make a scope say what is proven: client, scheme, host; take out what isn't.
@@ -121,6 +130,13 @@ class Edge:
             gone = line.gone
             scope["headers"] = [each for each in raw if each[0] not in gone]
             scope["headers"] += line.anew
+
+    def echoed(self, scope: Scope) -> Reply | None:
+        """Return the answer to a request of the check; None where it is none."""
+        if self.echo is None or scope["type"] != "http":
+            return None
+        shown = b"".join(value for name, value in scope["headers"] if name == _TOKEN)
+        return self.echo.reply(scope["path"], shown, scope.get(ORIGIN_KEY))
 
     def _judged(
         self, said: Raw, via: Via, key: object

@@ -117,9 +117,11 @@ class Pratique:
                 is_checked = True
             if edge is not None:
                 try:
-                    edge.enter(environ)
+                    reply = edge.enter(environ)
                 except Refused as refused:
-                    return send_reply(refusal(refused), start_response)
+                    reply = refusal(refused)
+                if reply is not None:
+                    return send_reply(reply, start_response)
             return inner(environ, start_response)
 
         setattr(wsgi_app, "app", inner)  # noqa: B010  what is mounted within is looked for

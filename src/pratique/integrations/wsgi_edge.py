@@ -27,8 +27,10 @@ from pratique.core.perimeter import Perimeter
 from pratique.core.refusal import BoundaryError, Refused, StoreError
 from pratique.forwarded import Forwarded, Origin
 from pratique.forwarded.boundary import Crossed, Judged
+from pratique.forwarded.probes import TOKEN_FIELD
 from pratique.forwarded.trusted import UNIX
 
+from .echo import echo_of_environment
 from .edge import KEPT_BYTES, KNOWN, ORIGIN_KEY, PROVEN_KEY, fields_read, has_part
 from .reply import Reply, refusal
 
@@ -45,6 +47,7 @@ _NO_FIELDS: Final = Fields()
 _CGI: Final = frozenset({"HTTP_SCRIPT_NAME", "HTTP_PATH_INFO"})
 _MERGES: Final = "WSGIServer/"
 """wsgiref's own server, by SERVER_SOFTWARE."""
+_TOKEN: Final = f"HTTP_{TOKEN_FIELD.upper().replace('-', '_')}"
 _PORTS: Final = {"http": "80", "https": "443"}
 
 
@@ -103,6 +106,9 @@ class WsgiEdge:
     Args:
         boundary: Declared in *perimeter*.
         perimeter: What guards the application.
+
+    Raises:
+        BoundaryError: the environment holds something for the check that is no token.
     """
 
     def __init__(self, boundary: Forwarded, perimeter: Perimeter) -> None:
@@ -111,9 +117,13 @@ class WsgiEdge:
         boundary.stripper.reads = fields_read(perimeter)
         self._is_relevant = _Relevant(boundary.policy.declared)
         self._known = Memo[object, Judged](KNOWN)
+        self._echo = echo_of_environment()
 
-    def enter(self, environ: Environ) -> None:
+    def enter(self, environ: Environ) -> Reply | None:
         """Make an environ say what is proven: client, scheme, host; take out what isn't.
+
+        Returns:
+            The answer, where it is a request of `pratique forwarded check`.
 
         Raises:
             Refused: with status 400.
@@ -127,7 +137,7 @@ class WsgiEdge:
             )
         if not _CGI.isdisjoint(environ):
             edge.refuse(_cgi_field())
-            return
+            return self._echoed(environ)
         is_relevant = self._is_relevant
         said = tuple([(key, value) for key, value in environ.items() if is_relevant[key]])
         via = Via(
@@ -143,6 +153,13 @@ class WsgiEdge:
                 self._known.keep(key, crossed.judged)
         if crossed is not None:
             _tell(environ, crossed)
+        return self._echoed(environ)
+
+    def _echoed(self, environ: Environ) -> Reply | None:
+        if self._echo is None:
+            return None
+        shown = str(environ.get(_TOKEN, "")).encode("latin-1", "replace")
+        return self._echo.reply(environ.get("PATH_INFO", ""), shown, environ.get(ORIGIN_KEY))
 
     def _cross(self, said: Said, via: Via) -> Crossed | None:
         try:
@@ -177,12 +194,13 @@ class Guarded:
                     # Not before: until then a boundary may be declared.
                     self._edge = wsgi_edge_of(self._perimeter)
                     self._is_ready = True
-            if self._edge is not None:
-                self._edge.enter(environ)
+            reply = self._edge.enter(environ) if self._edge is not None else None
         except StoreError as error:  # it may be there at the next request
             return send_reply(refusal(store_refusal(error)), start_response)
         except Refused as refused:
             return send_reply(refusal(refused), start_response)
+        if reply is not None:
+            return send_reply(reply, start_response)
         return self._app(environ, start_response)
 
 
