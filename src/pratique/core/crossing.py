@@ -370,6 +370,19 @@ def _words(done: int) -> tuple[str, ...]:
     return words
 
 
+def renewed(proven: Proven[T], at: datetime) -> Proven[T]:
+    """Mint what crossed once more, for a claim that says the same. Nothing unproven gets in.
+
+    For a boundary whose proofs look at what is said and at nothing else: no time, store or waiver.
+
+    Args:
+        proven: Of a crossing of that boundary.
+        at: When the present claim reached us. UTC.
+    """
+    value, proofs = proven._value, proven._proofs  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001
+    return Proven(value, proofs, new_crossing_id(), at, seal=_SEAL)
+
+
 def vouched(value: T) -> Proven[T]:
     """Mint a value without any proof. Only `pratique.unsafe.vouch` calls this."""
     return Proven(value, (), new_crossing_id(), _NEVER, seal=_SEAL)

@@ -1,11 +1,12 @@
 """The forwarded boundary: what crosses is where a request comes from, said by a proxy."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import ClassVar, Final, Literal, NamedTuple
 
 from pratique.core.boundary import Boundary, Declaration, Proof
-from pratique.core.claim import Claim
-from pratique.core.crossing import Crossing
+from pratique.core.claim import Claim, Fields, Via
+from pratique.core.crossing import Crossing, renewed
 from pratique.core.event import Outcome
 from pratique.core.obligation import ALLOWED, AUTHENTIC, VALID, Obligation
 from pratique.core.proven import Proven
@@ -21,6 +22,7 @@ from .strip import Stripper
 from .trusted import UNIX
 
 CONNECTION: Final = Root(RootKind.NETWORK, "the connection", controller="whoever sits in between")
+_NO_FIELDS: Final = Fields()
 Recorded = Literal["refused", "every"]
 
 
@@ -102,25 +104,45 @@ class Forwarded(Boundary):
         except Exception as error:  # noqa: BLE001  fail closed: a mistake of ours refuses
             self.refuse(_internal(error))
             return None
-        return self.cross_again(judged, claim)
+        crossing = Crossing(self, claim)
+        if crossing.observing:
+            self.started().refuse(self, _observed())
+            return None
+        proven = self._mint(crossing, judged.origin)
+        self._note(crossing, judged)
+        return Crossed(proven, judged)
 
-    def cross_again(self, judged: Judged, claim: Claim) -> Crossed | None:
-        """Let a request cross for which the same was said as for one that was judged before.
+    def cross_again(self, crossed: Crossed, at: datetime, via: Via) -> Proven[Origin] | None:
+        """Let a request cross for which the same was said as for one that crossed before.
 
         Args:
-            judged: From a `Crossed` of this boundary, whose request had the same peer, scheme and
-                fields of the family and of framing.
-            claim: Its time is ours; its fields may be left out.
+            crossed: Of this boundary; its request had the same peer, scheme and fields of the
+                family and of framing, and a target that is a path, as this one's.
+            at: When this request reached us. UTC.
+            via: Of this request.
 
         Returns:
             None where the boundary only observes.
+
+        Raises:
+            BoundaryError: the perimeter hasn't started.
         """
         perimeter = self.started()
-        crossing = Crossing(self, claim)
-        if crossing.observing:
+        if self.observe is not None and self.observe.holds(at):
             perimeter.refuse(self, _observed())
             return None
-        proven = self._mint(crossing, judged.origin)
+        judged = crossed.judged
+        if judged.stripped or self.records_every:
+            crossing = Crossing(self, Claim(b"", _NO_FIELDS, at, via))
+            proven = self._mint(crossing, judged.origin)
+            self._note(crossing, judged)
+            return proven
+        perimeter.tally.add(self._label)
+        return renewed(crossed.proven, at)
+
+    def _note(self, crossing: Crossing, judged: Judged) -> None:
+        """Count a crossing, or make a record of it."""
+        perimeter = self.started()
         if judged.stripped:
             crossing.remark = ("stripped", self.stripper.told(judged.stripped))
             perimeter.recorder.emit(crossing.record(Outcome.PROVEN), sample=not self.records_every)
@@ -128,7 +150,6 @@ class Forwarded(Boundary):
             perimeter.recorder.emit(crossing.record(Outcome.PROVEN), sample=False)
         else:
             perimeter.tally.add(self._label)
-        return Crossed(proven, judged)
 
     def refuse(self, refused: Refused) -> None:
         """Record a refusal, and raise it unless the boundary only observes.

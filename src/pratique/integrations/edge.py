@@ -8,10 +8,9 @@ from typing import Any, Final, NamedTuple
 from pratique.core.claim import Claim, Fields, Via
 from pratique.core.memo import Memo
 from pratique.core.perimeter import Perimeter
-from pratique.core.proven import Proven
 from pratique.core.refusal import Refused
-from pratique.forwarded import Forwarded, Origin
-from pratique.forwarded.boundary import Judged
+from pratique.forwarded import Forwarded
+from pratique.forwarded.boundary import Crossed
 from pratique.forwarded.family import FRAMING, is_alias, is_family
 from pratique.forwarded.probes import TOKEN_FIELD
 from pratique.forwarded.trusted import UNIX
@@ -27,7 +26,7 @@ PROVEN_KEY: Final = "pratique.proven_origin"
 """Where they hold the same as `Proven[Origin]`."""
 _SOCKET_SCHEMES: Final = {"http": "ws", "https": "wss"}
 _TOKEN: Final = TOKEN_FIELD.lower().encode()
-_NO_FIELDS: Final = Fields()
+_NOTHING: Final = frozenset[bytes]()
 _NAMES: Final = 1024
 KNOWN: Final = 1024
 """Requests that were judged: a client says the same with each."""
@@ -40,7 +39,7 @@ Raw = tuple[tuple[bytes, bytes], ...]
 class Line(NamedTuple):
     """What became of one request's fields, for the next that says the same."""
 
-    judged: Judged
+    crossed: Crossed
     gone: frozenset[bytes]
     """Names as they came."""
     anew: tuple[tuple[bytes, bytes], ...]
@@ -109,20 +108,23 @@ class Edge:
         raw: list[tuple[bytes, bytes]] = scope["headers"]
         is_relevant = self._is_relevant
         said = tuple([(name, value) for name, value in raw if is_relevant[name]])
-        target = _target_of(scope)
-        via = Via(_peer_of(scope), scope["scheme"], scope.get("method", "GET"), target)
-        key = (via.peer, via.scheme, said) if target[:1] == "/" else None
+        client = scope.get("client")
+        peer = client[0] if client else _unseen_peer(scope)
+        scheme, target = scope["scheme"], _target_of(scope)
+        via = Via(peer, scheme, scope.get("method", "GET"), target)
+        key = (peer, scheme, said) if target[:1] == "/" else None
         line = self.known.get(key)
         if line is None:
-            line, proven = self._judged(said, via, key)
+            line = self._judged(said, via)
+            proven = None if line is None else line.crossed.proven
         else:
-            claim = Claim(b"", _NO_FIELDS, self._clock(), via)
-            crossed = self._boundary.cross_again(line.judged, claim)
-            proven = crossed.proven if crossed is not None else None
+            proven = self._boundary.cross_again(line.crossed, self._clock(), via)
         if proven is None or line is None:
             return
-        origin = line.judged.origin
-        self._set_client(scope, origin)
+        origin = line.crossed.judged.origin
+        if origin.client not in (peer, UNIX):
+            # The port is that of another connection, which nobody told.
+            scope["client"] = (origin.client, 0)
         is_socket = scope["type"] == "websocket"
         scope["scheme"] = _SOCKET_SCHEMES[origin.scheme] if is_socket else origin.scheme
         scope[ORIGIN_KEY], scope[PROVEN_KEY] = origin, proven
@@ -138,28 +140,20 @@ class Edge:
         shown = b"".join(value for name, value in scope["headers"] if name == _TOKEN)
         return self.echo.reply(scope["path"], shown, scope.get(ORIGIN_KEY))
 
-    def _judged(
-        self, said: Raw, via: Via, key: object
-    ) -> tuple[Line, Proven[Origin]] | tuple[None, None]:
+    def _judged(self, said: Raw, via: Via) -> Line | None:
         lines = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in said]
         try:
             claim = Claim(b"", Fields(lines), self._clock(), via)
         except Refused as refused:
             self._boundary.refuse(refused)
-            return None, None
+            return None
         crossed = self._boundary.cross(claim)
         if crossed is None:
-            return None, None
-        judged = crossed.judged
-        names = {*judged.stripped, *judged.anew}
-        line = Line(
-            judged,
-            frozenset(name for name, _ in said if name.decode("latin-1").lower() in names),
-            tuple((name.encode(), value.encode()) for name, value in judged.anew.items()),
-        )
-        if key is not None and sum(len(value) for _, value in said) <= KEPT_BYTES:
-            self.known.keep(key, line)
-        return line, crossed.proven
+            return None
+        line = _line_of(crossed, said)
+        if via.target[:1] == "/" and sum([len(value) for _, value in said]) <= KEPT_BYTES:
+            self.known.keep((via.peer, via.scheme, said), line)
+        return line
 
     def server_debts(self, receive: object) -> list[str]:
         """Say that a server believes the same fields before us, where it can be told.
@@ -179,14 +173,14 @@ class Edge:
         )
         return [debt]
 
-    @staticmethod
-    def _set_client(scope: Scope, origin: Origin) -> None:
-        client = scope.get("client")
-        if origin.client == UNIX:
-            return
-        if client is None or client[0] != origin.client:
-            # The port is that of another connection, which nobody told.
-            scope["client"] = (origin.client, 0)
+
+def _line_of(crossed: Crossed, said: Raw) -> Line:
+    judged = crossed.judged
+    if not judged.stripped and not judged.anew:
+        return Line(crossed, _NOTHING, ())
+    names = {*judged.stripped, *judged.anew}
+    gone = frozenset([name for name, _ in said if name.decode("latin-1").lower() in names])
+    return Line(crossed, gone, tuple([(n.encode(), v.encode()) for n, v in judged.anew.items()]))
 
 
 def edge_of(perimeter: Perimeter) -> Edge | None:
@@ -203,10 +197,7 @@ def fields_read(perimeter: Perimeter) -> frozenset[str]:
     return frozenset[str]().union(*(boundary.reads_fields for boundary in perimeter.boundaries))
 
 
-def _peer_of(scope: Scope) -> str:
-    client = scope.get("client")
-    if client:
-        return str(client[0])
+def _unseen_peer(scope: Scope) -> str:
     # A client that resets its TCP connection has no address any more either: our own end tells.
     server = scope.get("server")
     is_unix = server is None or server[1] is None
@@ -214,9 +205,10 @@ def _peer_of(scope: Scope) -> str:
 
 
 def _target_of(scope: Scope) -> str:
-    raw = scope.get("raw_path")
-    if not raw:
+    """Return the target, where it may be none of origin-form; of one that is a path, "/"."""
+    raw: bytes = scope.get("raw_path") or b"/"
+    root: str = scope.get("root_path", "")
+    if not root and raw[:1] == b"/":
         return "/"
     # Servers put the root path before a target, of absolute-form too.
-    path: str = raw.decode("latin-1")
-    return path.removeprefix(scope.get("root_path", ""))
+    return raw.decode("latin-1").removeprefix(root)

@@ -24,6 +24,7 @@ from pratique.core.closing import store_refusal
 from pratique.core.memo import Memo
 from pratique.core.obligation import VALID
 from pratique.core.perimeter import Perimeter
+from pratique.core.proven import Proven
 from pratique.core.refusal import BoundaryError, Refused, StoreError
 from pratique.forwarded import Forwarded, Origin
 from pratique.forwarded.boundary import Crossed, Judged
@@ -43,7 +44,6 @@ _LENGTH: Final = "CONTENT_LENGTH"
 _LONGEST: Final = 256
 _NO_FIELD: Final = False
 _is_plain: Final = re.compile(r"[A-Z0-9!#$%&'*+.^_`|~-]{1,256}").fullmatch
-_NO_FIELDS: Final = Fields()
 _CGI: Final = frozenset({"HTTP_SCRIPT_NAME", "HTTP_PATH_INFO"})
 _MERGES: Final = "WSGIServer/"
 """wsgiref's own server, by SERVER_SOFTWARE."""
@@ -116,7 +116,7 @@ class WsgiEdge:
         self._clock = perimeter.clock
         boundary.stripper.reads = fields_read(perimeter)
         self._is_relevant = _Relevant(boundary.policy.declared)
-        self._known = Memo[object, Judged](KNOWN)
+        self._known = Memo[object, Crossed](KNOWN)
         self._echo = echo_of_environment()
 
     def enter(self, environ: Environ) -> Reply | None:
@@ -144,15 +144,16 @@ class WsgiEdge:
             _peer_of(environ), _scheme_of(environ), environ["REQUEST_METHOD"], _target_of(environ)
         )
         key = (via.peer, via.scheme, said) if via.target[:1] == "/" else None
-        judged = self._known.get(key)
-        if judged is not None:
-            crossed = edge.cross_again(judged, Claim(b"", _NO_FIELDS, self._clock(), via))
+        crossed = self._known.get(key)
+        if crossed is not None:
+            proven = edge.cross_again(crossed, self._clock(), via)
         else:
             crossed = self._cross(said, via)
+            proven = None if crossed is None else crossed.proven
             if crossed is not None and key is not None and _is_short(said):
-                self._known.keep(key, crossed.judged)
-        if crossed is not None:
-            _tell(environ, crossed)
+                self._known.keep(key, crossed)
+        if crossed is not None and proven is not None:
+            _tell(environ, crossed.judged, proven)
         return self._echoed(environ)
 
     def _echoed(self, environ: Environ) -> Reply | None:
@@ -262,8 +263,7 @@ def _target_of(environ: Environ) -> str:
     return str(environ.get("RAW_URI") or environ.get("REQUEST_URI") or "/")
 
 
-def _tell(environ: Environ, crossed: Crossed) -> None:
-    judged = crossed.judged
+def _tell(environ: Environ, judged: Judged, proven: Proven[Origin]) -> None:
     found = judged.origin
     for name in judged.stripped:
         environ.pop(_key(name), None)
@@ -283,7 +283,7 @@ def _tell(environ: Environ, crossed: Crossed) -> None:
     has_port = colon and not found.host.endswith("]")
     environ["SERVER_NAME"] = name if has_port else found.host
     environ["SERVER_PORT"] = port if has_port else _PORTS[found.scheme]
-    environ[ORIGIN_KEY], environ[PROVEN_KEY] = found, crossed.proven
+    environ[ORIGIN_KEY], environ[PROVEN_KEY] = found, proven
 
 
 def _key(name: str) -> str:
