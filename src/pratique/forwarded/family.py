@@ -1,6 +1,5 @@
 """The fields in which somebody says who, whence, how or for what: only ours may reach an app."""
 
-from collections.abc import Iterable
 from typing import Final
 
 from pratique.core.memo import Memo
@@ -84,8 +83,3 @@ def is_alias(name: str, own: frozenset[str]) -> bool:
         return False
     meant = name.replace("_", "-")
     return is_family(meant) or meant in own or meant in FRAMING
-
-
-def aliases(names: Iterable[str], own: frozenset[str]) -> list[str]:
-    """Return which of the names are aliases. See `is_alias`."""
-    return [name for name in names if is_alias(name, own)]
