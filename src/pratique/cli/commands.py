@@ -127,7 +127,17 @@ def told(record: Record) -> list[str]:
     lines = [f"{record.crossing_id} at {record.at.isoformat()}"]
     lines.append(f"boundary    {record.boundary} ({record.kind}) {record.declaration}".rstrip())
     lines.append(f"outcome     {record.outcome}")
-    for name in ("obligation", "code", "detail", "hint", "error", "secret", "key", "within"):
+    for name in (
+        "obligation",
+        "code",
+        "detail",
+        "hint",
+        "error",
+        "secret",
+        "key",
+        "within",
+        "incident",
+    ):
         value = getattr(record, name)
         if value:
             lines.append(f"{name:<11} {value}")

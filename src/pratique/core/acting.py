@@ -39,6 +39,7 @@ class Acting(Boundary):
         waivers: For every action; see `pratique.unsafe.waive`.
     """
 
+    can_go_without: ClassVar[frozenset[Obligation]] = frozenset({ALLOWED})
     max_content_bytes: ClassVar[int] = MAX_CONTENT_BYTES
     loading: ClassVar[int] = 0
     """What loading the user from our own state discharges besides `linked`, as bits."""

@@ -13,6 +13,7 @@ from .roots import Goal, Root, Way, independent
 from .waiver import Observe, Waiver
 
 if TYPE_CHECKING:
+    from .break_glass import BreakGlass
     from .crossing import Crossing
     from .perimeter import Perimeter
     from .store import Store
@@ -105,6 +106,8 @@ class Boundary(ABC):
 
     kind: ClassVar[str]
     owes: ClassVar[frozenset[Obligation]]
+    can_go_without: ClassVar[frozenset[Obligation]] = frozenset()
+    """Obligations whose proof only says yes or no, so that an incident can do without it."""
 
     def __init__(
         self, name: str, *, origin: str, observe: Observe | None = None, independent_roots: int = 1
@@ -124,6 +127,8 @@ class Boundary(ABC):
         """The scheme that a 401 of it names, and its parameters: RFC 9110 §11.6.1."""
         self.perimeter: Perimeter | None = None
         """Where it is declared."""
+        self.glass: BreakGlass | None = None
+        """What it goes without because of an incident; set at the start."""
 
     @abstractmethod
     def declarations(self) -> Sequence[Declaration]:
@@ -160,6 +165,20 @@ class Boundary(ABC):
                 "perimeter and call perimeter.start(), or guard(app, perimeter)."
             )
         return self.perimeter
+
+    def unbreakable(self, obligation: Obligation) -> str:
+        """Say why an incident can't do without the obligation; "" where it can."""
+        if not self.owed_bits & BIT[obligation] and not any(
+            obligation in declaration.also_owes for declaration in self.declarations()
+        ):
+            return "it doesn't owe it."
+        if obligation in self.can_go_without:
+            return ""
+        can = ", ".join(str(each) for each in Obligation if each in self.can_go_without)
+        return (
+            f"a {self.kind} boundary has no value without that proof. It can go without: "
+            f"{can or 'nothing'}."
+        )
 
     def exclusive(self) -> dict[str, str]:
         """Return what no other boundary of the perimeter may have too.

@@ -32,6 +32,7 @@ from .within import current
 T = TypeVar("T")
 _AUTHENTIC: Final = BIT[AUTHENTIC]
 _UNIQUE: Final = BIT[UNIQUE]
+_CONFIRMED: Final = BIT[CONFIRMED]
 _LINKED: Final = BIT[LINKED]
 _ALLOWED: Final = BIT[ALLOWED]
 KEY_DIGITS: Final = 32
@@ -99,14 +100,14 @@ class Rule:
             linked = yield Lookup(self.link, (subject,))
             _check(linked, LINKED, "no row of ours belongs to it", code="not_linked")
             crossing.done |= _LINKED
-        if self.allow is not None:
+        if self.allow is not None and not crossing.excused & _ALLOWED:
             _require_true((yield Decide(self.allow, (subject, linked))))
             crossing.done |= _ALLOWED
         return linked
 
     def mint(self, crossing: "Crossing", event: Any, subject: Any, linked: Any) -> Proven[Any]:
         """Return what the handler is given."""
-        return crossing.admit(event, subject if self.confirm is not None else None, linked)
+        return crossing.admit(event, subject if crossing.done & _CONFIRMED else None, linked)
 
     def doing(self, crossing: "Crossing", key: bytes, proven: Proven[Any]) -> Flow[Any]:
         """Do the effect, and return what came of it."""
@@ -125,7 +126,9 @@ class Crossing:
         "declaration",
         "done",
         "error",
+        "excused",
         "id",
+        "incident",
         "key",
         "observing",
         "party",
@@ -155,6 +158,11 @@ class Crossing:
         self.remark: tuple[str, str] = ("", "")
         """Code and detail of what is worth saying of a crossing that is proven."""
         self.observing = boundary.observe is not None and boundary.observe.holds(claim.received_at)
+        glass = boundary.glass
+        is_broken = glass is not None and glass.holds(claim.received_at)
+        self.excused = BIT[glass.obligation] if glass is not None and is_broken else 0
+        """What isn't asked for because of an incident, as bits."""
+        self.incident = glass.incident if glass is not None and is_broken else ""
 
     @property
     def is_authentic(self) -> bool:
@@ -214,7 +222,7 @@ class Crossing:
             if declaration.waivers or declaration.also_owes
             else self.boundary.owed_bits
         )
-        missing = owed & ~self.done
+        missing = owed & ~(self.done | self.excused)
         if missing:
             first = next(named(missing))
             raise Refused(
@@ -252,6 +260,7 @@ class Crossing:
             _words(self.done if done is None else done),
             self.error,
             self.within,
+            self.incident,
         )
 
 
@@ -276,7 +285,7 @@ def settle(
         first: HoldAnswer = yield Hold(key)
         holds.append((key, _held(first, is_same_delivery=True)))
     subject, keys = event, [own for own in (key, *crossing.single_use) if own]
-    if rule.confirm is not None:
+    if rule.confirm is not None and not crossing.excused & _CONFIRMED:
         subject = yield Confirm(rule.confirm, (event,))
         _check(subject, CONFIRMED, "its source doesn't say so", code="not_confirmed")
         crossing.done |= rule.confirming
@@ -285,7 +294,8 @@ def settle(
         keys.append(named)
     if is_transactional:
         # The record says what will hold when it is committed: `admit` mints only if it does.
-        record = crossing.record(Outcome.PROVEN, done=crossing.done | rule.stateful)
+        will_hold = (crossing.done | rule.stateful) & ~crossing.excused
+        record = crossing.record(Outcome.PROVEN, done=will_hold)
         used: bytes | None = yield Begin(tuple(keys), record)
         if used is not None:
             return (yield from rule.again(crossing, key, used))

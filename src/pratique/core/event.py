@@ -23,6 +23,8 @@ class Outcome(StrEnum):
     LATER = "later"
     MISMATCH = "mismatch"
     EFFECT_FAILED = "effect_failed"
+    WARNED = "warned"
+    """No crossing: something that isn't proven ends soon, or an alarm."""
     UNKNOWN = "unknown"
     """An effect outside a transaction whose single use could not be written down."""
 
@@ -55,6 +57,8 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Type and place of an exception that one of our own callables raised; never its text."""
     within: str = ""
     """Id of the crossing inside which this one began: who a fetch was made for stands there."""
+    incident: str = ""
+    """Of the incident because of which an obligation wasn't asked for: see `break_glass`."""
 
 
 class Sink(Protocol):

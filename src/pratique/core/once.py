@@ -124,7 +124,7 @@ class OnceRule(Rule):
     def judge(self, crossing: Crossing, subject: object) -> Flow[Any]:
         """Load the user, find the object, ask the policy, and `allow` for the present state."""
         user, found = yield from self._access(crossing)
-        if self.allow is not None:
+        if self.allow is not None and not crossing.excused & BIT[ALLOWED]:
             crossing.reopen(ALLOWED)
             row = found if self.of.rule.find is not None else user
             told: object = yield Decide(self.allow, (subject, row))

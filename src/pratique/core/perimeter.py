@@ -12,6 +12,7 @@ from typing import Any, Final, Self, TypeVar
 
 from .adrive import adrive
 from .boundary import Boundary
+from .break_glass import break_glass
 from .claim import Claim, Fields
 from .crossing import Crossing
 from .drive import World, drive
@@ -20,6 +21,7 @@ from .event import Outcome, Record, Sink
 from .question import Flow, Question
 from .recorder import LoggerSink, Recorder, outcome_of
 from .refusal import BoundaryError, Refused
+from .reminder import Reminder, endings
 from .store import Store
 from .threads import Tally
 from .watcher import Inspector, Watcher
@@ -155,7 +157,12 @@ class Perimeter:
                 other = taken.setdefault(thing, boundary.name)
                 if other != boundary.name:
                     found.append(f'Boundaries "{other}" and "{boundary.name}": {mend}')
-        return found
+        return [*found, *break_glass(self.boundaries, self.clock())]
+
+    def warnings(self) -> list[str]:
+        """Return what isn't proven and ends soon or is an alarm, one sentence each."""
+        now = self.clock()
+        return [said for each in endings(self.boundaries) if (said := each.warning(now))]
 
     def start(self) -> None:
         """Start: every boundary, then the store. Nothing crosses before.
@@ -354,6 +361,9 @@ class Perimeter:
 
     def _opened(self) -> None:
         self._is_started = True
+        reminder = Reminder(endings(self.boundaries), self.recorder.tell, lock=Lock())
+        self.recorder.ring = reminder.ring
+        reminder.ring(self.clock())
         for watcher in self._watchers:
             watcher.started(self.recorder)
 

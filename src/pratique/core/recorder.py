@@ -6,6 +6,7 @@ Counted always, kept in the sinks, sampled before `authentic`.
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import ClassVar, Final
 
 from .event import Outcome, Record, Sink
@@ -29,12 +30,14 @@ class LoggerSink:
     """The default sink: one line a crossing on the logger "pratique", refusals as warnings."""
 
     def emit(self, record: Record) -> None:
-        """Log one record."""
+        """Log one record; a warning is logged by what warns, whatever sinks there are."""
+        if record.outcome is Outcome.WARNED:
+            return
         level = logging.INFO if record.outcome in _CALM else logging.WARNING
         if _log.isEnabledFor(level):
             _log.log(
                 level,
-                "%s %s %s %s %s %s %s",
+                "%s %s %s %s %s %s %s%s",
                 record.crossing_id,
                 record.boundary,
                 record.declaration or "-",
@@ -42,6 +45,7 @@ class LoggerSink:
                 record.obligation or "-",
                 record.code or "-",
                 record.detail,
+                f" (incident {record.incident})" if record.incident else "",
             )
 
     def find(self, crossing_id: str) -> None:
@@ -73,9 +77,13 @@ class Recorder:
         self._recent: deque[Record] = deque(maxlen=RECENT)
         self._sampled: dict[str, tuple[int, int]] = {}
         self.dropped: dict[str, int] = {}
+        self.ring: Callable[[datetime], None] | None = None
+        """Is told the time of each record: see `Reminder`."""
 
     def emit(self, record: Record, *, sample: bool) -> None:
         """Count one record and keep it, or with *sample* only so many a minute."""
+        if self.ring is not None:
+            self.ring(record.at)
         self._count((record.boundary, record.kind, record.outcome, record.obligation, record.code))
         for hear in self.heard:
             hear(record)

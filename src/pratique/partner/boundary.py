@@ -8,7 +8,15 @@ from urllib.parse import urlsplit
 
 from pratique.core.boundary import Boundary, Declaration
 from pratique.core.crossing import Crossing
-from pratique.core.obligation import ALLOWED, AUTHENTIC, FRESH, LINKED, VALID, Obligation
+from pratique.core.obligation import (
+    ALLOWED,
+    AUTHENTIC,
+    CONFIRMED,
+    FRESH,
+    LINKED,
+    VALID,
+    Obligation,
+)
 from pratique.core.proofs.authentic.rfc9421 import ResponseSignature
 from pratique.core.proven import Proven
 from pratique.core.question import Flow
@@ -73,6 +81,7 @@ class Partner(Boundary):
 
     kind: ClassVar[str] = "partner"
     owes: ClassVar[frozenset[Obligation]] = frozenset({AUTHENTIC, FRESH, LINKED, ALLOWED, VALID})
+    can_go_without: ClassVar[frozenset[Obligation]] = frozenset({CONFIRMED})
 
     def __init__(  # noqa: PLR0913  a partner has as many facts
         self,

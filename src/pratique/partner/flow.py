@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final, TypeVar
 from pratique.core.callback import not_a_bool
 from pratique.core.claim import Fields
 from pratique.core.crossing import Crossing
-from pratique.core.obligation import ALLOWED, CONFIRMED, FRESH, LINKED, VALID, Obligation
+from pratique.core.obligation import ALLOWED, BIT, CONFIRMED, FRESH, LINKED, VALID, Obligation
 from pratique.core.proofs.authentic.rfc9421 import ResponseSignature
 from pratique.core.proofs.fresh import require_fresh
 from pratique.core.proven import Proven
@@ -100,7 +100,7 @@ def answered(
     if contract.as_of is not None and contract.max_age is not None:
         said: object = yield AsOf(contract.as_of, (answer,))
         _require_recent(said, crossing.claim.received_at, contract.max_age)
-    if contract.confirm is not None:
+    if contract.confirm is not None and not crossing.excused & BIT[CONFIRMED]:
         told = yield Second(contract.confirm, (answer,))
         _require(told, CONFIRMED, "not_confirmed", "the second source doesn't say so")
         crossing.discharge(CONFIRMED)

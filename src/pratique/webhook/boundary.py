@@ -9,7 +9,7 @@ import msgspec
 from pratique.core.boundary import Boundary, Declaration
 from pratique.core.callback import Callback
 from pratique.core.crossing import Crossing, Rule, settle
-from pratique.core.obligation import AUTHENTIC, BIT, CONFIRMED, FRESH, VALID, Obligation
+from pratique.core.obligation import ALLOWED, AUTHENTIC, BIT, CONFIRMED, FRESH, VALID, Obligation
 from pratique.core.proven import Admitted
 from pratique.core.question import Flow
 from pratique.core.refusal import Answer, BoundaryError, Refused, too_large
@@ -54,6 +54,7 @@ class Webhook(On, Boundary):
 
     kind: ClassVar[str] = "webhook"
     owes: ClassVar[frozenset[Obligation]] = frozenset(Obligation)
+    can_go_without: ClassVar[frozenset[Obligation]] = frozenset({CONFIRMED, ALLOWED})
 
     def __init__(
         self,
@@ -127,6 +128,13 @@ class Webhook(On, Boundary):
                     "Give each its own, or pin what the sender signs (livemode=)."
                 )
         return taken
+
+    def unbreakable(self, obligation: Obligation) -> str:
+        """Say why an incident can't do without the obligation; "" where it can."""
+        scheme = self.sender.scheme
+        if obligation is CONFIRMED and scheme.grade != "signed":
+            return f"{scheme.name} is {scheme.grade}, and what it says is believed by nothing else."
+        return super().unbreakable(obligation)
 
     def mend(self, obligation: Obligation) -> str:
         """Say what to pass so that the obligation is discharged."""
