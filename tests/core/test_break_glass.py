@@ -3,6 +3,7 @@
 import logging
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,7 +50,11 @@ def test_everything_else_is_still_owed(tmp_path: Path, monkeypatch: pytest.Monke
     """A forged delivery, one that is repeated and one that its source denies stay outside."""
     shop, _ = broken(tmp_path, monkeypatch)
     with shop.perimeter:
-        for wrong in ({"secret": "whsec_of_somebody_else_1"}, {"invoice": "in_9"}):
+        wrongs: list[dict[str, Any]] = [
+            {"secret": "whsec_of_somebody_else_1"},
+            {"invoice": "in_9"},
+        ]
+        for wrong in wrongs:
             with pytest.raises(Refused):
                 shop.perimeter.admit(shop.payments, claim(**wrong))
         shop.perimeter.admit(shop.payments, claim())

@@ -10,7 +10,7 @@ from pratique.core.crossing import Crossing
 from pratique.core.obligation import ALLOWED, AUTHENTIC, FRESH, LINKED, VALID, Obligation
 from pratique.core.question import Flow
 from pratique.core.store import Store
-from pratique.core.waiver import Waiver
+from pratique.core.waiver import Observe, Waiver
 
 from .identity import AsksStore, BearerToken, Identity
 
@@ -25,6 +25,7 @@ class Client(Acting):
         user: (subject[, session]) -> our own user as it is now, or None. See `Acting`.
         policy: (user, verb, object[, session]) -> bool. See `Acting`.
         waivers: For every action; see `pratique.unsafe.waive`.
+        observe: See `pratique.unsafe.observe`; its routes are shadowed: `shadow(owned(…))`.
 
     Raises:
         BoundaryError: `user` or `policy` takes other arguments.
@@ -41,10 +42,13 @@ class Client(Acting):
         user: Callable[..., Any],
         policy: Callable[..., Any],
         waivers: Sequence[Waiver] = (),
+        observe: Observe | None = None,
     ) -> None:
         self.identity = identity
         origin = "whoever calls the API"
-        super().__init__(name, origin=origin, user=user, policy=policy, waivers=waivers)
+        super().__init__(
+            name, origin=origin, user=user, policy=policy, waivers=waivers, observe=observe
+        )
         self.challenge = identity.challenge
         if isinstance(identity, BearerToken):
             self.challenge = f"{identity.challenge} {identity.challenge_parameters}".strip()

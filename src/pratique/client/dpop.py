@@ -166,6 +166,8 @@ def _offering(nonces: tuple[str, ...] | None) -> Generator[None]:
 
 
 def _require_first_use(crossing: Crossing, shown: DPoPProof) -> Flow[None]:
+    if crossing.observing:  # it uses nothing up
+        return
     perimeter = crossing.boundary.perimeter
     store = perimeter.store if perimeter is not None else None
     used: object = yield Lookup(_first_use(store), (shown.single_use, crossing.id))

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from datetime import date
 from typing import Any, ClassVar, Final
 
 from .access import Access, Asker, places
@@ -18,7 +19,7 @@ from .refusal import BoundaryError
 from .roots import OWN_CODE, Root, RootKind, ways
 from .store import Store
 from .told import AnswerType
-from .waiver import Waiver
+from .waiver import Observe, Waiver
 from .writable import Content
 
 OWN_STATE: Final = Root(RootKind.STORE, "our own rows")
@@ -37,6 +38,7 @@ class Acting(Boundary):
             the state that it is in now? Exactly True, or it is refused. A decision point
             (`pratique.policy`) answers with a `Decision`, whose reasons go into the event.
         waivers: For every action; see `pratique.unsafe.waive`.
+        observe: See `pratique.unsafe.observe`.
     """
 
     can_go_without: ClassVar[frozenset[Obligation]] = frozenset({ALLOWED})
@@ -52,8 +54,9 @@ class Acting(Boundary):
         user: Callable[..., Any],
         policy: Callable[..., Any],
         waivers: Sequence[Waiver] = (),
+        observe: Observe | None = None,
     ) -> None:
-        super().__init__(name, origin=origin)
+        super().__init__(name, origin=origin, observe=observe)
         self.waivers = tuple(waivers)
         self._user = Asker.of(user, arguments=1, role="user")
         self._policy = Asker.of(policy, arguments=3, role="policy")
@@ -236,6 +239,18 @@ class Acting(Boundary):
         for action in self._actions.values():
             debts += action.prepare(store)
         return [f'Boundary "{self.name}": {debt}' for debt in debts]
+
+    def debts(self, today: date) -> list[str]:
+        """Return every debt; while it observes, nothing can be done by it."""
+        found = super().debts(today)
+        if self.observe is not None:
+            found.extend(
+                f'Boundary "{self.name}" only observes, and {action.name} happens by it: nobody '
+                "would do it. Declare it by a boundary that enforces."
+                for action in self._actions.values()
+                if action.is_one_time
+            )
+        return found
 
     def mend(self, obligation: Obligation) -> str:
         """Say what to pass so that the obligation is discharged."""

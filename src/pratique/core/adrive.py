@@ -167,9 +167,13 @@ class _AsyncRun:
         self.world.recorder.emit(question.record, sample=False)
 
     async def count(self, question: Count) -> Counted:
+        if self.crossing.observing:  # it uses nothing up
+            return Counted(0, question.window)
         return await needed(self.store).count(question.key, question.window)
 
     async def uncount(self, question: Uncount) -> None:
+        if self.crossing.observing:  # it uses nothing up
+            return
         await _quietly(needed(self.store).uncount(question.key, question.times))
 
     async def act(self, question: Act) -> Kept | None:

@@ -18,10 +18,13 @@ from .fastapi_debts import (
     perform_debts,
     place_debts,
     proves,
+    shadow_debts,
+    shadows,
     socket_debts,
 )
 from .fastapi_reach import Perform, Reach, perform, reach
-from .routes import BOUNDARY, Elsewhere, Public, elsewhere, shown
+from .fastapi_shadow import shadow
+from .routes import BOUNDARY, Elsewhere, Public, elsewhere, observed, shown
 from .starlette import Routes, endpoint, origin
 from .starlette import guard as _guard
 from .starlette_actions import context_of
@@ -42,6 +45,7 @@ __all__ = [
     "owned",
     "perform",
     "reach",
+    "shadow",
 ]
 
 A = TypeVar("A", bound=FastAPI)
@@ -117,6 +121,9 @@ class _FastApiRoutes(Routes):
             return "FastAPI's own"
         return super().proven_by(route) or ", ".join(shown(action) for action in proves(route))
 
+    def shadowed_by(self, route: Any) -> str:
+        return super().shadowed_by(route) or ", ".join(observed(each) for each in shadows(route))
+
     def beside(self, router: Any) -> Iterable[tuple[str, Any]]:
         """Yield the files that newer versions serve where no route matches: app.frontend(…)."""
         listed = getattr(router, "_iter_low_priority_routes", tuple)
@@ -133,6 +140,7 @@ class _FastApiRoutes(Routes):
 
     def debts(self, path: str, route: Any) -> Iterable[str]:
         yield from place_debts(path, route)
+        yield from shadow_debts(path, route)
         yield from content_debts(path, route)
         yield from super().debts(path, route)
         yield from override_debts(path, route)

@@ -28,6 +28,8 @@ from .reply import told
 from .starlette_actions import CONTEXT_KEY
 
 PROVES: Final = "__pratique_proves__"
+SHAPE: Final = "__pratique_shape__"
+"""What `shadow` makes another dependency of: what is owed, the session, the place."""
 MAX_PAGE: Final = 1000
 """Rows that `listed` gives at once at the most (CWE-770)."""
 Given = Callable[..., Any] | params.Depends
@@ -201,6 +203,7 @@ def _dependency(owes: Owed, session: Given | None, key: Any = None) -> Callable[
 
     _shape(prove, action, place, session)
     setattr(prove, PROVES, owes)
+    setattr(prove, SHAPE, (owes, session, place))
     prove.__name__ = prove.__qualname__ = f"prove_{action.name.replace('.', '_')}"
     return prove
 

@@ -12,6 +12,7 @@ from .fastapi_actions import PROVES
 from .fastapi_reach import REACHES
 from .plan import ACTION, SAFE_METHODS
 from .proving import Owed
+from .shadow import SHADOW, shadow_debt
 
 _PLACE: Final = re.compile(r"\{(\w+)")
 
@@ -28,7 +29,8 @@ def annotation_debts(path: str, route: Any) -> Iterator[str]:
         for name, hint, default in _parameters(dependant.call):
             said, *marks = get_args(hint) if get_origin(hint) is Annotated else (hint,)
             for mark in (*marks, default):
-                owed = getattr(getattr(mark, "dependency", None), PROVES, None)
+                call = getattr(mark, "dependency", None)
+                owed = getattr(call, PROVES, None) or getattr(call, SHADOW, None)
                 if isinstance(owed, Owed) and not owed.agrees(said):
                     yield (
                         f"Route {path}: {name} is annotated as {said}, and its dependency proves "
@@ -40,7 +42,7 @@ def place_debts(path: str, route: Any) -> Iterator[str]:
     """Yield the places of a path that a dependency reads and the route hasn't got."""
     there = set(_PLACE.findall(path))
     for dependant in _dependants(route):
-        if getattr(dependant.call, ACTION, None) is None:
+        if not (_is_proof(dependant) or hasattr(dependant.call, SHADOW)):
             continue
         for name in (field.alias for field in dependant.path_params):
             if name not in there:
@@ -48,6 +50,20 @@ def place_debts(path: str, route: Any) -> Iterator[str]:
                     f"Route {path}: its dependency reads {{{name}}}, which isn't in the path. "
                     'Name it so there, or say which it is: owned(…, key="…").'
                 )
+
+
+def shadow_debts(path: str, route: Any) -> Iterator[str]:
+    """Yield the proof of a boundary that only observes, and the shadow of one that enforces."""
+    for dependant in _dependants(route):
+        owed = getattr(dependant.call, SHADOW, None) or getattr(dependant.call, PROVES, None)
+        if isinstance(owed, Owed) and (debt := shadow_debt(path, owed)):
+            yield debt
+
+
+def shadows(route: Any) -> tuple[Owed, ...]:
+    """Return what the dependencies of a route only observe."""
+    found = (getattr(each.call, SHADOW, None) for each in _dependants(route))
+    return tuple(each for each in found if isinstance(each, Owed))
 
 
 def content_debts(path: str, route: Any) -> Iterator[str]:

@@ -33,8 +33,10 @@ from .routes import (
     legacy_of,
     naked_debts,
     proven_by,
+    shadowed_by,
     stated,
 )
+from .shadow import Rewound, shadow
 from .wsgi import claim_of, deliver, origin, read_content, send_reply
 from .wsgi_edge import WsgiEdge, wsgi_edge_of
 
@@ -51,6 +53,7 @@ __all__ = [
     "opened",
     "origin",
     "owned",
+    "shadow",
 ]
 
 View = Callable[..., Any]
@@ -132,7 +135,10 @@ class Pratique:
     def routes(self, app: Flask) -> list[Route]:
         """Return what each route of an application says of itself."""
         leaves = (
-            *(Leaf(path, view, methods, _proven_by(view)) for path, view, methods in _leaves(app)),
+            *(
+                Leaf(path, view, methods, _proven_by(view), shadowed_by=shadowed_by(view))
+                for path, view, methods in _leaves(app)
+            ),
             *(Leaf(path, view, is_mount=True) for path, view in _mounted(app.wsgi_app)),
         )
         return stated(leaves, others=self._elsewhere, legacy=self._legacy)
@@ -199,13 +205,13 @@ def guarded(view: View) -> View:
         BoundaryError: no parameter owes a proof, or an annotation can't be read.
     """
     plan = Plan(view)
-    asked = plan.boundaries[0]
     known = signature(view).parameters
 
     def prove(*args: Any, **places: Any) -> Any:
+        perimeter = _perimeter_of(plan.boundaries[0])
         for boundary in plan.boundaries:
             _perimeter_of(boundary)
-        perimeter, claim = _claim_once(asked, plan.max_content_bytes)
+        claim = _claim_of_view(plan, perimeter)
         with plan.prove(perimeter, claim, places) as given:
             request.environ[CONTEXT_KEY] = given.context
             wanted = {name: value for name, value in places.items() if name in known}
@@ -316,6 +322,19 @@ def _claim_once(boundary: Boundary, cap: int) -> tuple[Perimeter, Claim]:
         except Refused as refused:
             raise perimeter.refuse(boundary, refused)  # noqa: B904  the same refusal, recorded
     return perimeter, known
+
+
+def _claim_of_view(plan: Plan, perimeter: Perimeter) -> Claim | None:
+    """Read the claim of a view; None where it is refused, and the view runs whatever comes."""
+    asked, environ = plan.boundaries[0], request.environ
+    if not plan.lets_go(perimeter.clock()):
+        return _claim_once(asked, plan.max_content_bytes)[1]
+    environ["wsgi.input"] = whole = Rewound(environ["wsgi.input"])
+    try:
+        return _claim_once(asked, plan.max_content_bytes)[1]
+    except Refused:
+        environ["wsgi.input"] = whole.again()
+        return None
 
 
 def _refused(refused: Refused) -> Response:

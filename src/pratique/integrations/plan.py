@@ -18,6 +18,7 @@ from contextlib import (
     contextmanager,
 )
 from dataclasses import dataclass, field
+from datetime import datetime
 from inspect import iscoroutinefunction, signature
 from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
 
@@ -31,6 +32,7 @@ from pratique.core.question import Flow
 from pratique.core.refusal import BoundaryError
 
 from .proving import Open, Opened, Owed
+from .shadow import let_go, observes, shadow_debt
 
 PLAN: Final = "__pratique_plan__"
 ACTION: Final = "__pratique_action__"
@@ -62,23 +64,30 @@ class Plan:
         self.view = view
         self.is_async = iscoroutinefunction(view)
         self.owed: dict[str, Owed] = {}
+        self.shadows: dict[str, Owed] = {}
+        """What is judged, recorded and not enforced while its boundary observes."""
         self.opened: dict[str, Opened] = {}
         self._said: dict[str, Any] = {}
         for name, hint in _hints(view).items():
             if get_origin(hint) is Annotated:
                 self._read(name, *get_args(hint))
-        if not self.owed:
+        every = (*self.owed.values(), *self.shadows.values())
+        if not every:
             raise BoundaryError(
                 f"guarded({self.name}): no parameter owes a proof. Annotate one: "
                 "order: Annotated[Proven[Order], owned(…)]."
             )
-        self.boundaries = tuple({each.action.boundary for each in self.owed.values()})
+        self.boundaries = tuple({each.action.boundary: None for each in every})
         self.max_content_bytes = min(each.max_content_bytes for each in self.boundaries)
 
     @property
     def name(self) -> str:
         """Return the view's name, for sentences about it."""
         return str(getattr(self.view, "__qualname__", self.view))
+
+    def lets_go(self, at: datetime) -> bool:
+        """Say whether the view runs at *at* (UTC) whatever came: everything only observes."""
+        return not self.owed and all(observes(each, at) for each in self.boundaries)
 
     def debts(self, path: str) -> Iterator[str]:
         """Yield what is wrong with the view at its route.
@@ -87,7 +96,9 @@ class Plan:
             path: As the framework has it: "/orders/{order_id}".
         """
         there = set(_PLACE.findall(path))
-        for name, owed in self.owed.items():
+        for name, owed in (*self.owed.items(), *self.shadows.items()):
+            if debt := shadow_debt(path, owed):
+                yield debt
             if not owed.agrees(self._said[name]):
                 yield (
                     f"Route {path}: {name} is annotated as {self._said[name]}, and its proof is of "
@@ -103,7 +114,7 @@ class Plan:
     def prove(
         self,
         perimeter: Perimeter,
-        claim: Claim,
+        claim: Claim | None,
         places: Mapping[str, object],
         *,
         carry: Callable[..., Any] | None = None,
@@ -112,7 +123,7 @@ class Plan:
 
         Args:
             perimeter: Has started.
-            claim: The request.
+            claim: The request; None where it couldn't be read, and `lets_go`.
             places: What stands in the path, by name.
             carry: `perimeter.carry`; `carry_here` where what is opened belongs to this thread.
 
@@ -131,9 +142,14 @@ class Plan:
 
             given = Given()
             stack.callback(within.enter, within.current())
+            given.arguments |= dict.fromkeys(self.shadows)
+            for owed in self.shadows.values():
+                self._look(perimeter, claim, owed, places, carry=carry)
             for name, owed in self.owed.items():
                 flow_of = _flow_of(owed, places, session_of(owed.session), given)
-                proven = (carry or perimeter.carry)(owed.action.boundary, claim, flow_of)
+                proven = (carry or perimeter.carry)(
+                    owed.action.boundary, _read_one(claim), flow_of
+                )
                 given.arguments[name] = within.go_on(proven)
             for name, each in self.opened.items():
                 given.arguments[name] = session_of(each.call)
@@ -141,7 +157,7 @@ class Plan:
 
     @asynccontextmanager
     async def aprove(
-        self, perimeter: Perimeter, claim: Claim, places: Mapping[str, object]
+        self, perimeter: Perimeter, claim: Claim | None, places: Mapping[str, object]
     ) -> AsyncGenerator[Given]:
         """Do the same on the event loop; a session may be an asynchronous one.
 
@@ -163,20 +179,73 @@ class Plan:
 
             given = Given()
             stack.callback(within.enter, within.current())
+            given.arguments |= dict.fromkeys(self.shadows)
+            for owed in self.shadows.values():
+                await self._alook(perimeter, claim, owed, places)
             for name, owed in self.owed.items():
                 flow_of = _flow_of(owed, places, await session_of(owed.session), given)
-                proven = await perimeter.acarry(owed.action.boundary, claim, flow_of)
+                proven = await perimeter.acarry(owed.action.boundary, _read_one(claim), flow_of)
                 given.arguments[name] = within.go_on(proven)
             for name, each in self.opened.items():
                 given.arguments[name] = await session_of(each.call)
             yield given
 
+    @staticmethod
+    def _look(
+        perimeter: Perimeter,
+        claim: Claim | None,
+        owed: Owed,
+        places: Mapping[str, object],
+        *,
+        carry: Callable[..., Any] | None,
+    ) -> None:
+        """Let a boundary judge what it doesn't hand over, in a session of its own."""
+        boundary = owed.action.boundary
+        if claim is None:  # it is recorded that it couldn't be read
+            return
+        try:
+            with ExitStack() as own:
+                session: Any = owed.session() if owed.session is not None else None
+                if hasattr(session, "__enter__"):
+                    session = own.enter_context(session)
+                # While it observes this raises, so that the session rolls back.
+                (carry or perimeter.carry)(boundary, claim, _flow_of(owed, places, session, Given()))
+        except Exception as error:  # noqa: BLE001  the view runs whatever comes of it
+            let_go(perimeter, boundary, claim.received_at, error)
+
+    @staticmethod
+    async def _alook(
+        perimeter: Perimeter, claim: Claim | None, owed: Owed, places: Mapping[str, object]
+    ) -> None:
+        boundary = owed.action.boundary
+        if claim is None:
+            return
+        try:
+            async with AsyncExitStack() as own:
+                session: Any = owed.session() if owed.session is not None else None
+                if hasattr(session, "__aenter__"):
+                    session = await own.enter_async_context(session)
+                elif hasattr(session, "__enter__"):
+                    session = await own.enter_async_context(_on_a_thread(session))
+                flow_of = _flow_of(owed, places, session, Given())
+                await perimeter.acarry(boundary, claim, flow_of)
+        except Exception as error:  # noqa: BLE001  the view runs whatever comes of it
+            let_go(perimeter, boundary, claim.received_at, error)
+
     def _read(self, name: str, said: Any, *marks: Any) -> None:
         for mark in marks:
             if isinstance(mark, Owed):
-                self.owed[name], self._said[name] = mark, said
+                (self.shadows if mark.is_shadow else self.owed)[name] = mark
+                self._said[name] = said
             elif isinstance(mark, Opened):
                 self.opened[name] = mark
+
+
+def _read_one(claim: Claim | None) -> Claim:
+    """Return the claim; nothing is proven of one that couldn't be read."""
+    if claim is None:
+        raise BoundaryError("a view whose proofs are enforced is asked without a claim.")
+    return claim
 
 
 def place_of(action: Action, key: str | None) -> str | None:

@@ -32,6 +32,7 @@ class Owed:
         place: Name of the place in the path that holds the key; None where there is none.
         session: Gives the session for callables that take one.
         kind: What the parameter is annotated as: `Proven`, or what proves as often as it is asked.
+        is_shadow: The parameter is given None, whatever comes of it: see `shadow`.
     """
 
     action: Action
@@ -41,9 +42,12 @@ class Owed:
     place: str | None = None
     session: Open | None = None
     kind: type[Any] = Proven
+    is_shadow: bool = False
 
     def agrees(self, said: Any) -> bool:
         """Say whether an annotation says what is proven here."""
+        if self.is_shadow:
+            return said in (None, type(None))
         if not self.verb:
             return said is self.kind
         if get_origin(said) is not self.kind:
@@ -62,6 +66,8 @@ class Owed:
 
     def __str__(self) -> str:
         """Return the annotation that it would agree with."""
+        if self.is_shadow:
+            return "None, as it shadows the view"
         if not self.verb:
             return self.kind.__name__
         inner = get_args(self.model)

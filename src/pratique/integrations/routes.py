@@ -12,6 +12,7 @@ from pratique.core.route import Route, RouteState, where_is
 from pratique.report.lock import legacy_routes, read_lock
 
 from .plan import ACTION, PLAN
+from .proving import Owed
 
 V = TypeVar("V", bound=Callable[..., Any])
 PUBLIC_MARK: Final = "__pratique_public__"
@@ -124,6 +125,7 @@ class Leaf:
         methods: By which it is reached.
         proven_by: Boundaries and actions that prove its requests; "" where none does.
         is_mount: It answers what is below its path, and nothing else.
+        shadowed_by: Boundaries and actions that only observe its requests.
     """
 
     path: str
@@ -131,6 +133,7 @@ class Leaf:
     methods: Iterable[str] = ()
     proven_by: str = ""
     is_mount: bool = False
+    shadowed_by: str = ""
 
 
 def stated(
@@ -178,6 +181,19 @@ def proven_by(view: object) -> str:
     return "" if plan is None else ", ".join(shown(each.action) for each in plan.owed.values())
 
 
+def shadowed_by(view: object) -> str:
+    """Return the boundaries and actions that only observe the requests of a view of ours."""
+    plan = getattr(view, PLAN, None)
+    return "" if plan is None else ", ".join(observed(each) for each in plan.shadows.values())
+
+
+def observed(owed: Owed) -> str:
+    """Return "observed until 2026-12-24 by shop order.read"."""
+    observe = owed.action.boundary.observe
+    until = f" until {observe.until}" if observe is not None else ""
+    return f"observed{until} by {shown(owed.action)}"
+
+
 def shown(action: Action) -> str:
     """Return "shop order.read"."""
     return f"{action.boundary.name} {action.name}"
@@ -213,6 +229,6 @@ def _stated(leaf: Leaf, others: tuple[Elsewhere, ...], legacy: Container[str]) -
         state, named = RouteState.ELSEWHERE, guards
     methods = tuple(sorted(set(leaf.methods) - {"HEAD"}))  # answered by GET
     found = Route(leaf.path, methods, state, named, where_is(view))
-    if state is RouteState.NAKED and found.key in legacy:
-        return replace(found, state=RouteState.LEGACY)
+    if state is RouteState.NAKED and (leaf.shadowed_by or found.key in legacy):
+        return replace(found, state=RouteState.LEGACY, named=leaf.shadowed_by)
     return found

@@ -38,8 +38,10 @@ from .routes import (
     legacy_of,
     naked_debts,
     proven_by,
+    shadowed_by,
     stated,
 )
+from .shadow import shadow
 from .starlette_actions import context_of, does, guarded
 
 __all__ = [
@@ -55,6 +57,7 @@ __all__ = [
     "opened",
     "origin",
     "owned",
+    "shadow",
 ]
 
 A = TypeVar("A", bound=Starlette)
@@ -119,6 +122,14 @@ class Routes:
         view = getattr(route, "endpoint", None)
         proofs = [proven_by(each) for each, _ in _handlers(view) or [(view, ())]]
         return ", ".join(dict.fromkeys(proofs)) if all(proofs) else ""
+
+    def shadowed_by(self, route: Any) -> str:
+        """Return what only observes a route's requests, where something does each of them."""
+        view = getattr(route, "endpoint", None)
+        shadows = [
+            shadowed_by(each) or proven_by(each) for each, _ in _handlers(view) or [(view, ())]
+        ]
+        return ", ".join(dict.fromkeys(shadows)) if all(shadows) else ""
 
     def beside(self, router: Router) -> Iterable[tuple[str, Any]]:  # noqa: ARG002  Starlette's has none
         """Return what a router answers with besides its routes, each with its path."""
@@ -304,7 +315,8 @@ def _leaf(path: str, route: Any, known: Routes) -> Leaf:
     is_mount = getattr(route, "routes", None) is not None
     if view is None and is_mount:
         view = getattr(route, "app", None)
-    return Leaf(path, view, methods, known.proven_by(route), is_mount)
+    proven = known.proven_by(route)
+    return Leaf(path, view, methods, proven, is_mount, known.shadowed_by(route))
 
 
 def _every(routes: Iterable[Any], known: Routes) -> Iterable[Any]:

@@ -7,13 +7,15 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from pratique.core.claim import Claim
 from pratique.core.once import OneTime
-from pratique.core.refusal import BoundaryError
+from pratique.core.refusal import BoundaryError, Refused
 from pratique.service import Context
 
 from .asgi import claim_once, perimeter_of
 from .plan import ACTION, PLACE, PLAN, Plan, place_of
 from .reply import told
+from .shadow import Replay
 
 CONTEXT_KEY: Final = "pratique.context"
 Endpoint = Callable[..., Awaitable[Response]]
@@ -43,11 +45,18 @@ def guarded(view: Callable[..., Any]) -> Endpoint:
 
     async def prove(*args: Any) -> Response:
         request: Request = args[-1]
+        perimeter = perimeter_of(request.scope, asked)
         for boundary in plan.boundaries:
             perimeter_of(request.scope, boundary)
-        perimeter, claim = await claim_once(
-            request.scope, request.receive, asked, plan.max_content_bytes
-        )
+        whole = Replay(request.receive)
+        claim: Claim | None = None
+        try:
+            _, claim = await claim_once(request.scope, whole.first, asked, plan.max_content_bytes)
+        except Refused:
+            if not plan.lets_go(perimeter.clock()):
+                raise
+        if not plan.owed:
+            args = (*args[:-1], Request(request.scope, whole.again))
         async with plan.aprove(perimeter, claim, request.path_params) as given:
             request.scope[CONTEXT_KEY] = given.context
             if plan.is_async:

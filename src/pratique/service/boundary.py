@@ -22,7 +22,7 @@ from pratique.core.question import Flow
 from pratique.core.refusal import Refused
 from pratique.core.roots import OWN_CODE, ways
 from pratique.core.store import Store
-from pratique.core.waiver import Waiver
+from pratique.core.waiver import Observe, Waiver
 
 from .caller import AskingProof, CallerProof, ForwardedCertificate
 from .claimed import FORWARDED
@@ -41,6 +41,7 @@ class Service(Acting):
         user: (subject[, session]) -> our own user as it is now, or None. See `Acting`.
         policy: (user, verb, object[, session]) -> bool. See `Acting`.
         waivers: For every action; see `pratique.unsafe.waive`.
+        observe: See `pratique.unsafe.observe`; its routes are shadowed: `shadow(owned(…))`.
 
     Raises:
         BoundaryError: `user` or `policy` takes other arguments.
@@ -63,10 +64,13 @@ class Service(Acting):
         user: Callable[..., Any],
         policy: Callable[..., Any],
         waivers: Sequence[Waiver] = (),
+        observe: Observe | None = None,
     ) -> None:
         self.caller, self.context = caller, context
         origin = "the user, by the minter of the token; the service that calls"
-        super().__init__(name, origin=origin, user=user, policy=policy, waivers=waivers)
+        super().__init__(
+            name, origin=origin, user=user, policy=policy, waivers=waivers, observe=observe
+        )
         self.challenge = FIELD
         self.reads_client_certificate = caller.reads_client_certificate
         if isinstance(caller, ForwardedCertificate):
