@@ -12,8 +12,8 @@ DRIVERS = frozenset(
     f"core/{name}.py"
     for name in ("drive", "drive_here", "adrive", "threads", "deadlines", "perimeter")
 )
-# Reads the environment or a mounted file once, when the perimeter starts, and never in a flow.
-READS_AT_START = "core/secret.py"
+# Read the environment or a mounted file once, when the perimeter starts, and never in a flow.
+READ_AT_START = frozenset({"core/secret.py", "core/settings.py"})
 CRYPTOGRAPHY = "core/proofs/authentic/"
 
 FORBIDDEN_MODULES = frozenset(
@@ -39,7 +39,7 @@ def impurities(module: Module) -> Iterator[str]:
     for node in ast.walk(module.tree):
         if isinstance(node, ast.AsyncFunctionDef) and not _is_signature(node):
             yield f"{module.name}:{node.lineno}: async def {node.name}: a flow asks, drive awaits"
-        elif isinstance(node, ast.Call) and module.name != READS_AT_START:
+        elif isinstance(node, ast.Call) and module.name not in READ_AT_START:
             called = ast.unparse(node.func)
             last_two = ".".join(called.split(".")[-2:])
             if last_two in FORBIDDEN_CALLS or called.split(".")[-1] in FORBIDDEN_METHODS:

@@ -79,6 +79,13 @@ class World:
         self.pools = Pools()
         self.answers = answers or {}
 
+    def narrow(self, seconds: float) -> None:
+        """Shorten the deadline. BoundaryError: it is zero or less, or longer than before."""
+        if not 0 < seconds <= (self.deadline or seconds):
+            message = f"a deadline of {seconds:g} s is not above zero and at most {self.deadline} s"
+            raise BoundaryError(message)
+        self.deadline, self.deadlines = seconds, Deadlines(seconds)
+
     def answering(self, answers: dict[type[Question], Callable[[Any], Any]]) -> "World":
         """Return the same world with these answers: for one crossing, on the same threads."""
         world = object.__new__(World)

@@ -104,6 +104,16 @@ class Perimeter:
         self._boundaries[boundary.name] = boundary
         return boundary
 
+    def narrow(self, *, deadline: timedelta) -> None:
+        """Bound the proofs of one crossing more tightly than `Perimeter(deadline=)` does.
+
+        Raises:
+            BoundaryError: the perimeter has started; it is zero or less, or longer than before.
+        """
+        if self._is_started:
+            raise BoundaryError("narrow(deadline=…) comes after the start.")
+        self._world.narrow(deadline.total_seconds())
+
     def attach(self, watcher: W) -> W:
         """Let a watcher tell through this perimeter what it sees; it is given back, typed.
 

@@ -91,6 +91,10 @@ class Recorder:
             return
         self.tell(record)
 
+    def add(self, sink: Sink) -> None:
+        """Let one more sink have what comes from now on; none is taken away."""
+        self._sinks = (*self._sinks, sink)
+
     def tell(self, record: Record) -> None:
         """Keep a record that isn't the end of a crossing, and so isn't counted as one."""
         self._recent.append(record)

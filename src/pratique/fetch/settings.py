@@ -1,12 +1,11 @@
 """Policies from a TOML file or from the environment: the same words as in code, no others."""
 
-import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from pratique.core.refusal import BoundaryError
+from pratique.core.settings import read_table, read_variables, words_of
 
 from .policy import FetchPolicy
 
@@ -30,18 +29,7 @@ def load_policy(path: str | Path, table: str) -> FetchPolicy:
     Raises:
         BoundaryError: no such file or table, no TOML, or what `FetchPolicy.of` doesn't know.
     """
-    try:
-        with Path(path).open("rb") as file:
-            found = cast("Any", tomllib.load(file))
-    except (OSError, ValueError) as error:
-        raise BoundaryError(f"{Path(path).name} can't be read as TOML: {error}.") from None
-    try:
-        for name in table.split("."):
-            found = found[name]
-        settings = dict(found)
-    except (KeyError, TypeError, ValueError):
-        raise BoundaryError(f"{Path(path).name} has no table [{table}].") from None
-    return FetchPolicy.of(settings)
+    return FetchPolicy.of(read_table(path, table))
 
 
 def policy_from_environment(
@@ -60,30 +48,23 @@ def policy_from_environment(
         BoundaryError: a variable of that prefix that isn't known (a typo would leave a limit
             unset), is empty or isn't a number.
     """
-    given: dict[str, Any] = {}
-    source = os.environ if environment is None else environment
-    for variable, text in sorted(source.items()):
-        if not prefix or not variable.startswith(prefix):
-            continue
-        given[variable.removeprefix(prefix).lower()] = _value(variable, prefix, text)
+    texts = read_variables(prefix, environment)
+    given = {name: _value(f"{prefix}{name.upper()}", name, text) for name, text in texts.items()}
     if not given:
         raise BoundaryError(f"no variable begins with {prefix!r}: set at least {prefix}HOSTS.")
     return FetchPolicy.of(given)
 
 
-def _value(variable: str, prefix: str, text: str) -> Any:
-    name = variable.removeprefix(prefix).lower()
-    if not text.strip():
-        raise BoundaryError(f"{variable} is set and empty. Unset it, or give it a value.")
+def _value(variable: str, name: str, text: str) -> Any:
     if name == "hosts" and text.strip() == "public":
         return "public"
     if name in _WORDS:
-        return set(text.replace(",", " ").split())
+        return set(words_of(text))
     if name in _ELSEWHERE:
         raise BoundaryError(f"{variable}: {name} is declared in code or TOML, with its reason.")
     try:
         if name == "ports":
-            return {int(port) for port in text.replace(",", " ").split()}
+            return {int(port) for port in words_of(text)}
         if name in _NUMBERS:
             return int(text)
         return float(text) if name == "deadline" else text
