@@ -105,13 +105,7 @@ class Perimeter:
         return boundary
 
     def narrow(self, *, deadline: timedelta) -> None:
-        """Bound the proofs of one crossing more tightly than `Perimeter(deadline=)` does.
-
-        Raises:
-            BoundaryError: the perimeter has started; it is zero or less, or longer than before.
-        """
-        if self._is_started:
-            raise BoundaryError("narrow(deadline=…) comes after the start.")
+        """Shorten the deadline. BoundaryError: it is zero or less, or longer than before."""
         self._world.narrow(deadline.total_seconds())
 
     def attach(self, watcher: W) -> W:

@@ -147,9 +147,7 @@ class Plan:
                 self._look(perimeter, claim, owed, places, carry=carry)
             for name, owed in self.owed.items():
                 flow_of = _flow_of(owed, places, session_of(owed.session), given)
-                proven = (carry or perimeter.carry)(
-                    owed.action.boundary, _read_one(claim), flow_of
-                )
+                proven = (carry or perimeter.carry)(owed.action.boundary, _read_one(claim), flow_of)
                 given.arguments[name] = within.go_on(proven)
             for name, each in self.opened.items():
                 given.arguments[name] = session_of(each.call)
@@ -209,7 +207,9 @@ class Plan:
                 if hasattr(session, "__enter__"):
                     session = own.enter_context(session)
                 # While it observes this raises, so that the session rolls back.
-                (carry or perimeter.carry)(boundary, claim, _flow_of(owed, places, session, Given()))
+                (carry or perimeter.carry)(
+                    boundary, claim, _flow_of(owed, places, session, Given())
+                )
         except Exception as error:  # noqa: BLE001  the view runs whatever comes of it
             let_go(perimeter, boundary, claim.received_at, error)
 

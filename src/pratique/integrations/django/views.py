@@ -102,6 +102,10 @@ def guarded(view: Callable[..., Any]) -> Callable[..., Any]:
             wants a row locked: Django has no transaction on a loop.
     """
     plan = Plan(view)
+    if plan.shadows:  # it takes no CSRF token, and the view of before may rest on one
+        raise BoundaryError(
+            f"guarded({plan.name}): Django's door has no shadow(…). Let a boundary prove it."
+        )
     takes = signature(view).parameters
     takes_all = any(each.kind is each.VAR_KEYWORD for each in takes.values())
     locked = [name for name, each in plan.owed.items() if isinstance(each.session, Locking)]
