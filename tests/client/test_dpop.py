@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,8 +14,9 @@ from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.pool import NullPool
 from starlette.testclient import TestClient
 
-from pratique import Perimeter, Proven, stores
+from pratique import Claim, Fields, Perimeter, Proven, Refused, stores, unsafe
 from pratique.client import BearerToken, Client, DPoPToken
+from pratique.core.claim import Via
 from pratique.core.proofs.authentic.cache import TokenCache
 from pratique.core.proofs.authentic.jwt import TokenPolicy
 from pratique.core.refusal import BoundaryError, StoreError
@@ -323,9 +325,6 @@ def test_without_a_store_nothing_starts() -> None:
 
 def test_it_crosses_without_a_loop_too() -> None:
     """The sync driver gives the same answers."""
-    from pratique.core.claim import Claim, Fields, Via
-    from pratique.core.refusal import Refused
-
     perimeter = Perimeter(store=stores.memory(), clock=lambda: NOON)
     boundary = Client("api", identity=dpop(), user=lambda s: s, policy=lambda *_: True)
     me = perimeter.declare(boundary).action("me")
@@ -365,3 +364,26 @@ def test_the_loop_is_not_blocked_by_a_sync_store() -> None:
     with TestClient(Api(store=Watching(is_async=False)).app) as http:
         assert http.get("/me", headers=signed(CLIENT.proof(BOUND))).status_code == 200
     assert seen == [False]
+
+
+def test_a_proof_is_not_used_up_while_the_boundary_observes() -> None:
+    """What was only looked at can be shown when it enforces; then it works once."""
+    perimeter = Perimeter(store=stores.memory(), events=Kept(), clock=lambda: NOON)
+    boundary = Client("api", identity=dpop(), user=lambda s: s, policy=lambda *_: True)
+    me = perimeter.declare(boundary).action("me")
+    lines = signed(CLIENT.proof(BOUND))
+    until = NOON.date() + timedelta(days=1)
+    boundary.observe = unsafe.observe(until=until, reason="old API", owner="API team")
+
+    def code() -> str:
+        claim = Claim(b"", Fields(lines.items()), NOON, Via(method="GET", target="/me"))
+        try:
+            perimeter.carry(boundary, claim, me.flow)
+        except Refused as refused:
+            return refused.code
+        return ""
+
+    with perimeter:
+        assert [code(), code()] == ["observed", "observed"]
+        boundary.observe = None
+        assert [code(), code()] == ["", "replayed_proof"]

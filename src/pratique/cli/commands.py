@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from pratique.core.break_glass import break_glass
 from pratique.core.event import Record
 from pratique.core.perimeter import Perimeter
 from pratique.core.refusal import StoreError
@@ -99,6 +100,19 @@ def sweep(
         typer.echo(f"the store can't be swept: {error}", err=True)
         raise typer.Exit(1) from None
     typer.echo(f"{deleted} keys were deleted")
+
+
+@app.command()
+def warnings(
+    perimeter: Annotated[str, typer.Argument(help="module:attribute of the perimeter.")],
+) -> None:
+    """List what isn't proven and ends soon: observing boundaries, waivers, a broken glass."""
+    found = application(perimeter).perimeter
+    debts = break_glass(found.boundaries, found.clock())
+    for sentence in (*debts, *found.warnings()):
+        typer.echo(sentence)
+    if debts:
+        raise typer.Exit(1)
 
 
 async def _swept(store: Store) -> int:
