@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -16,6 +16,7 @@ from pratique.core.drive import World, drive
 from pratique.core.event import Outcome
 from pratique.core.proven import Proven
 from pratique.core.question import Count, Uncount
+from pratique.core.store import Counted
 from tests.laws.test_access_laws import CONTENT, HONEST, KEYS, Note, boundary, calls
 from tests.service.orders import GATEWAY, NOON
 from tests.sink import Kept
@@ -94,9 +95,9 @@ def counted(*, is_async: bool, observes: bool) -> list[int]:
 
     def flow() -> Any:
         question = Count(b"key", timedelta(minutes=1))
-        first: Any = yield question
-        second: Any = yield question
-        third: Any = yield question
+        first = cast("Counted", (yield question))
+        second = cast("Counted", (yield question))
+        third = cast("Counted", (yield question))
         yield Uncount(b"key", 1)
         return [first.times, second.times, third.times]
 

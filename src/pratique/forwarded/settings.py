@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from pratique.core.refusal import BoundaryError
 from pratique.core.settings import read_table, read_variables, require_known, words_of
@@ -68,7 +68,9 @@ def _policy(where: str, given: Mapping[str, Any]) -> ProxyPolicy:
 
 
 def _is_list(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+    if not isinstance(value, list):
+        return False
+    return all(isinstance(each, str) for each in cast("list[object]", value))
 
 
 def _value(prefix: str, name: str, text: str) -> object:
