@@ -1,1 +1,1 @@
-"""Four scenarios: a guarded API and two unguarded twins each, as real processes under attack."""
+"""Five scenarios: a guarded API and two unguarded twins each, as real processes under attack."""
