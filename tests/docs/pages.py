@@ -6,8 +6,12 @@ ROOT = Path(__file__).parents[2]
 
 
 def pages() -> list[Path]:
-    """Return every page: the ones at the root and those under docs."""
-    return [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+    """Return every page: the ones at the root, those under docs, and what examples say."""
+    folders = (ROOT / "docs", ROOT / "examples")
+    return [
+        *sorted(ROOT.glob("*.md")),
+        *(page for folder in folders for page in sorted(folder.rglob("*.md"))),
+    ]
 
 
 def runnable_pages() -> list[Path]:
