@@ -5,7 +5,7 @@ from flask import Flask, request
 from pratique import Perimeter
 from pratique.events import JsonLines
 from pratique.forwarded import Forwarded, presets
-from pratique.integrations.flask import Pratique, origin
+from pratique.integrations.flask import Pratique, Public, origin
 
 from .shop import COUNTRY, HOST, Seeing, with_endpoints
 
@@ -25,9 +25,9 @@ def declared(path: str) -> tuple[Perimeter, Forwarded]:
 def guarded(path: str) -> Flask:
     """Return the guarded API: behind the boundary Flask's own words say what is proven."""
     perimeter, _ = declared(path)
-    app = Flask("guarded")
+    app = Flask("guarded", static_folder=None)
     Pratique(perimeter).init_app(app)
-    return with_endpoints(
+    with_endpoints(
         app,
         path,
         Seeing(
@@ -38,3 +38,7 @@ def guarded(path: str) -> Flask:
             may_read=lambda origin: origin in ORIGINS,
         ),
     )
+    anybody = Public("who a client is, its address alone says here; log-in is no part of this")
+    for view in app.view_functions.values():
+        anybody(view)
+    return app
