@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from pratique.demo import run
 from pratique.demo.table import Row, Scenario
 
 TOTAL = re.compile(
@@ -68,3 +69,14 @@ def test_one_row_decides_the_exit_code(guarded: tuple[bool | None, ...], id: str
 def test_a_sound_guarded_api_has_held(id: str) -> None:
     """The twin: every row is sound, whatever the other two APIs did."""
     assert scenario(True, True, id=id).has_held
+
+
+def test_a_system_without_the_clients_addresses_plays_the_others(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where loopback has one address the gateway's clients can't be told apart: left out, and said."""
+    monkeypatch.setattr(run, "has_addresses", lambda: True)
+    assert run.playable() == list(run.SCENARIOS)
+    monkeypatch.setattr(run, "has_addresses", lambda: False)
+    assert run.playable() == [play for play in run.SCENARIOS if play is not run.gateway]
+    assert "isn't played" in capsys.readouterr().out

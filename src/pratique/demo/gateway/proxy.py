@@ -37,13 +37,19 @@ def serve(port: int, *, tls_port: int, behind: int, certificate: Path) -> None:
     """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate)
-    safe = ThreadingHTTPServer(("127.0.0.1", tls_port), _handler(behind, "https"))
+    safe = ThreadingHTTPServer(("127.0.0.1", tls_port), handler(behind, "https"))
     safe.socket = context.wrap_socket(safe.socket, server_side=True)
     Thread(target=safe.serve_forever, daemon=True).start()
-    ThreadingHTTPServer(("127.0.0.1", port), _handler(behind, "http")).serve_forever()
+    ThreadingHTTPServer(("127.0.0.1", port), handler(behind, "http")).serve_forever()
 
 
-def _handler(behind: int, scheme: str) -> type[BaseHTTPRequestHandler]:
+def handler(behind: int, scheme: str) -> type[BaseHTTPRequestHandler]:
+    """Return what handles the requests of one door.
+
+    Args:
+        behind: The API's port.
+        scheme: By which clients come through this door.
+    """
     return type("Handler", (_Handler,), {"behind": behind, "scheme": scheme})
 
 
