@@ -1,8 +1,10 @@
 """The demonstration ends by itself, and its exit code says whether the guarded APIs held."""
 
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -24,10 +26,11 @@ LEAST = {
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-def test_the_guarded_apis_hold_where_their_twins_do_not() -> None:
+def test_the_guarded_apis_hold_where_their_twins_do_not(tmp_path: Path) -> None:
     """Every attack is stopped and everything honest goes through; the twins show that the attacks are real."""
     ran = subprocess.run(
         [sys.executable, "-m", "pratique", "demo"],
+        env=os.environ | {"TMPDIR": str(tmp_path)},
         capture_output=True,
         text=True,
         timeout=220,
@@ -50,6 +53,11 @@ def test_the_guarded_apis_hold_where_their_twins_do_not() -> None:
         assert f'Blast radius of "{boundary}"' in ran.stdout
     assert "If the endpoint secret leaks" in ran.stdout
     assert "Nothing left the loopback interface" in ran.stdout
+    (report,) = tmp_path.glob("pratique-demo-*/report.html")
+    assert str(report) in ran.stdout
+    told = report.read_text(encoding="utf-8")
+    for boundary in ("payments", "previews", "risk", "shop", "orders", "edge"):
+        assert boundary in told
 
 
 def scenario(*guarded: bool | None, id: str = "FT-01") -> Scenario:

@@ -13,6 +13,7 @@ from .orders.play import play as orders
 from .payments.play import play as payments
 from .preview.play import play as preview
 from .processes import Processes
+from .report import write_report
 from .risk.play import play as risk
 from .table import Scenario
 
@@ -33,7 +34,9 @@ def run_demo(*, keep_serving: bool) -> int:
                 played[-1].print_totals()
         for scenario in played:
             scenario.review()
+        page = write_report(played)
         print_end(played, time.monotonic() - begin)
+        print(f"What its guarded APIs prove, and how: {page}")
         if keep_serving:
             _wait(played)
     return 0 if all(scenario.has_held for scenario in played) else 1

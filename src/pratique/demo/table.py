@@ -47,6 +47,8 @@ class Scenario:
         left_out: Attacks of the catalogue that it doesn't send, each with why.
         review: Prints the answers of the guarded API's declarations.
         doors: What a visitor may send to while the processes are kept: name and URL.
+        apps: Makes its guarded APIs once more, to be looked at: they aren't started.
+        events: The logs of those that were attacked.
     """
 
     title: str
@@ -55,6 +57,8 @@ class Scenario:
     left_out: dict[str, str]
     review: Callable[[], None]
     doors: Sequence[tuple[str, str]] = field(default_factory=tuple[tuple[str, str], ...])
+    apps: Callable[[], Sequence[object]] = tuple
+    events: Sequence[Path] = ()
 
     @property
     def has_held(self) -> bool:

@@ -13,7 +13,7 @@ from pratique.demo.table import Scenario, stopped_by
 
 from . import shop
 from .attacks import ATTACKS, LEFT_OUT, Attack
-from .guarded import declared
+from .guarded import declared, guarded
 from .target import Target
 
 NOTES = (
@@ -50,6 +50,8 @@ def play(processes: Processes) -> Scenario:
         LEFT_OUT,
         lambda: _print_review(str(folder / "guarded.db")),
         [(one.kind, f"{one.url}/who") for one in played],
+        lambda: [guarded(str(folder / "guarded.db"))],
+        [folder / "guarded.db.events.jsonl"],
     )
 
 

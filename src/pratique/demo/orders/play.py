@@ -13,7 +13,7 @@ from pratique.demo.table import GUARDED, Scenario, stopped_by
 
 from . import rows
 from .attacks import ATTACKS, LEFT_OUT, Attack
-from .guarded import GATEWAY, ORDERS, REPORTS, guarded_orders
+from .guarded import GATEWAY, ORDERS, REPORTS, guarded_orders, guarded_shop
 from .target import Target
 
 NOTES = (
@@ -44,6 +44,8 @@ def play(processes: Processes) -> Scenario:
         LEFT_OUT,
         lambda: _print_review(str(folder / "guarded.db"), shared["seed"]),
         [(one.kind, f"{one.url}/api/admin/orders") for one in played],
+        lambda: _apps(folder, shared),
+        [folder / f"guarded.db.{name}jsonl" for name in ("events.", "inside.events.")],
     )
 
 
@@ -74,6 +76,11 @@ def _attack(played: Played, target: Target, attack: Attack, number: int) -> None
     # What never arrived proves nothing.
     played.sound.append(is_sound and bool(target.answers) and not target.unanswered)
     played.stopped.append(stopped_by(target.answers, target.events))
+
+
+def _apps(folder: Path, shared: dict[str, str]) -> list[object]:
+    settings = {**shared, "path": str(folder / "guarded.db"), "orders": "https://localhost"}
+    return [guarded_shop(settings), guarded_orders(settings)]
 
 
 def _print_review(path: str, seed: str) -> None:

@@ -13,7 +13,7 @@ from pratique.demo.table import GUARDED, KINDS, Row, Scenario, stopped_by
 
 from . import database
 from .attacks import ATTACKS, LEFT_OUT, Attack
-from .guarded import declared
+from .guarded import declared, guarded
 from .target import WEBHOOK, Target, body, signed
 
 NOTES = (
@@ -36,6 +36,8 @@ def play(processes: Processes) -> Scenario:
         LEFT_OUT,
         lambda: _print_review(str(processes.folder / "guarded.db"), secret, provider),
         (*((one.kind, one.url + WEBHOOK) for one in played), ("its secret", secret)),
+        lambda: [guarded(str(processes.folder / "guarded.db"), secret, provider)],
+        [processes.folder / "guarded.db.events.jsonl"],
     )
 
 

@@ -13,7 +13,7 @@ from pratique.demo.review import print_blast_radius, print_questions
 from pratique.demo.table import GUARDED, KINDS, Scenario, stopped_by
 
 from .attacks import ATTACKS, LEFT_OUT, Attack
-from .guarded import declared
+from .guarded import declared, guarded
 from .site import HONEST
 from .target import Target
 from .told import IMAGES, PARTNER, WIKI, Told, make
@@ -40,13 +40,16 @@ def play(processes: Processes) -> Scenario:
     folder.mkdir()
     certificate = Authority(folder).issue("site.pem", [IMAGES, PARTNER, WIKI])
     played = play_each(partial(_played, processes, certificate))
+    told = played[KINDS.index(GUARDED)].told
     return Scenario(
         "Image fetch or URL preview: where does the URL lead?",
         rows_of(played, (*ATTACKS, PROXIED)),
         NOTES,
         LEFT_OUT,
-        lambda: _print_review(played[KINDS.index(GUARDED)].told),
+        lambda: _print_review(told),
         [(one.kind, f"{one.url}/api/preview") for one in played],
+        lambda: [guarded(told)],
+        [Path(f"{told.path}.events.jsonl")],
     )
 
 

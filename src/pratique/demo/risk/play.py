@@ -14,7 +14,7 @@ from pratique.demo.table import Scenario, stopped_by
 
 from . import orders
 from .attacks import ATTACKS, LEFT_OUT, Attack, answer
-from .guarded import declared
+from .guarded import declared, guarded
 from .target import Target
 
 NOTES = (
@@ -40,6 +40,8 @@ def play(processes: Processes) -> Scenario:
         LEFT_OUT,
         lambda: _print_review(str(folder / "guarded.db"), key),
         [(one.kind, f"{one.url}/api/orders/o_0/decide") for one in played],
+        lambda: [guarded(str(folder / "guarded.db"), key)],
+        [folder / "guarded.db.events.jsonl"],
     )
 
 
