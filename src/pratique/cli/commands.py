@@ -47,7 +47,7 @@ def demo(
         bool, typer.Option("--serve", help="Keep the processes running until Ctrl-C.")
     ] = False,
 ) -> None:
-    """Attack a webhook, a preview, a partner's score and an orders service, guarded and not."""
+    """Attack a webhook, a preview, a partner's score, orders and a gateway, guarded and not."""
     from pratique.demo.run import run_demo
 
     raise typer.Exit(run_demo(keep_serving=serve))
