@@ -256,7 +256,9 @@ def test_a_callable_that_hangs_refuses(world: World, role: str) -> None:
 
 
 @pytest.mark.parametrize("role", ["about", "limits", "confirm"])
-@pytest.mark.parametrize("told", [None, False, 1, "yes", [True], object(), LATER], ids=repr)
+@pytest.mark.parametrize(
+    "told", [None, False, 1, "yes", [True], pytest.param(object(), id="an object"), LATER], ids=repr
+)
 def test_only_true_is_a_yes(world: World, risks: list[Risk], role: str, told: Any) -> None:
     """Law 6: nothing and a truthy word are no yes."""
     assert isinstance(agreed(risks, **{role: lambda _: told}), Refused)
