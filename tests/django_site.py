@@ -118,6 +118,7 @@ def shop(
     def activate(paid: Any, db: str) -> None:
         paid.linked.state = "active"
         paid.linked.upgrades += 1
+        paid.linked.amount = paid.confirmed.amount
         paid.linked.save(using=db)
         act(db)
 

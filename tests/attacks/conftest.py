@@ -13,8 +13,7 @@ from tests.fetch.world import World, quiet, small_internet
 def door(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Door]:
     """Return a guarded application of each framework, on one of the stores."""
     shop_in, app_of = DOORS[request.param]
-    shop = shop_in(tmp_path)
-    with open_door(shop, app_of(shop)) as opened:
+    with shop_in(tmp_path) as shop, open_door(shop, app_of(shop)) as opened:
         yield opened
 
 

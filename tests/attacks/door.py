@@ -1,7 +1,7 @@
 """A shop behind each framework's door, attacked by HTTP and read back from its database."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from pratique.integrations.django import endpoint as django_endpoint
 from pratique.integrations.fastapi import endpoint, guard
 from pratique.integrations.flask import Pratique
 from pratique.integrations.flask import endpoint as flask_endpoint
+from tests import django_site
 from tests.django_project import Project
 from tests.serving import served
 from tests.shop import URL, Shop, async_orm, delivery, plain_sqlite3
@@ -80,10 +81,29 @@ SHOPS: dict[str, Callable[[Path], Shop]] = {
     "sqlalchemy": lambda folder: async_orm(f"sqlite+aiosqlite:///{folder}/shop.db"),
 }
 
-DOORS: dict[str, tuple[Callable[[Path], Shop], Callable[[Shop], Any]]] = {
-    "fastapi sqlite3": (SHOPS["sqlite3"], app_of),
-    "fastapi sqlalchemy": (SHOPS["sqlalchemy"], app_of),
-    "flask sqlite3": (SHOPS["sqlite3"], flask_app_of),
-    "django sqlite3": (SHOPS["sqlite3"], django_app_of),
+
+@contextmanager
+def django_orm(folder: Path) -> Iterator[Shop]:
+    """Give a shop on Django's ORM, in a database of its own."""
+    with django_site.databases(default=django_site.sqlite(folder / "shop.db")):
+        django_site.migrate()
+        yield django_site.shop()
+
+
+def _plain(folder: Path) -> AbstractContextManager[Shop]:
+    return nullcontext(SHOPS["sqlite3"](folder))
+
+
+def _orm(folder: Path) -> AbstractContextManager[Shop]:
+    return nullcontext(SHOPS["sqlalchemy"](folder))
+
+
+Opening = tuple[Callable[[Path], AbstractContextManager[Shop]], Callable[[Shop], Any]]
+DOORS: dict[str, Opening] = {
+    "fastapi sqlite3": (_plain, app_of),
+    "fastapi sqlalchemy": (_orm, app_of),
+    "flask sqlite3": (_plain, flask_app_of),
+    "django sqlite3": (_plain, django_app_of),
+    "django orm": (django_orm, django_app_of),
 }
 """By framework and store."""

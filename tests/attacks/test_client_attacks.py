@@ -4,13 +4,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import event
-from starlette.testclient import TestClient
 
+from tests.client import doors
 from tests.client.shop import ORIGIN, TOKENS, USERS, Order, Shop, User
+from tests.serving import served
 
+DOORS = ["fastapi sync", "fastapi async", "flask sync", "django sync"]
 MARKER = "protected-marker-of-ann"
+JSON = "application/json"
 UNTOUCHED = ("", 1, "open", 2900)
 PRIVILEGED = {
     "role": "admin",
@@ -37,23 +41,25 @@ PRIVILEGED = {
 }
 
 
-@pytest.fixture(params=["sync", "async"])
+@pytest.fixture(params=DOORS)
 def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shop]:
-    """Give the shop, by both kinds of session; order 10 holds what only its owner may see."""
-    made = Shop(tmp_path, is_async=request.param == "async")
+    """Give the shop by each door, by both kinds of session; order 10 holds what only its owner may see."""
+    door, session = request.param.split()
+    made = Shop(tmp_path, is_async=session == "async", door=getattr(doors, door))
     made.change(Order, 10, note=MARKER)
     yield made
     made.engine.dispose()
 
 
 @pytest.fixture
-def http(shop: Shop) -> Iterator[TestClient]:
+def http(shop: Shop) -> Iterator[httpx.Client]:
     """Give a client of it."""
-    with TestClient(shop.app, follow_redirects=False) as client:
+    with served(shop.app) as client:
+        client.follow_redirects = False
         yield client
 
 
-def ask(http: TestClient, method: str, path: str, who: str = "bob", **more: Any) -> Any:
+def ask(http: httpx.Client, method: str, path: str, who: str = "bob", **more: Any) -> Any:
     """Send one request as somebody; nobody's is without a cookie."""
     cookie = {"cookie": f"session={TOKENS[who]}"} if who else {}
     return http.request(
@@ -81,7 +87,9 @@ def whole(shop: Shop) -> list[tuple[Any, ...]]:
 @pytest.mark.parametrize(
     "path", ["/orders/10", "/orders/10?owner_id=2", "/orders/10/", "/orders/30"]
 )
-def test_another_ones_order_is_not_read(shop: Shop, http: TestClient, who: str, path: str) -> None:
+def test_another_ones_order_is_not_read(
+    shop: Shop, http: httpx.Client, who: str, path: str
+) -> None:
     """CL-01: another customer, an admin by this door, nobody; an order of no owner is no one's. Its owner reads it."""
     answer = ask(http, "GET", path, who)
     assert answer.status_code in (307, 401, 404)
@@ -94,13 +102,14 @@ def test_another_ones_order_is_not_read(shop: Shop, http: TestClient, who: str, 
 @pytest.mark.parametrize("method", ["PATCH", "PUT", "POST", "DELETE"])
 @pytest.mark.parametrize("key", [10, 30])
 def test_another_ones_order_is_not_written(
-    shop: Shop, http: TestClient, method: str, key: int
+    shop: Shop, http: httpx.Client, method: str, key: int
 ) -> None:
     """CL-02, CL-03: by each verb, and by one that says it is another; the own order is written."""
     before = whole(shop)
     for headers in ({}, {"x-http-method-override": "DELETE"}, {"x-method-override": "PATCH"}):
         answer = ask(http, method, f"/orders/{key}", headers=headers, json={"note": "bob's"})
-        assert answer.status_code in (404, 405)
+        # Django's own check of a token comes before it knows that no view takes the method: 403.
+        assert answer.status_code in (403, 404, 405)
     assert whole(shop) == before
     assert ask(http, "PATCH", "/orders/20", json={"note": "bob's"}).status_code == 200
     assert shop.read(20).note == "bob's"
@@ -116,7 +125,7 @@ def test_another_ones_order_is_not_written(
     ],
     ids=["query", "fields", "other places", "urls"],
 )
-def test_who_it_is_stands_in_the_session_alone(shop: Shop, http: TestClient, twist: Any) -> None:
+def test_who_it_is_stands_in_the_session_alone(shop: Shop, http: httpx.Client, twist: Any) -> None:
     """CL-04: ann's name in the query, in fields, her token where no session is looked for: it is bob who asks and bob's that is written."""
     assert ask(http, "GET", "/me", **twist).json() == {"name": "bob"}
     sent: Any = {key: dict(value) for key, value in twist.items()}
@@ -127,47 +136,46 @@ def test_who_it_is_stands_in_the_session_alone(shop: Shop, http: TestClient, twi
     assert ask(http, "GET", "/me", "ann").json() == {"name": "ann"}
 
 
-@pytest.mark.parametrize("name", sorted(PRIVILEGED))
-def test_a_privileged_field_is_not_written(shop: Shop, http: TestClient, name: str) -> None:
+def test_a_privileged_field_is_not_written(shop: Shop, http: httpx.Client) -> None:
     """CL-05, CL-06, CL-07, CL-09: alone, beside an honest one, in a part of it, in either order: refused whole; what may be written is."""
-    before, value = whole(shop), PRIVILEGED[name]
-    for sent in (
-        {name: value},
-        {"note": "x", name: value},
-        {name: value, "note": "x"},
-        {"note": {"text": "x", name: value}},
-        [{"note": "x", name: value}],
-    ):
-        assert ask(http, "PATCH", "/orders/20", json=sent).status_code == 422
-    assert whole(shop) == before
+    before = whole(shop)
+    for name, value in PRIVILEGED.items():
+        for sent in (
+            {name: value},
+            {"note": "x", name: value},
+            {name: value, "note": "x"},
+            {"note": {"text": "x", name: value}},
+            [{"note": "x", name: value}],
+        ):
+            assert (name, ask(http, "PATCH", "/orders/20", json=sent).status_code) == (name, 422)
+        assert (name, whole(shop)) == (name, before)
     assert ask(http, "PATCH", "/orders/20", json={"note": "x"}).status_code == 200
     assert row(shop, 20) == ("x", *UNTOUCHED[1:])
 
 
-@pytest.mark.parametrize(
-    "quantity",
+NUMBERS = (
     '-1 0 -0 1.0 1e0 1e309 -1e309 NaN Infinity 0.30000000000000004 100 true null [1] {} "1" 01 +1 0x1 '
-    "99999999999999999999 1_0".split(),
-)
-def test_a_number_that_is_none_is_not_written(shop: Shop, http: TestClient, quantity: str) -> None:
+    "99999999999999999999 1_0"
+).split()
+
+
+def test_a_number_that_is_none_is_not_written(shop: Shop, http: httpx.Client) -> None:
     """CL-08: out of bounds, no number, another spelling of one: refused, and what is owed in all stays the same."""
-    json_field = {"content-type": "application/json"}
     before = whole(shop)
-    answer = ask(
-        http,
-        "PATCH",
-        "/orders/20",
-        content=f'{{"quantity": {quantity}}}'.encode(),
-        headers=json_field,
-    )
-    assert answer.status_code in (400, 422)
-    assert whole(shop) == before
-    honest = ask(http, "PATCH", "/orders/20", content=b'{"quantity": 99}', headers=json_field)
-    assert (honest.status_code, shop.read(20).quantity) == (200, 99)
+
+    def order(quantity: str) -> int:
+        content, fields = f'{{"quantity": {quantity}}}'.encode(), {"content-type": JSON}
+        status = ask(http, "PATCH", "/orders/20", content=content, headers=fields).status_code
+        return int(status)
+
+    for quantity in NUMBERS:
+        assert (quantity, order(quantity) in (400, 422)) == (quantity, True)
+        assert (quantity, whole(shop)) == (quantity, before)
+    assert (order("99"), shop.read(20).quantity) == (200, 99)
 
 
 @pytest.mark.parametrize("state", ["shipped", "cancelled", "OPEN", "open ", ""])
-def test_a_write_is_legal_from_the_state_of_now(shop: Shop, http: TestClient, state: str) -> None:
+def test_a_write_is_legal_from_the_state_of_now(shop: Shop, http: httpx.Client, state: str) -> None:
     """CL-09: an order that isn't open any more, or never was, isn't written; once it is open it is."""
     shop.change(Order, 20, state=state)
     assert ask(http, "PATCH", "/orders/20", json={"note": "late"}).status_code == 403
@@ -177,9 +185,6 @@ def test_a_write_is_legal_from_the_state_of_now(shop: Shop, http: TestClient, st
     assert shop.read(20).note == "in time"
 
 
-@pytest.mark.parametrize(
-    "method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
-)
 @pytest.mark.parametrize(
     "path",
     [
@@ -191,20 +196,22 @@ def test_a_write_is_legal_from_the_state_of_now(shop: Shop, http: TestClient, st
         "/orders/../admin/orders",
     ],
 )
-def test_an_admin_function_is_the_admins(
-    shop: Shop, http: TestClient, method: str, path: str
-) -> None:
+def test_an_admin_function_is_the_admins(shop: Shop, http: httpx.Client, path: str) -> None:
     """CL-10: a customer by any verb and any spelling of the path, with fields that say otherwise; the admin is answered."""
     before = whole(shop)
     fields = {"x-user-role": "admin", "x-is-admin": "true", "x-forwarded-for": "127.0.0.1"}
-    answer = ask(http, method, path, headers=fields)
-    assert answer.status_code in (307, 403, 404, 405)
-    assert "root" not in answer.text
-    assert whole(shop) == before
+    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"):
+        answer = ask(http, method, path, headers=fields)
+        if method == "OPTIONS" and answer.status_code == 200:  # Flask tells which methods there are
+            assert answer.text == ""
+        else:
+            assert (method, answer.status_code in (307, 308, 403, 404, 405)) == (method, True)
+        assert "root" not in answer.text
+        assert whole(shop) == before
     assert ask(http, "GET", "/admin/orders", "root").json() == {"by": "root"}
 
 
-def test_no_secret_stands_in_an_answer(shop: Shop, http: TestClient) -> None:
+def test_no_secret_stands_in_an_answer(shop: Shop, http: httpx.Client) -> None:
     """CL-15: neither a session's token nor its digest, in no answer, refusal or record; what was asked for does."""
     with shop.new() as db:
         from tests.client.shop import Login
@@ -223,20 +230,21 @@ def test_no_secret_stands_in_an_answer(shop: Shop, http: TestClient) -> None:
     ]
     told = "".join(a.text + repr(a.headers) for a in answers) + repr(shop.kept.records)
     assert [s for s in (*TOKENS.values(), *digests) if s in told] == []
-    assert '"name":"ann"' in told
+    assert answers[0].json() == {"name": "ann"}
 
 
-@pytest.mark.parametrize(
-    "key",
-    ["10,20", "[10]", '{"id":10}', "10;20", "10 OR 1=1", "10'--", "10/20", "..%2f10", "10%00", "10%2F", "%3110", "1٠", "0x0a", "1e1", "10.", "+10", "true", "null", "None", "-0"],
-)  # fmt: skip
-def test_a_key_is_one_key(shop: Shop, http: TestClient, key: str) -> None:
+KEYS = ["10,20", "[10]", '{"id":10}', "10;20", "10 OR 1=1", "10'--", "10/20", "..%2f10", "10%00", "10%2F", "%3110", "1٠", "0x0a", "1e1", "10.", "+10", "true", "null", "None", "-0"]  # fmt: skip
+
+
+def test_a_key_is_one_key(shop: Shop, http: httpx.Client) -> None:
     """CL-16: a list, an object, a second key, another spelling of ann's: not found by her either, and nothing is mixed; her own is."""
     before = whole(shop)
-    for method, more in (("GET", {}), ("PATCH", {"json": {"note": "mixed"}})):
-        answer = ask(http, method, f"/orders/{key}", "ann", **more)
-        assert answer.status_code in (307, 404)  # a slash too many is sent to the path without
-    assert whole(shop) == before
+    for key in KEYS:
+        for method, more in (("GET", {}), ("PATCH", {"json": {"note": "mixed"}})):
+            answer = ask(http, method, f"/orders/{key}", "ann", **more)
+            # A slash too many is sent to the path without.
+            assert (key, answer.status_code in (307, 308, 404)) == (key, True)
+        assert (key, whole(shop)) == (key, before)
     for second in ({"params": {"order_id": 20}}, {"params": [("order_id", 10), ("order_id", 20)]}):
         assert ask(http, "GET", "/orders/10", "ann", **second).json()["id"] == 10
         assert ask(http, "GET", "/orders/10", "bob", **second).status_code == 404
@@ -249,7 +257,7 @@ def test_a_refused_write_never_reaches_the_database(tmp_path: Path) -> None:
     """CL-02: not written and rolled back, but never written; the honest one is one UPDATE of one row."""
     shop, told = Shop(tmp_path, is_async=False), list[str]()
     event.listen(shop.engine, "before_cursor_execute", lambda *a: told.append(a[2].split()[0]))
-    with TestClient(shop.app) as http:
+    with served(shop.app) as http:
         for key, who in ((10, "bob"), (30, "ann"), (20, "gone")):
             assert ask(http, "PATCH", f"/orders/{key}", who, json={"note": "x"}).status_code == 404
         assert set(told) == {"SELECT"}

@@ -1,187 +1,39 @@
-"""SV-01 to SV-22: a service that asks for users, attacked by HTTP on FastAPI; what is told and what is written is the oracle.
+"""SV-01 to SV-22: a service that asks for users, attacked by HTTP on each framework; what is told and what is written is the oracle.
 
 What a token alone decides (SV-04 to SV-14, SV-24) stands in `test_token_attacks.py`; here it comes to a route.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-import msgspec
+import httpx
 import pytest
-from fastapi import FastAPI
-from sqlalchemy import create_engine
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
-from sqlalchemy.pool import NullPool
-from starlette.testclient import TestClient
 
-from pratique import Perimeter, Proven
-from pratique.client import Change
-from pratique.core.boundary import Proof
-from pratique.core.claim import Claim
-from pratique.core.obligation import AUTHENTIC
-from pratique.core.refusal import Refused
-from pratique.core.roots import Root, RootKind, ways
-from pratique.integrations.fastapi import called, guard, owned
-from pratique.service import Caller, Issuer, Minter, Service, TransactionToken
+from pratique.service import Issuer
+from tests.service.backend import MARKER, Backend
 from tests.service.orders import GATEWAY, NOON, REPORTS, STAFF, TOKENS
 from tests.service.test_minters import signed
-from tests.sink import Kept
+from tests.serving import served
 
-MARKER = "protected-marker-of-customer-1"
-
-
-class Base(DeclarativeBase): ...
+DOORS = ["fastapi sync", "fastapi async", "flask sync", "django sync"]
 
 
-class User(Base):
-    __tablename__ = "user"
-    id: Mapped[str] = mapped_column(primary_key=True)
-    role: Mapped[str] = mapped_column(default="customer")
-    is_suspended: Mapped[bool] = mapped_column(default=False)
-
-
-class Order(Base):
-    __tablename__ = "order"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    owner_id: Mapped[str | None]
-    note: Mapped[str] = mapped_column(default="")
-
-
-class Note(msgspec.Struct, forbid_unknown_fields=True):
-    note: str
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """Stands for `mtls(…)`, which `tests/integrations/test_mtls.py` runs for real: who connects, as the test set it."""
-
-    peer: list[str]
-    scopes: Mapping[str, frozenset[str]]
-    reads_client_certificate: bool = False
-
-    def prove(self, _: Claim) -> Caller:
-        if self.peer[0] not in self.scopes:
-            raise Refused(AUTHENTIC, "no certificate", code="no_certificate")
-        return Caller(self.peer[0], self.scopes[self.peer[0]])
-
-    def declared(self) -> Proof:
-        return Proof(AUTHENTIC, "a certificate", ways(Root(RootKind.CA, "shop.example")))
-
-
-def may(user: User, action: str, order: Order | None) -> bool:
-    """Say what a user may do, from the state of now."""
-    return user.role == "admin" if action == "orders.purge" else order is not None
-
-
-class Backend:
-    """The service and its database."""
-
-    def __init__(self, folder: Path, *, is_async: bool) -> None:
-        self.engine = create_engine(f"sqlite:///{folder}/orders.db", poolclass=NullPool)
-        self.new = sessionmaker(self.engine)
-        Base.metadata.create_all(self.engine)
-        with self.new.begin() as first:
-            first.add_all(
-                [User(id="customer:1"), User(id="customer:2"), User(id="staff:9", role="admin")]
-            )
-            first.add_all(
-                [
-                    Order(id=10, owner_id="customer:1", note=MARKER),
-                    Order(id=20, owner_id="customer:2"),
-                ]
-            )
-        self.peer, self.kept = [GATEWAY], Kept()
-        self.perimeter = Perimeter(events=self.kept, clock=lambda: NOON)
-        self.app = guard(FastAPI(), self.perimeter)
-        url = f"sqlite+aiosqlite:///{folder}/orders.db"
-        new = async_sessionmaker(create_async_engine(url, poolclass=NullPool))
-
-        def db() -> Iterator[Session]:
-            with self.new.begin() as session:
-                yield session
-
-        async def adb() -> Any:
-            async with new.begin() as session:
-                yield session
-
-        def user(subject: str, db: Session) -> User | None:
-            found = db.get(User, subject)
-            return None if found is None or found.is_suspended else found
-
-        async def auser(subject: str, db: AsyncSession) -> User | None:
-            found = await db.get(User, subject)
-            return None if found is None or found.is_suspended else found
-
-        self._declare(auser if is_async else user, adb if is_async else db)
-
-    def _declare(self, user: Any, db: Any) -> None:
-        every = frozenset({"order.read", "order.note", "orders.purge"})
-        scopes = {GATEWAY: every, REPORTS: frozenset({"order.read"})}
-        minters = [
-            Minter(issuer=TOKENS.name, keys=TOKENS.jwks(), scopes=every, subjects="customer:"),
-            Minter(
-                issuer=STAFF.name, keys=STAFF.jwks(), scopes={"orders.purge"}, subjects="staff:"
-            ),
-        ]
-        service = self.perimeter.declare(
-            Service(
-                "orders",
-                caller=Certificate(self.peer, scopes),
-                context=TransactionToken("shop.example", minters=minters),
-                user=user,
-                policy=may,
-            )
-        )
-        read = owned(service, Order.owner_id, "read", session=db)
-        note = owned(service, Order.owner_id, "note", session=db, content=Note)
-        purge = called(service, "orders.purge", session=db)
-
-        @self.app.get("/orders/{order_id}")
-        async def show(order: Annotated[Proven[Order, Literal["read"]], read]) -> Any:
-            return {"id": order.value.id, "note": order.value.note}
-
-        @self.app.put("/orders/{order_id}/note")
-        async def write(
-            asked: Annotated[Proven[Change[Order, Note], Literal["note"]], note],
-        ) -> Any:
-            asked.value.object.note = asked.value.content.note
-            return {}
-
-        @self.app.delete("/orders")
-        async def everything(
-            who: Annotated[Proven[User, Literal["orders.purge"]], purge],
-        ) -> Any:
-            return {"by": who.value.id}
-
-    def whole(self) -> list[tuple[Any, ...]]:
-        """Read everything back."""
-        with self.new() as db:
-            users = sorted((u.id, u.role, u.is_suspended) for u in db.query(User))
-            return [*users, *sorted((o.id, o.owner_id, o.note) for o in db.query(Order))]
-
-    def change(self, key: str, **values: Any) -> None:
-        """Change a user, as our own back office would."""
-        with self.new.begin() as db:
-            for name, value in values.items():
-                setattr(db.get_one(User, key), name, value)
-
-
-@pytest.fixture(params=["sync", "async"])
+@pytest.fixture(params=DOORS)
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
-    """Give the service, by both kinds of session."""
-    made = Backend(tmp_path, is_async=request.param == "async")
+    """Give the service by each door, by both kinds of session."""
+    door, session = request.param.split()
+    made = Backend(tmp_path, is_async=session == "async", door=door)
     yield made
     made.engine.dispose()
 
 
 @pytest.fixture
-def http(backend: Backend) -> Iterator[TestClient]:
+def http(backend: Backend) -> Iterator[httpx.Client]:
     """Give what calls it."""
-    with TestClient(backend.app, follow_redirects=False) as client:
+    with served(backend.app) as client:
+        client.follow_redirects = False
         yield client
 
 
@@ -198,7 +50,7 @@ ROUTES: tuple[tuple[str, str, Any], ...] = (
 )
 
 
-def refused(backend: Backend, http: TestClient, *, fields: Any = (), **more: Any) -> set[int]:
+def refused(backend: Backend, http: httpx.Client, *, fields: Any = (), **more: Any) -> set[int]:
     """Try every route; require that nothing was told or written; return the statuses."""
     before, statuses = backend.whole(), set[int]()
     for method, path, content in ROUTES:
@@ -209,7 +61,7 @@ def refused(backend: Backend, http: TestClient, *, fields: Any = (), **more: Any
     return statuses
 
 
-def honest(backend: Backend, http: TestClient) -> bool:
+def honest(backend: Backend, http: httpx.Client) -> bool:
     """Say whether the honest call beside it is answered."""
     fields = {"txn-token": token()}
     answer = http.get("/orders/10", headers=fields)
@@ -221,7 +73,7 @@ def honest(backend: Backend, http: TestClient) -> bool:
     )
 
 
-def test_without_a_token_nobody_is_named(backend: Backend, http: TestClient) -> None:
+def test_without_a_token_nobody_is_named(backend: Backend, http: httpx.Client) -> None:
     """SV-01: a proven caller that says for nobody, an empty word, or another scheme: 401 on each route."""
     for said in ((), {"txn-token": ""}, {"txn-token": " "}, {"authorization": f"Bearer {token()}"}):
         assert refused(backend, http, fields=said) == {401}
@@ -232,7 +84,7 @@ def test_without_a_token_nobody_is_named(backend: Backend, http: TestClient) -> 
 
 
 @pytest.mark.parametrize("name", ["X-User-Role", "x-user-role", "X_User_Role", "X-Role", "Role", "X-Roles", "X-Is-Admin", "X.User.Role"])  # fmt: skip
-def test_a_role_is_not_said_by_a_field(backend: Backend, http: TestClient, name: str) -> None:
+def test_a_role_is_not_said_by_a_field(backend: Backend, http: httpx.Client, name: str) -> None:
     """SV-02, SV-03, SV-20: without a token and with a customer's: refused, and the role that we keep stays what it is."""
     customer = {"txn-token": token(scope="orders.purge order.read", tctx={})}
     assert refused(backend, http, fields={name: "admin"}) == {401}
@@ -244,7 +96,7 @@ def test_a_role_is_not_said_by_a_field(backend: Backend, http: TestClient, name:
 
 @pytest.mark.parametrize("name", ["X-User-Id", "X-Forwarded-User", "Remote-User", "X-Tenant-Id", "X_Authenticated_UserId"])  # fmt: skip
 def test_another_user_is_not_named_by_a_field(
-    backend: Backend, http: TestClient, name: str
+    backend: Backend, http: httpx.Client, name: str
 ) -> None:
     """SV-18: customer 2's own token and customer 1's name: nothing of either is told or written."""
     own = token(sub="customer:2", tctx={"object": "20"})
@@ -287,14 +139,14 @@ def test_another_user_is_not_named_by_a_field(
     ids=repr,
 )
 def test_a_token_that_is_not_whole_opens_no_route(
-    backend: Backend, http: TestClient, changes: dict[str, Any]
+    backend: Backend, http: httpx.Client, changes: dict[str, Any]
 ) -> None:
     """SV-04 to SV-08, SV-10 to SV-14: other algorithm, key, type, issuer, audience or time: 401, never a 5xx."""
     assert refused(backend, http, fields={"txn-token": token(**changes)}) == {401}
     assert honest(backend, http)
 
 
-def test_our_public_key_is_no_secret(backend: Backend, http: TestClient) -> None:
+def test_our_public_key_is_no_secret(backend: Backend, http: httpx.Client) -> None:
     """SV-05, SV-06: signed by somebody else under our key's name; the public key as HMAC secret is in SV-06's own test."""
     impostor = Issuer(
         TOKENS.name, trust_domain="shop.example", seed=bytes(range(7, 39)), key_name="k1"
@@ -304,7 +156,7 @@ def test_our_public_key_is_no_secret(backend: Backend, http: TestClient) -> None
 
 
 @pytest.mark.parametrize("place", ["params", "cookies", "data"])
-def test_a_token_in_another_place_is_none(backend: Backend, http: TestClient, place: str) -> None:
+def test_a_token_in_another_place_is_none(backend: Backend, http: httpx.Client, place: str) -> None:
     """SV-16: in the query, a cookie or a form (CWE-598): it isn't looked for there."""
     for name in ("Txn-Token", "txn_token", "token", "access_token"):
         before = backend.whole()
@@ -319,7 +171,7 @@ def test_a_token_in_another_place_is_none(backend: Backend, http: TestClient, pl
     assert honest(backend, http)
 
 
-def test_two_identities_are_none(backend: Backend, http: TestClient) -> None:
+def test_two_identities_are_none(backend: Backend, http: httpx.Client) -> None:
     """SV-17: two lines of one field, or two tokens in one: two programs would take each another one (CWE-436)."""
     mine, other = token(), token(sub="customer:2")
     for lines in (
@@ -338,7 +190,7 @@ def test_two_identities_are_none(backend: Backend, http: TestClient) -> None:
 
 @pytest.mark.parametrize("subject", ["customer:77", "customer:", "customer:1 ", "customer:1/../2", "customer:1\u200b"])  # fmt: skip
 def test_a_user_that_is_none_of_ours_is_refused(
-    backend: Backend, http: TestClient, subject: str
+    backend: Backend, http: httpx.Client, subject: str
 ) -> None:
     """SV-19: unknown, misspelled, or suspended a moment ago, by a token that is honest in all else."""
     told = refused(backend, http, fields={"txn-token": token(sub=subject)})
@@ -351,7 +203,7 @@ def test_a_user_that_is_none_of_ours_is_refused(
 
 @pytest.mark.parametrize("name", ["X-SSL-Client-Verify", "X-SSL-Client-S-DN", "X-Forwarded-Client-Cert", "Client-Cert", "X_SSL_Client_Cert"])  # fmt: skip
 def test_a_certificate_is_not_said_by_a_field(
-    backend: Backend, http: TestClient, name: str
+    backend: Backend, http: httpx.Client, name: str
 ) -> None:
     """SV-22, SV-27: without a connection that is proven a field proves none."""
     backend.peer[0] = "10.0.0.7"
@@ -371,14 +223,14 @@ def test_a_certificate_is_not_said_by_a_field(
     ],
 )
 def test_a_token_is_for_one_call(
-    backend: Backend, http: TestClient, changes: dict[str, Any], status: int
+    backend: Backend, http: httpx.Client, changes: dict[str, Any], status: int
 ) -> None:
     """SV-13, SV-26: minted for another caller, action, object, or for a user whom this minter may not name."""
     assert refused(backend, http, fields={"txn-token": token(**changes)}) == {status}
     assert honest(backend, http)
 
 
-def test_another_caller_may_what_it_is_granted(backend: Backend, http: TestClient) -> None:
+def test_another_caller_may_what_it_is_granted(backend: Backend, http: httpx.Client) -> None:
     """SV-13: the reports service reads for a user that its token names, and writes for nobody."""
     backend.peer[0] = REPORTS
     fields = {"txn-token": token(req_wl=REPORTS)}
@@ -388,7 +240,7 @@ def test_another_caller_may_what_it_is_granted(backend: Backend, http: TestClien
     assert http.get("/orders/10", headers=fields).json()["note"] == MARKER
 
 
-def test_no_token_stands_in_an_answer_or_a_record(backend: Backend, http: TestClient) -> None:
+def test_no_token_stands_in_an_answer_or_a_record(backend: Backend, http: httpx.Client) -> None:
     """Law 5: neither it nor its subject, whatever came of the call."""
     for said in (token(), token(sub="customer:77"), token(aud="bank.example"), token()[:-9]):
         answer = http.get("/orders/10", headers={"txn-token": said})
