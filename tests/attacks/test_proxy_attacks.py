@@ -1,4 +1,4 @@
-"""PX-01 to PX-12: the word of a proxy, through both doors. Each refusal has its twin.
+"""PX-01 to PX-12: the word of a proxy, through every door. Each refusal has its twin.
 
 The oracle is what the application does: a limit, a list of addresses, a link, an admin page.
 """
@@ -7,7 +7,13 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import flask
 import pytest
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import path as django_path
+from fastapi import FastAPI
+from fastapi import Request as FastAPIRequest
+from flask import Flask
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -19,8 +25,11 @@ from starlette.testclient import TestClient
 from pratique.core.refusal import BoundaryError
 from pratique.forwarded import ProxyPolicy
 from pratique.forwarded.attacks import ATTACKS, Attack
+from pratique.integrations import fastapi as fastapi_door
+from pratique.integrations import flask as flask_door
 from pratique.integrations import starlette as asgi_door
 from pratique.integrations import wsgi as wsgi_door
+from tests.django_project import Project
 from tests.forwarded.doors import over_asgi, over_wsgi, perimeter_of
 
 HOST = "api.example.com"
@@ -99,6 +108,61 @@ def wsgi_shop(shop: Shop) -> Any:
     return wsgi_door.guard(view, perimeter_of(POLICY))
 
 
+def fastapi_shop(shop: Shop) -> Any:
+    """Return the shop on FastAPI."""
+    app = FastAPI()
+
+    @app.api_route("/{path:path}")
+    async def view(request: FastAPIRequest) -> Any:
+        client, fields = request.client, dict(request.headers)
+        host = client.host if client else ""
+        return shop.answer(host, request.url.scheme, fields["host"], fields)
+
+    return fastapi_door.guard(app, perimeter_of(POLICY))
+
+
+def flask_shop(shop: Shop) -> Any:
+    """Return the shop on Flask."""
+    app = Flask("shop")
+
+    @app.get("/")
+    def view() -> Any:
+        asked = flask.request
+        fields = {name.lower(): value for name, value in asked.headers.items()}
+        return shop.answer(asked.remote_addr or "", asked.scheme, asked.host, fields)
+
+    flask_door.Pratique(perimeter_of(POLICY)).init_app(app)
+    return app
+
+
+def _told_by_django(shop: Shop, request: HttpRequest) -> HttpResponse:
+    fields = {name.lower(): value for name, value in request.headers.items()}
+    client = request.META["REMOTE_ADDR"]
+    return JsonResponse(shop.answer(client, request.scheme or "", request.get_host(), fields))
+
+
+def django_wsgi_shop(shop: Shop) -> Any:
+    """Return the shop on Django, by WSGI."""
+    routes = [django_path("", lambda request: _told_by_django(shop, request))]
+    return Project(routes, perimeter_of(POLICY)).wsgi()
+
+
+def django_asgi_shop(shop: Shop) -> Any:
+    """Return the shop on Django, by ASGI."""
+
+    async def view(request: HttpRequest) -> HttpResponse:
+        return _told_by_django(shop, request)
+
+    return Project([django_path("", view)], perimeter_of(POLICY)).asgi()
+
+
+def django_behind_wsgi_guard(shop: Shop) -> Any:
+    """Return the shop on Django whose application is guarded from outside as well."""
+    perimeter = perimeter_of(POLICY)
+    routes = [django_path("", lambda request: _told_by_django(shop, request))]
+    return wsgi_door.guard(Project(routes, perimeter).wsgi(), perimeter)
+
+
 class Sender:
     """Sends as an outsider does, straight or through the proxy, which appends and overwrites."""
 
@@ -118,12 +182,21 @@ class Sender:
         return self._call(self._app, PROXY, [*lines, ("X-Forwarded-Proto", "http")])
 
 
-@pytest.fixture(params=["asgi", "wsgi"])
+DOORS: dict[str, tuple[Send, Callable[[Shop], Any]]] = {
+    "starlette": (over_asgi, starlette_shop),
+    "fastapi": (over_asgi, fastapi_shop),
+    "wsgi": (over_wsgi, wsgi_shop),
+    "flask": (over_wsgi, flask_shop),
+    "django wsgi": (over_wsgi, django_wsgi_shop),
+    "django asgi": (over_asgi, django_asgi_shop),
+    "django, guarded twice": (over_wsgi, django_behind_wsgi_guard),
+}
+
+
+@pytest.fixture(params=DOORS)
 def sender(request: pytest.FixtureRequest) -> Sender:
     """Give a shop behind each door."""
-    if request.param == "asgi":
-        return Sender(over_asgi, starlette_shop)
-    return Sender(over_wsgi, wsgi_shop)
+    return Sender(*DOORS[request.param])
 
 
 def of(*ids: str) -> list[Attack]:

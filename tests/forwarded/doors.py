@@ -74,8 +74,10 @@ def over_asgi(app: Any, peer: str, lines: Lines, target: str = "/", **scope: Any
 async def _play(app: Any, scope: dict[str, Any]) -> Told:
     sent: list[dict[str, Any]] = []
 
+    asked: list[dict[str, Any]] = [{"type": "http.request", "body": b"", "more_body": False}]
+
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        return asked.pop() if asked else await asyncio.Future()  # nobody hangs up
 
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)

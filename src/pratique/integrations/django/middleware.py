@@ -15,6 +15,7 @@ from pratique.core.closing import store_refusal
 from pratique.core.refusal import BoundaryError, Refused, StoreError
 from pratique.integrations.reply import refusal
 
+from .edge import DjangoEdge
 from .request import hold, response_of
 from .settings import declared, order_debts
 from .threads import watch_threads
@@ -54,6 +55,7 @@ class Guard:
         self._known: set[object] = {None}
         """The URLconfs that were walked; None is the project's own."""
         self._starting = Lock()
+        self._edge: DjangoEdge | None = None
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
             markcoroutinefunction(self)
@@ -74,6 +76,10 @@ class Guard:
                 self._start()
             except StoreError as error:  # it may be there at the next request
                 return response_of(refusal(store_refusal(error)))
+        try:
+            request = self._at_the_edge(request)
+        except Refused as refused:
+            return response_of(refusal(refused))
         hold(request, self._perimeter)
         return self._next(request)
 
@@ -88,9 +94,20 @@ class Guard:
                 await self._perimeter.astart()
             except StoreError as error:
                 return response_of(refusal(store_refusal(error)))
-        hold(request, self._perimeter)
-        response: HttpResponseBase = await self._next(request)
+        try:
+            proven = self._at_the_edge(request)
+        except Refused as refused:
+            return response_of(refusal(refused))
+        hold(proven, self._perimeter)
+        response: HttpResponseBase = await self._next(proven)
+        if proven is not request:  # Django closes the files of the one that it made
+            getattr(response, "_resource_closers", []).append(proven.close)
         return response
+
+    def _at_the_edge(self, request: HttpRequest) -> HttpRequest:
+        if self._edge is None:  # not before the start: until then a boundary may be declared
+            self._edge = DjangoEdge(self._perimeter)
+        return self._edge.enter(request)
 
     def _start(self) -> None:
         with self._starting:
