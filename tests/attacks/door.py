@@ -9,12 +9,16 @@ import httpx
 from django.urls import path
 from fastapi import FastAPI
 from flask import Flask
+from starlette.applications import Starlette
+from starlette.routing import Route
 
 from pratique.core.event import Record
 from pratique.integrations.django import endpoint as django_endpoint
 from pratique.integrations.fastapi import endpoint, guard
 from pratique.integrations.flask import Pratique
 from pratique.integrations.flask import endpoint as flask_endpoint
+from pratique.integrations.starlette import endpoint as starlette_endpoint
+from pratique.integrations.starlette import guard as guard_starlette
 from tests import django_site
 from tests.django_project import Project
 from tests.serving import served
@@ -53,6 +57,12 @@ def app_of(shop: Shop) -> FastAPI:
     app = guard(FastAPI(), shop.perimeter)
     app.post(URL)(endpoint(shop.payments))
     return app
+
+
+def starlette_app_of(shop: Shop) -> Starlette:
+    """Return the same on Starlette."""
+    routes = [Route(URL, starlette_endpoint(shop.payments), methods=["POST"])]
+    return guard_starlette(Starlette(routes=routes), shop.perimeter)
 
 
 def flask_app_of(shop: Shop) -> Flask:

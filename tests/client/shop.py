@@ -71,7 +71,13 @@ class Shop:
     """The application, its database, and what was recorded."""
 
     def __init__(
-        self, folder: Path, *, is_async: bool, policy: Any = may, door: Any = None
+        self,
+        folder: Path,
+        *,
+        is_async: bool,
+        policy: Any = may,
+        door: Any = None,
+        events: Any = None,
     ) -> None:
         from tests.client import doors  # it knows the models of this module
 
@@ -87,7 +93,7 @@ class Shop:
             db.flush()
             db.add_all([Order(id=10, owner_id=1), Order(id=20, owner_id=2), Order(id=30)])
         self.kept = Kept()
-        self.perimeter = Perimeter(events=self.kept, clock=lambda: NOON)
+        self.perimeter = Perimeter(events=events or self.kept, clock=lambda: NOON)
         self.new_async = async_sessionmaker(
             create_async_engine(f"sqlite+aiosqlite:///{folder}/shop.db", poolclass=NullPool),
             expire_on_commit=False,
