@@ -6,6 +6,7 @@ for name in (
     "opening",
     "crossing",
     "claims",
+    "doors",
     "endpoint",
     "fetch",
     "forwarded",

@@ -27,6 +27,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 SCOPE_KEY: Final = "pratique.perimeter"
 CLAIM_KEY: Final = "pratique.claim"
+_HTTP_1: Final = frozenset({"1.0", "1.1"})
 
 
 def claim_of(scope: Scope, content: bytes, perimeter: Perimeter) -> Claim:
@@ -64,26 +65,37 @@ async def read_content(scope: Scope, receive: Receive, cap: int) -> bytes:
     Raises:
         Refused: VALID, code "too_large" (413), "too_slow" (408), "cut_off" (400).
     """
+    # RFC 9112 §6.3: without either field no byte of content follows, and nobody is waited for.
+    has_content = scope.get("http_version") not in _HTTP_1
     for name, value in scope.get("headers", ()):
         if name == b"content-length":
             length_of(value.decode("latin-1"), cap)
-    chunks: list[bytes] = []
-    size = 0
+            has_content = True
+        elif name == b"transfer-encoding":
+            has_content = True
+    if not has_content:
+        return await _read(receive, cap)
     try:
         async with asyncio.timeout(READ_SECONDS):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise cut_off()
-                chunk: bytes = message.get("body", b"")
-                size += len(chunk)
-                if size > cap:
-                    raise too_large(cap)
-                chunks.append(chunk)
-                if not message.get("more_body", False):
-                    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            return await _read(receive, cap)
     except TimeoutError:
         raise too_slow() from None
+
+
+async def _read(receive: Receive, cap: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise cut_off()
+        chunk: bytes = message.get("body", b"")
+        size += len(chunk)
+        if size > cap:
+            raise too_large(cap)
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def perimeter_of(scope: Scope, boundary: Boundary) -> Perimeter:

@@ -11,6 +11,7 @@ from collections.abc import (
     Mapping,
 )
 from contextlib import (
+    AbstractAsyncContextManager,
     AbstractContextManager,
     AsyncExitStack,
     ExitStack,
@@ -153,14 +154,22 @@ class Plan:
                 given.arguments[name] = session_of(each.call)
             yield given
 
-    @asynccontextmanager
-    async def aprove(
+    def aprove(
         self, perimeter: Perimeter, claim: Claim | None, places: Mapping[str, object]
-    ) -> AsyncGenerator[Given]:
+    ) -> AbstractAsyncContextManager[Given]:
         """Do the same on the event loop; a session may be an asynchronous one.
 
         A synchronous one is entered and left on a thread: its commit waits for a disk.
         """
+        is_opening = self.opened or any(owed.session is not None for owed in self.owed.values())
+        if is_opening or self.shadows or claim is None:
+            return self._aprove_and_close(perimeter, claim, places)
+        return _Proving(self.owed, perimeter, claim, places)
+
+    @asynccontextmanager
+    async def _aprove_and_close(
+        self, perimeter: Perimeter, claim: Claim | None, places: Mapping[str, object]
+    ) -> AsyncGenerator[Given]:
         async with AsyncExitStack() as stack:
             found: dict[Open, Any] = {}
 
@@ -239,6 +248,38 @@ class Plan:
                 self._said[name] = said
             elif isinstance(mark, Opened):
                 self.opened[name] = mark
+
+
+class _Proving:
+    """Proves one request on the event loop where nothing is opened, and so nothing to be closed."""
+
+    __slots__ = ("_claim", "_outer", "_owed", "_perimeter", "_places")
+
+    def __init__(
+        self,
+        owed: Mapping[str, Owed],
+        perimeter: Perimeter,
+        claim: Claim,
+        places: Mapping[str, object],
+    ) -> None:
+        self._owed, self._perimeter = owed, perimeter
+        self._claim, self._places = claim, places
+        self._outer = within.current()
+
+    async def __aenter__(self) -> Given:
+        given = Given()
+        try:
+            for name, owed in self._owed.items():
+                flow_of = _flow_of(owed, self._places, None, given)
+                proven = await self._perimeter.acarry(owed.action.boundary, self._claim, flow_of)
+                given.arguments[name] = within.go_on(proven)
+        except BaseException:
+            within.enter(self._outer)
+            raise
+        return given
+
+    async def __aexit__(self, *_: object) -> None:
+        within.enter(self._outer)
 
 
 def _read_one(claim: Claim | None) -> Claim:
