@@ -24,6 +24,8 @@ from tests.django_project import Project
 from tests.serving import served
 from tests.shop import URL, Shop, async_orm, delivery, plain_sqlite3
 
+django_site.configure()  # before a route of Django's is made
+
 
 class Door:
     """One shop, its client, and what came of each request."""
