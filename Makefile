@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 ROUNDS ?= 100
+# The whole suite goes to every core; a part of it (ARGS) doesn't pay for that.
+PARALLEL ?= --numprocesses=logical --dist=loadfile
 BIN := .venv/bin
 PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 \
 	$(BIN)/python -m pip install --quiet --editable
@@ -24,7 +26,7 @@ demo: .venv/.demo ## Attack a webhook, a preview, a partner's score and an order
 	$(BIN)/python -m pratique demo $(ARGS)
 
 test: .venv/.test ## Run every test (COVER=1: with branch coverage; ARGS="-k word": some)
-	$(BIN)/python -m pytest $(if $(COVER),--cov --cov-report=term-missing) $(ARGS)
+	$(BIN)/python -m pytest $(if $(COVER),--cov --cov-report=term-missing) $(if $(ARGS),$(ARGS),$(PARALLEL))
 
 check: .venv/.check ## Lint, format, types, floors, house rules
 	@failed=; for step in $(CHECKS); do \

@@ -59,6 +59,19 @@ def pytest_runtest_makereport(
     return report
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand the counts of one process of several to the one that prints them."""
+    told = getattr(session.config, "workeroutput", None)
+    if told is not None:
+        told["vectors"] = _handed_out
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take the counts of a process that ended."""
+    _handed_out.update(getattr(node, "workeroutput", {}).get("vectors", {}))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print how many vectors of each file were handed to the tests."""
     for path, count in sorted(_handed_out.items()):
