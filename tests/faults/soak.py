@@ -34,7 +34,7 @@ PAUSE = 0.3
 """Seconds on average between two things that one thread sends."""
 JUMP = 5_400.0
 """Seconds: an hour and a half, so that what an attacker kept for an hour stays stale."""
-QUIET_SECONDS = 120.0
+QUIET_SECONDS = 60.0
 _MOMENT = 3.0
 """Seconds that a kill waits for a request."""
 
@@ -201,7 +201,6 @@ def run_in(made: Run, world: World, *, pause: float = PAUSE) -> Hostile:
             faults.end()
             ends.set()
         began = time.monotonic()
-        wait_for(world.is_up, QUIET_SECONDS)
         try:
             wait_for(lambda: all(one.done() for one in sending), QUIET_SECONDS)
         except AssertionError:

