@@ -4,21 +4,24 @@ It refuses, and forgets nothing.
 """
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import sessionmaker
 
 from pratique import Refused, stores
-from pratique.core.refusal import StoreError
+from pratique.core.refusal import BoundaryError, StoreError
 from tests import shop as shops
 from tests.shop import claim
 from tests.shop_with import orm, plain
@@ -226,3 +229,52 @@ def test_a_database_that_is_gone_is_a_store_error() -> None:
     )
     with pytest.raises(StoreError):
         asyncio.run(astore.asynchronous.start())
+
+
+def _lose(db: Any) -> None:
+    db.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+
+def _lose_in_a_flush(db: Any) -> None:
+    pid = db.scalar(text("SELECT pg_backend_pid()"))
+    other = create_engine(db.get_bind().url)
+    with other.begin() as killing:
+        killing.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+    other.dispose()
+    db.get_one(shops.Subscription, 1).upgrades += 1
+    db.flush()
+
+
+def _lose_quietly(db: Any) -> None:
+    with contextlib.suppress(OperationalError):
+        _lose(db)
+    db.rollback()
+    db.execute(text("UPDATE subscription SET upgrades = upgrades + 1"))
+
+
+@pytest.mark.parametrize(
+    ("lose", "says"),
+    [
+        (_lose, OperationalError),
+        (_lose_in_a_flush, OperationalError),
+        (_lose_quietly, BoundaryError),
+    ],
+)
+def test_a_database_lost_under_a_handler_undoes_all_and_is_named(
+    pg_url: str, lose: Callable[[Any], None], says: type[Exception]
+) -> None:
+    """What the driver says comes out, not that of a rollback which failed beside it.
+
+    Whoever swallows it and goes on has lost the transaction, as after any rollback. The twin is the
+    next delivery: no connection is missing, and it has one effect.
+    """
+    losing = [lose]
+    maker = sessionmaker(create_engine(pg_url, pool_size=1, max_overflow=0, pool_timeout=1))
+    shop = orm(pg_url, lambda db: losing.pop()(db) if losing else None, maker=maker)
+    with shop.perimeter:
+        with pytest.raises(says):
+            shop.perimeter.admit(shop.payments, claim("evt_1"))
+        assert shop.rows()[0]["upgrades"] == 0
+        shop.perimeter.admit(shop.payments, claim("evt_1"))
+        assert shop.rows()[0]["upgrades"] == 1
+    maker.kw["bind"].dispose()

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable
 from typing import Any, Final, NoReturn, Self
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 from sqlalchemy import Engine, event, text
 from sqlalchemy.engine import Connection, ExceptionContext
@@ -15,6 +15,7 @@ from pratique.stores.guarding import ends_it, locks_all
 
 _GUARD: Final = "pratique.guard"
 _watched: Final[WeakSet[Engine]] = WeakSet()
+_guards: Final[WeakKeyDictionary[Connection, "Guard"]] = WeakKeyDictionary()
 _of_a_parent: Final[list[Any]] = []
 
 
@@ -89,7 +90,7 @@ class Guard:
 
     def _mark(self, connection: Connection) -> None:
         info = connection.info
-        info[_GUARD] = self
+        info[_GUARD] = _guards[connection] = self
         self._marked.append(info)
 
 
@@ -118,9 +119,21 @@ def _on_commit(connection: Connection) -> None:
 
 
 def _on_rollback(connection: Connection) -> None:
-    guard = connection.info.get(_GUARD)
+    guard = _guard_of(connection)
     if guard is not None and guard.is_armed:
         guard.is_broken = True
+
+
+def _guard_of(connection: Connection) -> Guard | None:
+    """Return who watches a connection, also where the database is gone.
+
+    An invalidated connection has no `info`: to ask for it raises, in the middle of SQLAlchemy's own
+    rollback, and hides why the database was lost.
+    """
+    if connection.invalidated:
+        return _guards.get(connection)
+    found: Guard | None = connection.info.get(_GUARD)
+    return found
 
 
 def _on_error(context: ExceptionContext) -> None:
@@ -128,8 +141,11 @@ def _on_error(context: ExceptionContext) -> None:
     connection = context.connection
     if connection is None:
         return
-    guard = connection.info.get(_GUARD)
-    if guard is not None and guard.is_armed and not driver_is_inside(connection):
+    guard = _guard_of(connection)
+    if guard is None or not guard.is_armed:
+        return
+    # A connection that is lost has taken its transaction with it.
+    if context.is_disconnect or connection.invalidated or not driver_is_inside(connection):
         guard.is_broken = True
 
 
