@@ -10,7 +10,7 @@ from tests.architecture.source import Module, modules
 # The drivers with their threads and timers, and the perimeter that starts and closes them.
 DRIVERS = frozenset(
     f"core/{name}.py"
-    for name in ("drive", "drive_here", "adrive", "threads", "deadlines", "perimeter")
+    for name in ("drive", "drive_here", "adrive", "threads", "deadlines", "perimeter", "store_span")
 )
 # Read the environment or a mounted file once, when the perimeter starts, and never in a flow.
 READ_AT_START = frozenset({"core/secret.py", "core/settings.py"})

@@ -1,9 +1,5 @@
-"""All boundaries of one application.
+"""All boundaries of one application: started together, closed together, crossed by its drivers."""
 
-They are declared, started together, closed together, every debt listed at once.
-"""
-
-import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from threading import Lock
@@ -12,7 +8,6 @@ from typing import Any, Final, Self, TypeVar
 
 from .adrive import adrive
 from .boundary import Boundary
-from .break_glass import break_glass
 from .claim import Claim, Fields
 from .crossing import Crossing
 from .drive import World, drive
@@ -21,8 +16,10 @@ from .event import Outcome, Record, Sink
 from .question import Flow, Question
 from .recorder import LoggerSink, Recorder, outcome_of
 from .refusal import BoundaryError, Refused
+from .register import Register
 from .reminder import Reminder, endings
 from .store import Store
+from .store_span import aclose_store, astart_store, close_store, start_store
 from .threads import Tally
 from .watcher import Inspector, Watcher
 
@@ -77,7 +74,7 @@ class Perimeter:
             lease=lease,
             answers=answers,
         )
-        self._boundaries: dict[str, Boundary] = {}
+        self._register = Register()
         self._watchers: list[Watcher] = []
         self._lock = Lock()
         self._is_started = False
@@ -94,14 +91,7 @@ class Perimeter:
                 "Declare it where the module is imported."
             )
             raise BoundaryError(message)
-        if boundary.name in self._boundaries:
-            message = f'Boundary "{boundary.name}" is declared twice. Give each its own name.'
-            raise BoundaryError(message)
-        if boundary.perimeter not in (None, self):
-            message = f'Boundary "{boundary.name}" is declared in another perimeter.'
-            raise BoundaryError(message)
-        boundary.perimeter = self
-        self._boundaries[boundary.name] = boundary
+        self._register.add(boundary, self)
         return boundary
 
     def narrow(self, *, deadline: timedelta) -> None:
@@ -137,7 +127,7 @@ class Perimeter:
     @property
     def boundaries(self) -> tuple[Boundary, ...]:
         """Return every declared boundary, in order."""
-        return tuple(self._boundaries.values())
+        return self._register.boundaries
 
     @property
     def is_started(self) -> bool:
@@ -149,19 +139,7 @@ class Perimeter:
 
         Reads secrets; touches no store.
         """
-        today = self.clock().date()
-        found: list[str] = []
-        if not self._boundaries:
-            found.append("the perimeter declares no boundary.")
-        taken: dict[str, str] = {}
-        for boundary in self._boundaries.values():
-            found.extend(boundary.prepare(self.store))
-            found.extend(boundary.debts(today))
-            for thing, mend in boundary.exclusive().items():
-                other = taken.setdefault(thing, boundary.name)
-                if other != boundary.name:
-                    found.append(f'Boundaries "{other}" and "{boundary.name}": {mend}')
-        return [*found, *break_glass(self.boundaries, self.clock())]
+        return self._register.debts(self.store, self.clock())
 
     def warnings(self) -> list[str]:
         """Return what isn't proven and ends soon or is an alarm, one sentence each."""
@@ -180,10 +158,7 @@ class Perimeter:
                 return
             self._settle_debts(*[each.debts() for each in self._inspectors()])
             if self.store is not None:
-                if self.store.sync is None:
-                    asyncio.run(self._start_store_elsewhere(self.store))
-                else:
-                    self.store.sync.start()
+                start_store(self.store)
             self._opened()
 
     async def astart(self) -> None:
@@ -192,32 +167,25 @@ class Perimeter:
             return
         self._settle_debts(*[await each.adebts() for each in self._inspectors()])
         if self.store is not None:
-            if self.store.asynchronous is not None:
-                await self.store.asynchronous.start()
-            elif self.store.sync is not None:
-                await asyncio.wrap_future(self._world.pools.of().submit(self.store.sync.start))
+            await astart_store(self.store, self._world.pools)
         self._opened()
 
     def close(self) -> None:
         """Let go of the store and the sinks. What crosses later must start it again."""
-        for boundary in self._boundaries.values():
+        for boundary in self.boundaries:
             boundary.close()
-        if self.store is not None and self.store.sync is not None:
-            self.store.sync.close()
-        elif self.store is not None and self.store.asynchronous is not None:
-            asyncio.run(self.store.asynchronous.close())
+        if self.store is not None:
+            close_store(self.store)
         self._closed()
 
     async def aclose(self) -> None:
         """Let go of the store and the sinks, on the event loop."""
-        for boundary in self._boundaries.values():
+        for boundary in self.boundaries:
             closing = boundary.aclose()
             if closing is not None:
                 await closing
-        if self.store is not None and self.store.asynchronous is not None:
-            await self.store.asynchronous.close()
-        elif self.store is not None and self.store.sync is not None:
-            await asyncio.wrap_future(self._world.pools.of().submit(self.store.sync.close))
+        if self.store is not None:
+            await aclose_store(self.store, self._world.pools)
         self._closed()
 
     def admit(self, boundary: Boundary, claim: Claim) -> Any:
@@ -350,9 +318,7 @@ class Perimeter:
                 "Call perimeter.start(), or guard(app, perimeter)."
             )
             raise BoundaryError(message)
-        if self._boundaries.get(boundary.name) is not boundary:
-            message = f'Boundary "{boundary.name}" is not declared in this perimeter.'
-            raise BoundaryError(message)
+        self._register.require(boundary)
         return Crossing(boundary, claim)
 
     def _inspectors(self) -> list[Inspector]:
@@ -377,12 +343,6 @@ class Perimeter:
         self.recorder.close()
         self._world.pools.close()
         self._is_started = False
-
-    @staticmethod
-    async def _start_store_elsewhere(store: Store) -> None:
-        if store.asynchronous is not None:
-            await store.asynchronous.start()
-            await store.asynchronous.close()  # its connections belong to this loop, which ends here
 
 
 def utc_now() -> datetime:
