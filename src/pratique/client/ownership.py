@@ -9,14 +9,11 @@ from sqlalchemy import BigInteger, ColumnElement, Integer, Select, false, inspec
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import ColumnProperty, InstrumentedAttribute, Session
 
-from pratique.core.access import NOT_FOUND
-from pratique.core.obligation import VALID
-from pratique.core.refusal import BoundaryError, Refused
+from pratique.core.refusal import BoundaryError
 
 from .page import Page
+from .row_key import MAX_KEY, KeyReader, integer_of, key_of, text_of, uuid_of
 
-MAX_KEY: Final = 256
-"""Characters of a key as it stands in a path."""
 MAX_INTEGER: Final = 2**63 - 1
 """The largest integer key that a row can have: what fits into 64 bits with a sign."""
 
@@ -83,15 +80,7 @@ class OwnedRows:
         Raises:
             Refused: VALID, code "bad_key" (404): no row could have it.
         """
-        key = self._read(text) if 0 < len(text) <= MAX_KEY and text.isprintable() else None
-        if key is None:
-            raise Refused(
-                VALID,
-                "the key in the path isn't one of this kind",
-                code="bad_key",
-                status=NOT_FOUND,
-            )
-        return key
+        return key_of(text, self._read)
 
     def find(self, user: Any, key: object, session: Session | AsyncSession) -> Any:
         """Return the row, or None where this user has none of that key.
@@ -189,25 +178,4 @@ def _is_column(owner: Any) -> bool:
     return is_mapped and isinstance(cast("Any", owner).property, ColumnProperty)
 
 
-def _integer(text: str) -> int | None:
-    is_plain = text.isascii() and text.isdigit()
-    return int(text) if is_plain and (text == "0" or text[0] != "0") else None
-
-
-def _text(text: str) -> str | None:
-    return text
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        found = UUID(text)
-    except ValueError:
-        return None
-    return found if str(found) == text else None
-
-
-_READERS: Final[dict[type[Any], Callable[[str], object]]] = {
-    int: _integer,
-    str: _text,
-    UUID: _uuid,
-}
+_READERS: Final[dict[type[Any], KeyReader]] = {int: integer_of, str: text_of, UUID: uuid_of}

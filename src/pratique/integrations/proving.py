@@ -10,7 +10,7 @@ was proven. FastAPI has dependencies of its own for it and uses no plan.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, Protocol, get_args, get_origin
 
 from pratique.core.acting import Acting
 from pratique.core.action import Action, Change
@@ -129,6 +129,39 @@ def owned(  # noqa: PLR0913  each is a keyword of its own
 
     is_locked = content is not None if lock is None else lock
     rows = OwnedRows(owner, by=by or id_of, lock=is_locked, all_for=all_for)
+    return owed_row(boundary, rows, verb, content=content, key=key, session=session)
+
+
+class Rows(Protocol):
+    """Rows of one model among which a key is looked for; those of one owner."""
+
+    name: str
+    model: type[Any]
+
+    def read_key(self, text: str) -> object:
+        """Return a key as the column has it; Refused where no row could have it."""
+        ...
+
+    @property
+    def find(self) -> Callable[..., Any]:
+        """Return what finds a row: (user, key), and a session where one is opened."""
+        ...
+
+
+def owed_row(
+    boundary: Acting,
+    rows: Rows,
+    verb: str,
+    *,
+    content: type[Any] | None,
+    key: str | None,
+    session: Open | None,
+) -> Owed:
+    """Return what a parameter is owed that is given one of these rows. See `owned`.
+
+    Raises:
+        BoundaryError: see `Acting.action`; the verb has a dot.
+    """
     name = rows.name.lower()
     if "." in verb:
         raise BoundaryError(

@@ -2,22 +2,17 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, Final, cast
-from uuid import UUID
+from typing import Any, cast
 
 from django.db import models, router, transaction
 from django.db.models.fields.related_descriptors import ForwardManyToOneDescriptor
 from django.db.models.query_utils import DeferredAttribute
 
+from pratique.client.row_key import MAX_KEY, KeyReader, integer_of, key_of, text_of, uuid_of
 from pratique.core.acting import Acting
-from pratique.core.obligation import VALID
-from pratique.core.refusal import BoundaryError, Refused
+from pratique.core.refusal import BoundaryError
 from pratique.integrations import proving
-from pratique.integrations.proving import Open, Owed, id_of
-
-MAX_KEY: Final = 256
-"""Characters of a key as it stands in a path."""
-_NOT_FOUND: Final = 404
+from pratique.integrations.proving import Open, id_of, owed_row
 
 
 class OwnedRows:
@@ -56,12 +51,13 @@ class OwnedRows:
         self.name = self.model.__name__
         key = cast("Any", self.model)._meta.pk  # noqa: SLF001  documented
         self.key: str = key.name
-        self._read = _reader_of(key)
-        if self._read is None:
+        read = _reader_of(key)
+        if read is None:
             raise BoundaryError(
                 f"{self.name} has no single primary key of int, str or UUID: "
                 "write find=(user, key) yourself."
             )
+        self._read = read
         self._by, self._lock, self._all_for = by, lock, all_for
 
     @property
@@ -76,16 +72,7 @@ class OwnedRows:
         Raises:
             Refused: VALID, code "bad_key" (404): no row could have it.
         """
-        is_possible = 0 < len(text) <= MAX_KEY and text.isprintable()
-        key = self._read(text) if is_possible and self._read is not None else None
-        if key is None:
-            raise Refused(
-                VALID,
-                "the key in the path isn't one of this kind",
-                code="bad_key",
-                status=_NOT_FOUND,
-            )
-        return key
+        return key_of(text, self._read)
 
     def find(self, user: Any, key: object, among: Any = None) -> Any:
         """Return the row, or None where this user has none of that key.
@@ -204,21 +191,8 @@ def owned(  # noqa: PLR0913  each is a keyword of its own
         )
     is_locked = content is not None if lock is None else lock
     rows = OwnedRows(owner, by=by or id_of, lock=is_locked, all_for=all_for)
-    name = rows.name.lower()
-    if "." in verb:
-        raise BoundaryError(
-            f'owned(…, "{verb}"): the model says the rest. Pass the verb alone, "read": the policy '
-            f'is asked with it, and the action is "{name}.read".'
-        )
-    action = boundary.action(
-        f"{name}.{verb}",
-        verb=verb,
-        find=rows.find,
-        read_key=rows.read_key,
-        content=content,
-    )
     opens: Open | None = Locking(rows) if is_locked else session
-    return Owed(action, verb, rows.model, content, key or f"{name}_id", opens)
+    return owed_row(boundary, rows, verb, content=content, key=key, session=opens)
 
 
 def field_of(owner: Any) -> Any:
@@ -229,20 +203,20 @@ def field_of(owner: Any) -> Any:
     return field if field.concrete and not field.model._meta.abstract else None  # noqa: SLF001
 
 
-def _reader_of(key: Any) -> Callable[[str], object] | None:
+def _reader_of(key: Any) -> KeyReader | None:
     target: Any = key
     while target.remote_field is not None:  # a key that is another row's, as of a child table
         target = target.target_field
     if isinstance(target, models.IntegerField):
-        low, high = _range_of(cast("Any", target))
-        return lambda text: _integer(text, low, high)
+        highest = _highest_of(cast("Any", target))
+        return lambda text: _up_to(highest, integer_of(text))
     if isinstance(target, models.UUIDField):
-        return _uuid
-    return _text if isinstance(target, (models.CharField, models.TextField)) else None
+        return uuid_of
+    return text_of if isinstance(target, (models.CharField, models.TextField)) else None
 
 
-def _range_of(field: Any) -> tuple[int, int]:
-    """Return the bounds of what fits: over 64 bits a driver raises."""
+def _highest_of(field: Any) -> int:
+    """Return the largest key that fits: over 64 bits a driver raises."""
     highest = {
         models.SmallAutoField: 2**15,
         models.SmallIntegerField: 2**15,
@@ -251,24 +225,9 @@ def _range_of(field: Any) -> tuple[int, int]:
     }
     for kind, bound in highest.items():
         if isinstance(field, kind):
-            return 0, bound - 1
-    return 0, 2**31 - 1
+            return bound - 1
+    return 2**31 - 1
 
 
-def _integer(text: str, low: int, high: int) -> int | None:
-    is_plain = text.isascii() and text.isdigit() and len(text) <= len(str(high))
-    if not is_plain or (text != "0" and text[0] == "0"):
-        return None
-    return int(text) if low <= int(text) <= high else None
-
-
-def _text(text: str) -> str:
-    return text
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        found = UUID(text)
-    except ValueError:
-        return None
-    return found if str(found) == text else None
+def _up_to(highest: int, key: int | None) -> int | None:
+    return key if key is not None and key <= highest else None
