@@ -20,12 +20,12 @@ from pratique.core.question import Flow
 from pratique.core.refusal import BoundaryError
 
 from .asgi import claim_once
+from .context import CONTEXT_KEY
 from .plan import ACTION, place_of
 from .proving import Owed, id_of
 from .proving import called as _called
 from .proving import owned as _owned
 from .reply import told
-from .starlette_actions import CONTEXT_KEY
 
 PROVES: Final = "__pratique_proves__"
 SHAPE: Final = "__pratique_shape__"

@@ -18,19 +18,19 @@ from pratique.core.refusal import BoundaryError, Refused, StoreError
 from pratique.core.route import Route
 from pratique.service import Context
 
+from .context import CONTEXT_KEY, known_context
 from .described import DESCRIBED, Described
-from .plan import ACTION, PLACE, PLAN, Plan, place_of, view_debts
+from .plan import PLAN, Plan, mark_doing, place_of, view_debts
 from .proving import called, opened, owned
 from .reply import Reply, refusal, told
 from .routes import (
-    BOUNDARY,
-    SHADOWS,
     Elsewhere,
     Leaf,
     Public,
     boundary_debts,
     elsewhere,
     legacy_of,
+    mark_crossing,
     naked_debts,
     proven_by,
     shadowed_by,
@@ -59,7 +59,6 @@ __all__ = [
 View = Callable[..., Any]
 NAME: Final = "pratique"
 CLAIM_KEY: Final = "pratique.claim"
-CONTEXT_KEY: Final = "pratique.context"
 _FLASKS_OWN: Final = re.compile(r"flask\.[\w.]+:(Flask|Blueprint)\.")
 
 
@@ -176,11 +175,8 @@ def endpoint(boundary: Boundary, *, shadows: View | None = None) -> View:
             return current_app.ensure_sync(shadows)(**places)
         return _response(reply)
 
-    cross.__name__ = cross.__qualname__ = f"cross_{boundary.name}"
-    cross.__doc__ = f'Deliveries to the {boundary.kind} boundary "{boundary.name}".'
-    for name, value in ((BOUNDARY, boundary), (SHADOWS, shadows), ("methods", ["POST"])):
-        setattr(cross, name, value)
-    return cross
+    setattr(cross, "methods", ["POST"])  # noqa: B010  Flask's own mark
+    return mark_crossing(cross, boundary, shadows)
 
 
 def guarded(view: View) -> View:
@@ -245,11 +241,8 @@ def does(action: OneTime, *, key: str | None = None) -> View:
         done = perimeter.perform(boundary, claim, lambda crossing: action.flow(crossing, key=named))
         return _response(told(done.content, done.crossing_id))
 
-    do.__name__ = do.__qualname__ = f"do_{action.name.replace('.', '_')}"
-    do.__doc__ = f"{action.name}, once."
-    for name, value in ((ACTION, action), (PLACE, place), ("methods", ["POST"])):
-        setattr(do, name, value)
-    return do
+    setattr(do, "methods", ["POST"])  # noqa: B010  Flask's own mark
+    return mark_doing(do, action, place)
 
 
 def context_of() -> Context:
@@ -258,13 +251,7 @@ def context_of() -> Context:
     Raises:
         BoundaryError: the view proves no action of a service boundary.
     """
-    context = request.environ.get(CONTEXT_KEY)
-    if not isinstance(context, Context):
-        raise BoundaryError(
-            "context_of(): no action of a service boundary was proven for this request. "
-            "Let a parameter of a guarded view prove one: owned(…), called(…)."
-        )
-    return context
+    return known_context(request.environ.get(CONTEXT_KEY), asked="context_of()")
 
 
 def _proven_by(view: View) -> str:

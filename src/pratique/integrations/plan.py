@@ -21,7 +21,7 @@ from contextlib import (
 from dataclasses import dataclass, field
 from datetime import datetime
 from inspect import iscoroutinefunction, signature
-from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
 from pratique.core import within
 from pratique.core.action import Action
@@ -35,6 +35,7 @@ from pratique.core.refusal import BoundaryError
 from .proving import Open, Opened, Owed
 from .shadow import let_go, observes, shadow_debt
 
+V = TypeVar("V", bound=Callable[..., Any])
 PLAN: Final = "__pratique_plan__"
 ACTION: Final = "__pratique_action__"
 PLACE: Final = "__pratique_place__"
@@ -294,6 +295,21 @@ def place_of(action: Action, key: str | None) -> str | None:
     if action.rule.find is None:
         return None
     return key or f"{action.name.split('.', maxsplit=1)[0]}_id"
+
+
+def mark_doing(view: V, action: OneTime, place: str | None) -> V:
+    """Mark a view of `does`, so that the start knows what it does; it is given back.
+
+    Args:
+        view: A door's own.
+        action: What it does.
+        place: See `place_of`.
+    """
+    view.__name__ = view.__qualname__ = f"do_{action.name.replace('.', '_')}"
+    view.__doc__ = f"{action.name}, once."
+    setattr(view, ACTION, action)
+    setattr(view, PLACE, place)
+    return view
 
 
 def view_debts(path: str, view: object, methods: Iterable[str]) -> Iterator[str]:

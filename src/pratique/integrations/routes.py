@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from pratique.core.action import Action
+from pratique.core.boundary import Boundary
 from pratique.core.perimeter import Perimeter
 from pratique.core.refusal import BoundaryError
 from pratique.core.route import Route, RouteState, where_is
@@ -77,6 +78,21 @@ def elsewhere(prefix: str, *, by: str) -> Elsewhere:
             "and who guards it."
         )
     return Elsewhere(prefix, by)
+
+
+def mark_crossing(view: V, boundary: Boundary, shadows: object) -> V:
+    """Mark a view of `endpoint`, so that the start knows where a boundary stands; it is given back.
+
+    Args:
+        view: A door's own.
+        boundary: Whose deliveries it takes.
+        shadows: The view that was there before; None where there was none.
+    """
+    view.__name__ = view.__qualname__ = f"cross_{boundary.name}"
+    view.__doc__ = f'Deliveries to the {boundary.kind} boundary "{boundary.name}".'
+    setattr(view, BOUNDARY, boundary)
+    setattr(view, SHADOWS, shadows)
+    return view
 
 
 def boundary_debts(

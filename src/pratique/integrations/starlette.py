@@ -29,13 +29,13 @@ from .proving import called, opened, owned
 from .reply import Reply, refusal
 from .routes import (
     BOUNDARY,
-    SHADOWS,
     Elsewhere,
     Leaf,
     Public,
     boundary_debts,
     elsewhere,
     legacy_of,
+    mark_crossing,
     naked_debts,
     proven_by,
     shadowed_by,
@@ -85,11 +85,7 @@ def endpoint(boundary: Boundary, *, shadows: Endpoint | None = None) -> Endpoint
             return await shadows(Request(request.scope, _again(reply.shadowed)))
         return _response(reply)
 
-    cross.__name__ = cross.__qualname__ = f"cross_{boundary.name}"
-    cross.__doc__ = f'Deliveries to the {boundary.kind} boundary "{boundary.name}".'
-    setattr(cross, BOUNDARY, boundary)
-    setattr(cross, SHADOWS, shadows)
-    return cross
+    return mark_crossing(cross, boundary, shadows)
 
 
 def origin(request: HTTPConnection) -> Origin:

@@ -1,7 +1,7 @@
 """Actions of a client or service boundary as Starlette's own views: `guarded`, `does`."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -9,15 +9,15 @@ from starlette.responses import Response
 
 from pratique.core.claim import Claim
 from pratique.core.once import OneTime
-from pratique.core.refusal import BoundaryError, Refused
+from pratique.core.refusal import Refused
 from pratique.service import Context
 
 from .asgi import claim_once, perimeter_of
-from .plan import ACTION, PLACE, PLAN, Plan, place_of
+from .context import CONTEXT_KEY, known_context
+from .plan import PLAN, Plan, mark_doing, place_of
 from .reply import told
 from .shadow import Replay
 
-CONTEXT_KEY: Final = "pratique.context"
 Endpoint = Callable[..., Awaitable[Response]]
 
 
@@ -97,11 +97,7 @@ def does(action: OneTime, *, key: str | None = None) -> Endpoint:
         reply = told(done.content, done.crossing_id)
         return Response(reply.content, reply.status, reply.fields)
 
-    do.__name__ = do.__qualname__ = f"do_{action.name.replace('.', '_')}"
-    do.__doc__ = f"{action.name}, once."
-    setattr(do, ACTION, action)
-    setattr(do, PLACE, place)
-    return do
+    return mark_doing(do, action, place)
 
 
 def context_of(request: Request) -> Context:
@@ -113,10 +109,4 @@ def context_of(request: Request) -> Context:
     Raises:
         BoundaryError: none does.
     """
-    context = request.scope.get(CONTEXT_KEY)
-    if not isinstance(context, Context):
-        raise BoundaryError(
-            "context_of(request): no action of a service boundary was proven for this request. "
-            "Let a parameter or dependency prove one: owned(…), called(…)."
-        )
-    return context
+    return known_context(request.scope.get(CONTEXT_KEY), asked="context_of(request)")

@@ -13,10 +13,11 @@ from pratique.core.boundary import Boundary
 from pratique.core.claim import Claim
 from pratique.core.once import OneTime
 from pratique.core.refusal import BoundaryError, Refused
+from pratique.integrations.context import known_context
 from pratique.integrations.limits import DEFAULT_CAP
-from pratique.integrations.plan import ACTION, PLACE, PLAN, Plan, place_of
+from pratique.integrations.plan import PLAN, Plan, mark_doing, place_of
 from pratique.integrations.reply import accepted, not_there, refusal, told
-from pratique.integrations.routes import BOUNDARY, SHADOWS
+from pratique.integrations.routes import mark_crossing
 from pratique.service import Context
 
 from .ownership import Locking
@@ -70,14 +71,8 @@ def endpoint(boundary: Boundary, *, shadows: Callable[..., Any] | None = None) -
         old = _old_view(boundary, claim, shadows)
         return response_of(reply) if old is None else await _async(old)(request)
 
-    cross.__name__ = cross.__qualname__ = f"cross_{boundary.name}"
-    cross.__doc__ = f'Deliveries to the {boundary.kind} boundary "{boundary.name}".'
-    setattr(cross, BOUNDARY, boundary)
-    setattr(cross, SHADOWS, shadows)
-    setattr(cross, ON_THE_LOOP, across)
-    for alias in connections:
-        transaction.non_atomic_requests(using=alias)(cross)
-    return _proves_by_itself(cross)
+    mark_crossing(cross, boundary, shadows)
+    return _outside_transactions(cross, across)
 
 
 def guarded(view: Callable[..., Any]) -> Callable[..., Any]:
@@ -178,14 +173,8 @@ def does(action: OneTime, *, key: str | None = None) -> View:
         )
         return response_of(told(done.content, done.crossing_id))
 
-    do.__name__ = do.__qualname__ = f"do_{action.name.replace('.', '_')}"
-    do.__doc__ = f"{action.name}, once."
-    setattr(do, ACTION, action)
-    setattr(do, PLACE, place)
-    setattr(do, ON_THE_LOOP, ado)
-    for alias in connections:
-        transaction.non_atomic_requests(using=alias)(do)
-    return _proves_by_itself(do)
+    mark_doing(do, action, place)
+    return _outside_transactions(do, ado)
 
 
 def context_of(request: HttpRequest) -> Context:
@@ -197,13 +186,15 @@ def context_of(request: HttpRequest) -> Context:
     Raises:
         BoundaryError: none does.
     """
-    context = context_held_by(request)
-    if not isinstance(context, Context):
-        raise BoundaryError(
-            "context_of(request): no action of a service boundary was proven for this request. "
-            "Let a parameter prove one: owned(…), called(…)."
-        )
-    return context
+    return known_context(context_held_by(request), asked="context_of(request)")
+
+
+def _outside_transactions(view: View, on_the_loop: Callable[..., Any]) -> View:
+    """Mark a view whose effect has a transaction of its own, with its asynchronous twin."""
+    setattr(view, ON_THE_LOOP, on_the_loop)
+    for alias in connections:
+        transaction.non_atomic_requests(using=alias)(view)
+    return _proves_by_itself(view)
 
 
 def _proves_by_itself(view: V) -> V:
