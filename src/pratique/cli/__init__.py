@@ -1,4 +1,4 @@
-"""The command line: `pratique demo`, `pratique forwarded`, `pratique issuer`, `pratique why`."""
+"""The command line: `pratique`, with a module a group of commands."""
 
 from .entry import main
 

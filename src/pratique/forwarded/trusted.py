@@ -18,7 +18,6 @@ UNIX: Final = "unix:"
 _MAPPED: Final = 0xFFFF << 32
 _MAPPED_BITS: Final = 96
 _V4_BITS: Final = 32
-_V6_BITS: Final = 128
 
 
 class _Block(NamedTuple):

@@ -2,7 +2,6 @@
 
 import hmac
 import json
-from collections.abc import Callable
 
 import httpx
 from fastapi import FastAPI, Request
@@ -67,6 +66,3 @@ def safer(path: str, secret: str, provider: str) -> FastAPI:
         return JSONResponse({"ok": True})
 
     return app
-
-
-Twin = Callable[[str, str, str], FastAPI]
