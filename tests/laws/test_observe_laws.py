@@ -12,11 +12,12 @@ from pratique import Perimeter, Refused, stores, unsafe
 from pratique.core.adrive import adrive
 from pratique.core.claim import Claim, Fields, Via
 from pratique.core.crossing import Crossing
-from pratique.core.drive import World, drive
+from pratique.core.drive import drive
 from pratique.core.event import Outcome
 from pratique.core.proven import Proven
 from pratique.core.question import Count, Uncount
 from pratique.core.store import Counted
+from pratique.core.world import World
 from tests.laws.test_access_laws import CONTENT, HONEST, KEYS, Note, boundary, calls
 from tests.service.orders import GATEWAY, NOON
 from tests.sink import Kept

@@ -18,7 +18,7 @@ from .closing import (
 )
 from .crossing import Crossing
 from .deadlines import Limit
-from .drive import Run, World, finish, is_awaitable, needed, revoke
+from .drive import Run, finish, is_awaitable, needed, revoke
 from .event import Outcome, Record
 from .question import (
     Act,
@@ -42,6 +42,7 @@ from .refusal import Refused, StoreError
 from .store import AsyncStore, AsyncTransaction, Counted, Held, Kept
 from .threads import Gate, NoThread
 from .within import enter
+from .world import World
 
 T = TypeVar("T")
 TIDY_SECONDS: Final = 1.0

@@ -6,7 +6,6 @@
 from collections.abc import Callable, Coroutine
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextvars import copy_context
-from datetime import timedelta
 from functools import lru_cache
 from typing import Any, Final, TypeVar, cast
 
@@ -19,7 +18,6 @@ from .closing import (
     too_late,
 )
 from .crossing import Crossing
-from .deadlines import Deadlines
 from .event import Outcome, Record
 from .question import (
     Act,
@@ -39,60 +37,13 @@ from .question import (
     Uncount,
     Undo,
 )
-from .recorder import Recorder
 from .refusal import BoundaryError, Refused, StoreError
-from .store import Counted, Held, Kept, Store, SyncStore, Transaction
-from .threads import Gate, NoThread, Pools
+from .store import Counted, Held, Kept, SyncStore, Transaction
+from .threads import Gate, NoThread
 from .within import enter
+from .world import World
 
 T = TypeVar("T")
-LEASE: Final = timedelta(seconds=60)
-
-
-class World:
-    """What the drivers work with, put together when a perimeter starts.
-
-    Args:
-        store: Where single use is kept; None where no boundary needs one.
-        recorder: Where records go.
-        deadline: Seconds for all proofs of one crossing; None for none.
-        lease: How long a key is held around an effect that is outside a transaction.
-        answers: Answers for questions that rooms add, by type: (question) -> answer.
-    """
-
-    __slots__ = ("answers", "deadline", "deadlines", "lease", "pools", "recorder", "store")
-
-    def __init__(
-        self,
-        store: Store | None,
-        recorder: Recorder,
-        *,
-        deadline: float | None = None,
-        lease: timedelta = LEASE,
-        answers: dict[type[Question], Callable[[Any], Any]] | None = None,
-    ) -> None:
-        self.store = store
-        self.recorder = recorder
-        self.deadline = deadline
-        self.deadlines = Deadlines(deadline) if deadline is not None else None
-        self.lease = lease
-        self.pools = Pools()
-        self.answers = answers or {}
-
-    def narrow(self, seconds: float) -> None:
-        """Shorten the deadline. BoundaryError: it is zero or less, or longer than before."""
-        if not 0 < seconds <= (self.deadline or seconds):
-            message = f"a deadline of {seconds:g} s is not above zero and at most {self.deadline} s"
-            raise BoundaryError(message)
-        self.deadline, self.deadlines = seconds, Deadlines(seconds)
-
-    def answering(self, answers: dict[type[Question], Callable[[Any], Any]]) -> "World":
-        """Return the same world with these answers: for one crossing, on the same threads."""
-        world = object.__new__(World)
-        world.store, world.recorder, world.deadline = self.store, self.recorder, self.deadline
-        world.deadlines, world.lease, world.pools = self.deadlines, self.lease, self.pools
-        world.answers = answers
-        return world
 
 
 class Run:

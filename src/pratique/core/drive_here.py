@@ -4,11 +4,12 @@ from time import monotonic
 from typing import TypeVar
 
 from .crossing import Crossing
-from .drive import Run, World, finish
+from .drive import Run, finish
 from .question import Flow
 from .refusal import Refused
 from .threads import Gate
 from .within import enter
+from .world import World
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from .adrive import adrive
 from .boundary import Boundary
 from .claim import Claim, Fields
 from .crossing import Crossing
-from .drive import World, drive
+from .drive import drive
 from .drive_here import drive_here
 from .event import Outcome, Record, Sink
 from .question import Flow, Question
@@ -22,6 +22,7 @@ from .store import Store
 from .store_span import aclose_store, astart_store, close_store, start_store
 from .threads import Tally
 from .watcher import Inspector, Watcher
+from .world import LEASE, World
 
 B = TypeVar("B", bound=Boundary)
 T = TypeVar("T")
@@ -55,7 +56,7 @@ class Perimeter:
         events: Sink | Sequence[Sink] | None = None,
         *,
         deadline: timedelta | None = DEADLINE,
-        lease: timedelta = timedelta(seconds=60),
+        lease: timedelta = LEASE,
         clock: Callable[[], datetime] | None = None,
         answers: dict[type[Question], Callable[[Any], Any]] | None = None,
     ) -> None:

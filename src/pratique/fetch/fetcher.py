@@ -8,13 +8,14 @@ from typing import Any, Self, TypeVar
 from pratique.core.adrive import adrive
 from pratique.core.claim import Claim
 from pratique.core.crossing import Crossing
-from pratique.core.drive import World, drive
+from pratique.core.drive import drive
 from pratique.core.event import Outcome
 from pratique.core.proven import Proven
 from pratique.core.question import Flow, Question
 from pratique.core.recorder import LoggerSink, Recorder
 from pratique.core.refusal import BoundaryError
 from pratique.core.threads import Tally
+from pratique.core.world import World
 
 from .boundary import Fetch, Lines
 from .budget import Budget, current
