@@ -37,8 +37,8 @@ from .routes import (
     stated,
 )
 from .shadow import Rewound, shadow
-from .wsgi import claim_of, deliver, origin, read_content, send_reply
-from .wsgi_edge import WsgiEdge, wsgi_edge_of
+from .wsgi import claim_of, deliver, origin, read_content
+from .wsgi_edge import WsgiEdge, send_reply, wsgi_edge_of
 
 __all__ = [
     "Elsewhere",

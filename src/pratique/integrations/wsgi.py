@@ -20,7 +20,7 @@ from pratique.core.refusal import Refused, too_large
 from .limits import DEFAULT_CAP, READ_SECONDS, cut_off, length_of, too_slow
 from .reply import Reply, accepted, not_there, refusal
 from .tls import tls_of_environ
-from .wsgi_edge import Guarded, guard, origin, send_reply
+from .wsgi_edge import Guarded, guard, origin
 
 __all__ = [
     "Guarded",
@@ -29,7 +29,6 @@ __all__ = [
     "guard",
     "origin",
     "read_content",
-    "send_reply",
 ]
 
 Environ = MutableMapping[str, Any]

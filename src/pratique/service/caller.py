@@ -103,7 +103,11 @@ class ClientCertificate:
         return Caller(text, scopes)
 
     def require_domain(self, name: SpiffeId) -> None:
-        """Refuse a name of another trust domain: its CA may not name our services."""
+        """Refuse a name of another trust domain: its CA may not name our services.
+
+        Raises:
+            Refused: AUTHENTIC, code "wrong_trust_domain".
+        """
         if name.trust_domain != self.trust_domain:
             raise Refused(
                 AUTHENTIC,

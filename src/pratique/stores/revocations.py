@@ -72,6 +72,7 @@ class KeptRevocations:
 
         Raises:
             Refused: FRESH, code "revoked", "not_revocable" (401).
+            StoreError: it doesn't answer, or not with moments.
         """
         at = issued.at
         # Without its beginning nobody knows how long it lives, and so how long its revocation must.

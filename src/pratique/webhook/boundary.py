@@ -85,7 +85,11 @@ class Webhook(On, Boundary):
         self._is_transactional = True
 
     def register(self, registration: Registration) -> None:
-        """Add what one `on(…)` declares."""
+        """Add what one `on(…)` declares.
+
+        Raises:
+            BoundaryError: the boundary has started, or a type has a handler already.
+        """
         if self._open is not None:
             message = (
                 f'Boundary "{self.name}": on({registration.types[0]!r}) comes after the start.'
@@ -175,9 +179,8 @@ class Webhook(On, Boundary):
             opened = self._open(claim)
         except Refused as refused:
             if refused.obligation is not AUTHENTIC and refused.obligation is not VALID:
-                crossing.done |= BIT[
-                    AUTHENTIC
-                ]  # the order is authentic first: whoever is stale did sign
+                # The order is authentic first: whoever is stale did sign.
+                crossing.done |= BIT[AUTHENTIC]
             raise
         crossing.done |= _PROVEN_BY_OPEN if self.sender.scheme.signed_time else BIT[AUTHENTIC]
         crossing.key = opened.key

@@ -92,9 +92,8 @@ def response_of(reply: Reply) -> HttpResponse:
 
 def _claim_of(request: HttpRequest, content: bytes, perimeter: Perimeter) -> Claim:
     if isinstance(request, ASGIRequest):
-        return claim_of_scope(
-            dict(request.scope), content, perimeter
-        )  # with each line of each field
+        # With each line of each field; META has them folded.
+        return claim_of_scope(dict(request.scope), content, perimeter)
     return claim_of_environ(request.META, content, perimeter)
 
 

@@ -140,7 +140,12 @@ class Owned(_ViewSet, Generic[M]):
         return among.none() if rows is None else rows
 
     def get_object(self) -> Any:
-        """Return the row that was proven, as the view set's own query set has it."""
+        """Return the row that was proven, as the view set's own query set has it.
+
+        Raises:
+            BoundaryError: the action is about no row.
+            Http404: a filter of the view set leaves the row out.
+        """
         row = _thing(self.proven)
         if not isinstance(row, self._rows.model):
             raise BoundaryError(
