@@ -43,7 +43,7 @@ faults: .venv/.test ## Kill, cut the power, race, fuzz: the long rounds (ROUNDS=
 
 docs: .venv/.docs ## Run every code block of the docs, look up what they name, and build the site into site/
 	$(BIN)/python -m pytest tests/docs $(ARGS)
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 # --- environments ---------------------------------------------------------------------------------
 # A stamp is written when its install succeeded. Each extra contains the one before, so its stamp
