@@ -230,9 +230,12 @@ def test_an_account_has_a_name(http: TestClient, email: str, status: int) -> Non
     assert enter(http, email).status_code == status
 
 
-@pytest.mark.parametrize(("told", "status"), [(True, 503), (False, 401), ("", 401), (0, 200)])
+@pytest.mark.parametrize(
+    ("told", "status"),
+    [(True, 503), (False, 401), ("", 401), ([], 401), ((), 401), ({}, 401), (b"", 401), (0, 200)],
+)
 def test_a_yes_is_no_subject(told: object, status: int) -> None:
-    """`check` says who it is; a subject may be 0, and a bare yes names nobody."""
+    """`check` says who it is; a subject may be 0, a bare yes or a query without rows names nobody."""
     door = Door(check=lambda account, sent: told)
     door.accounts["zero@shop.example"] = Account(0)
     with TestClient(door.app) as http:

@@ -6,7 +6,7 @@ from hashlib import sha256
 from ipaddress import IPv6Address, ip_address
 from typing import Any, ClassVar, Final
 
-from pratique.core.access import Asker
+from pratique.core.access import Asker, is_nothing
 from pratique.core.attempts import Attempts
 from pratique.core.boundary import Proof
 from pratique.core.claim import Claim
@@ -114,7 +114,7 @@ class SignIn:
         if self._check is None:
             return account
         found: object = yield Lookup(*self._check.with_session((account, sent), session))
-        if found is None or found is False or found == "":
+        if is_nothing(found):
             raise Refused(
                 AUTHENTIC,
                 "no account of ours has these credentials",

@@ -148,9 +148,16 @@ def _weighed(crossing: Crossing, decision: Decision) -> object:
 def _require(told: object, obligation: Obligation, code: str, detail: str, status: int) -> None:
     if told is LATER:
         raise Refused(obligation, "not there yet", code="later", answer=Answer.RETRY)
-    # A query that gave no rows gave none: an empty list is nobody's object.
-    if told is None or told is False or (type(told) in _EMPTY and not told):
+    if is_nothing(told):
         raise Refused(obligation, detail, code=code, status=status)
+
+
+def is_nothing(told: object) -> bool:
+    """Say whether a callable of our user found nothing; 0 is a key.
+
+    A query that gave no rows gave none: an empty list is nobody's object.
+    """
+    return told is None or told is False or (type(told) in _EMPTY and not told)
 
 
 def _require_thing(role: str, told: object) -> None:
