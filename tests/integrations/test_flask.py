@@ -96,6 +96,27 @@ def test_a_class_of_views_is_proven_where_each_of_its_methods_is() -> None:
             assert site.ask("GET", "/me/ann").json() == {"id": 1, "name": "ann"}
 
 
+def test_a_method_options_of_ones_own_is_a_handler_too() -> None:
+    """CWE-862: Flask answers OPTIONS itself only where a view doesn't; what answers is proven."""
+    for forgets in (True, False):
+        site = Site()
+        me_of = Annotated[Proven[Subject], called(site.client, "me.read")]
+
+        class Me(MethodView):
+            @guarded
+            def get(self, me: me_of) -> Any:
+                return {"id": me.value.id}
+
+        if forgets:
+            Me.options = lambda self: {"all": "rows"}  # type: ignore[attr-defined]
+            Me.methods = ["GET", "OPTIONS"]
+        site.guard().add_url_rule("/me", view_func=Me.as_view("me"))
+        if forgets:
+            site.is_refused("/me is naked")
+        else:
+            assert site.ask("OPTIONS", "/me").content == b""
+
+
 def test_a_route_says_what_it_is() -> None:
     """Public with a reason, somebody else's by name, Flask's own static files; one without a word is naked."""
     site = Site()

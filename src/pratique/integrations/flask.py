@@ -267,7 +267,9 @@ def _leaves(app: Flask) -> Iterator[tuple[str, View, Iterable[str]]]:
     """Yield path, view and methods of each route; a class of views as each of its methods."""
     for rule in app.url_map.iter_rules():
         view = app.view_functions[rule.endpoint]
-        methods = set(rule.methods or ()) - {"OPTIONS"}  # Flask answers it itself
+        methods = set(rule.methods or ())
+        if getattr(rule, "provide_automatic_options", False):
+            methods -= {"OPTIONS"}  # Flask answers it itself
         kind = getattr(view, "view_class", None)
         if kind is None or proven_by(view):
             yield rule.rule, view, methods
