@@ -142,6 +142,37 @@ def test_a_class_is_proven_where_each_of_its_methods_is() -> None:
         start(path("me", Forgot.as_view()), market=market)
 
 
+def test_a_method_that_a_class_adds_is_a_handler_too() -> None:
+    """CWE-862: `http_method_names` of the class, or handed to `as_view`; one that is proven starts."""
+    market = Market()
+    owes = called(market.client, "profile.read")
+    me_of = Annotated[Proven[Any], owes]
+
+    class Forgot(View):
+        http_method_names = ("get", "purge")
+
+        @guarded
+        def get(self, _: HttpRequest, me: me_of) -> HttpResponse:
+            return JsonResponse({"id": me.value.pk})
+
+        def purge(self, _: HttpRequest) -> HttpResponse:
+            return HttpResponse()
+
+    class Helps(Forgot):
+        http_method_names = ("get",)
+
+    class Proves(Forgot):
+        @guarded
+        def purge(self, _: HttpRequest, me: me_of) -> HttpResponse:
+            return JsonResponse({"id": me.value.pk})
+
+    for naked in (Forgot.as_view(), Helps.as_view(http_method_names=["get", "purge"])):
+        with pytest.raises(BoundaryError, match="/me is naked"):
+            start(path("me", naked), market=market)
+    for fine in (Helps.as_view(), Proves.as_view()):
+        start(path("me", fine), market=market)
+
+
 def test_what_somebody_else_guards_is_named() -> None:
     """Django's own views, by their prefix; a regular expression that leads elsewhere too is in no prefix."""
     others = [elsewhere("/admin/", by="django.contrib.auth")]

@@ -2,20 +2,22 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
 import pytest
 from django.urls import include, path
 from rest_framework.decorators import action
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.routers import DefaultRouter, SimpleRouter
 from rest_framework.serializers import ModelSerializer, ValidationError
 from rest_framework.views import APIView
-from rest_framework.viewsets import ModelViewSet, ReadOnlyModelViewSet
+from rest_framework.viewsets import ModelViewSet, ReadOnlyModelViewSet, ViewSet
 
+from pratique import Proven
 from pratique.core.refusal import BoundaryError
-from pratique.integrations.django import called
+from pratique.integrations.django import called, guarded
 from pratique.integrations.django.rest import IsProven, Owned, ProvenAuthentication
 from tests.django_project import Project
 from tests.integrations.django.market.models import Order
@@ -198,6 +200,29 @@ def test_a_view_set_that_proves_nothing_does_not_start(market: Market) -> None:
     with pytest.raises(BoundaryError, match="naked"):
         start(fine, DefaultRouter())  # its root lists what there is
     start(fine, SimpleRouter())
+
+
+def test_a_method_beside_the_actions_of_a_view_set_is_a_handler_too(market: Market) -> None:
+    """CWE-862: the framework calls a method of the class by its name, though no action is routed to it."""
+    me_of = Annotated[Proven[Any], called(market.client, "profile.read")]
+
+    class Proves(ViewSet):
+        authentication_classes = ()
+
+        @guarded
+        def list(self, _: Request, me: me_of) -> Response:
+            return Response({"pk": me.value.pk})
+
+    class Forgot(Proves):
+        def delete(self, _: Request) -> Response:
+            return Response({})
+
+    def start(view: Any) -> None:
+        Project([path("me", view.as_view({"get": "list"}))], market.perimeter).wsgi()
+
+    with pytest.raises(BoundaryError, match="/me is naked"):
+        start(Forgot)
+    start(Proves)
 
 
 def test_other_views_prove_who_calls(market: Market) -> None:

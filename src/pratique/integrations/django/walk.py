@@ -193,13 +193,14 @@ def _class_of(view: Any) -> Any:
 
 def _handlers(view: Any, kind: type[Any]) -> Iterator[tuple[Any, str]]:
     """Yield each handler of a class of views, with the method by which it is reached."""
-    actions: dict[str, str] | None = getattr(view, "actions", None)
-    if actions is not None:  # a view set of Django REST framework
-        for method, name in actions.items():
-            yield getattr(kind, name, None), method.upper()
-        return
-    for method in _METHODS:
-        handler = getattr(kind, method, None)
+    # Of a view set of Django REST framework; what isn't in it is looked for in the class.
+    actions: dict[str, str] = getattr(view, "actions", None) or {}
+    for method, name in actions.items():
+        yield getattr(kind, name, None), method.upper()
+    given = getattr(view, "view_initkwargs", None) or getattr(view, "initkwargs", None) or {}
+    own = given.get("http_method_names") or getattr(kind, "http_method_names", ())
+    for method in dict.fromkeys((*_METHODS, *own)):
+        handler = None if method in actions else getattr(kind, method, None)
         if handler is not None and not _only_lists_methods(method, handler):
             yield handler, method.upper()
 
