@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 from pratique import Perimeter, Proven
 from pratique.client import Client, Session, SessionCookie
 from pratique.core.refusal import BoundaryError
+from pratique.integrations import starlette as starlette_door
 from pratique.integrations.starlette import called, does, guard, guarded
 from tests.client.shop import NOON, ORIGIN
 from tests.shop import plain_sqlite3
@@ -67,6 +68,50 @@ def test_a_class_of_views_is_proven_where_each_of_its_methods_is() -> None:
     naked = guard(Starlette(routes=[Route("/me", Forgot)]), perimeter)
     with pytest.raises(BoundaryError, match="naked"):
         start(naked)
+
+
+def test_a_handler_of_query_is_proven_too() -> None:
+    """CWE-862: a class of views answers QUERY as well, so that one that forgot it is naked."""
+    perimeter = Perimeter(clock=lambda: NOON)
+    owes = called(client_of(perimeter), "profile.read")
+
+    class Forgot(HTTPEndpoint):
+        async def query(self, request: Request) -> Response:
+            return JSONResponse({})
+
+    class Proves(HTTPEndpoint):
+        @guarded
+        async def query(self, request: Request, me: Annotated[Proven[Subject], owes]) -> Response:
+            return JSONResponse({"id": me.value.id})
+
+    with pytest.raises(BoundaryError, match="/me is naked"):
+        start(guard(Starlette(routes=[Route("/me", Proves), Route("/me", Forgot)]), perimeter))
+    app = guard(Starlette(routes=[Route("/me", Proves)]), perimeter)
+    assert ask(app, "QUERY", "/me").status_code in (200, 405)
+
+
+def test_what_an_old_starlette_calls_by_any_methods_name_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """CVE-2026-48817: a helper of a class is reached past its guards, unless the methods are named."""
+    perimeter = Perimeter(clock=lambda: NOON)
+    owes = called(client_of(perimeter), "profile.read")
+
+    class Me(HTTPEndpoint):
+        @guarded
+        async def get(self, request: Request, me: Annotated[Proven[Subject], owes]) -> Response:
+            return await self.rows_of(request)
+
+        async def rows_of(self, request: Request) -> Response:
+            return JSONResponse({"rows": request.url.path})
+
+    monkeypatch.setattr(starlette_door, "CALLS_ANYTHING", True)
+    with pytest.raises(BoundaryError, match=r"calls Me's rows_of .*CVE-2026-48817"):
+        start(guard(Starlette(routes=[Route("/me", Me)]), perimeter))
+    app = guard(Starlette(routes=[Route("/me", Me, methods=["GET"])]), perimeter)
+    assert ask(app, "GET", "/me").json() == {"rows": "/me"}
+    monkeypatch.setattr(starlette_door, "CALLS_ANYTHING", False)
+    start(guard(Starlette(routes=[Route("/me", Me)]), perimeter))
 
 
 def test_a_view_without_a_guard_is_naked() -> None:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from starlette import __version__
 from starlette.applications import Starlette
+from starlette.endpoints import HTTPEndpoint
 from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
@@ -62,7 +64,9 @@ __all__ = [
 
 A = TypeVar("A", bound=Starlette)
 Endpoint = Callable[[Request], Awaitable[Response]]
-_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY")
+CALLS_ANYTHING: Final = tuple(map(int, __version__.split(".")[:2])) < (1, 1)
+"""A class of views calls whatever it has by the name of a method that came: CVE-2026-48817."""
 
 
 def endpoint(boundary: Boundary, *, shadows: Endpoint | None = None) -> Endpoint:
@@ -136,6 +140,8 @@ class Routes:
         view = getattr(route, "endpoint", None)
         for each, methods in _handlers(view) or [(view, getattr(route, "methods", None) or ())]:
             yield from view_debts(path, each, methods)
+        if CALLS_ANYTHING and not getattr(route, "methods", None):
+            yield from _reachable_debts(path, view)
 
 
 def guard(
@@ -239,6 +245,21 @@ def _handlers(view: object) -> list[tuple[Any, tuple[str, ...]]]:
         return []
     names = [name for name in _METHODS if hasattr(view, name.lower())]
     return [(getattr(view, name.lower()), (name,)) for name in names]
+
+
+def _reachable_debts(path: str, view: object) -> Iterable[str]:
+    """Yield what of a class of views a request reaches by a method of that name."""
+    if not isinstance(view, type):
+        return
+    named = (name for name in dir(view) if name.islower() and not hasattr(HTTPEndpoint, name))
+    others = [name for name in named if name.upper() not in _METHODS]
+    reached = ", ".join(name for name in others if callable(getattr(view, name)))
+    if reached:
+        yield (
+            f"Route {path}: Starlette {__version__} calls {view.__name__}'s {reached} for a method "
+            "of that name, past its guards (CVE-2026-48817). Take Starlette 1.1, or name the "
+            "methods: Route(…, methods=[…])."
+        )
 
 
 def _leaves(routes: Iterable[Any], known: Routes, prefix: str = "") -> Iterable[tuple[str, Any]]:
