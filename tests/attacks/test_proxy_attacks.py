@@ -5,6 +5,7 @@ The oracle is what the application does: a limit, a list of addresses, a link, a
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import flask
@@ -19,7 +20,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route, Router
 from starlette.testclient import TestClient
 
 from pratique.core.refusal import BoundaryError
@@ -329,6 +330,28 @@ def test_any_sites_script_with_a_visitors_credentials_does_not_start(given: Any)
         pytest.raises(BoundaryError, match="CORSMiddleware"),
         TestClient(cors(allow_credentials=True, **given)),
     ):
+        pass
+
+
+@pytest.mark.parametrize("place", ["route", "mount", "router", "mounted"])
+@pytest.mark.parametrize("origin", ["*", "https://shop.example.com"])
+def test_a_policy_of_a_part_is_looked_at_as_the_applications_is(place: str, origin: str) -> None:
+    """PX-11: around a route, a mount, a router, or what is mounted; a named origin starts."""
+
+    async def view(_: Request) -> Response:
+        return JSONResponse({})
+
+    given: Any = {"allow_credentials": True, "allow_origins": [origin]}
+    around, inner = [Middleware(CORSMiddleware, **given)], [Route("/", view)]
+    route = {
+        "route": Route("/a", view, middleware=around),
+        "mount": Mount("/a", routes=inner, middleware=around),
+        "router": Mount("/a", Router(inner, middleware=around)),
+        "mounted": Mount("/a", CORSMiddleware(Starlette(routes=inner), **given)),
+    }[place]
+    app = asgi_door.guard(Starlette(routes=[route]), perimeter_of(POLICY))
+    told = pytest.raises(BoundaryError, match="CORSMiddleware") if origin == "*" else nullcontext()
+    with told, TestClient(app):
         pass
 
 

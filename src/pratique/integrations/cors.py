@@ -14,7 +14,9 @@ from pratique.forwarded import Forwarded
 _ANYBODY: Final = ("https://evil.test", "http://evil.test", "null")
 
 
-def cors_debts(middleware: Iterable[Middleware], perimeter: Perimeter) -> list[str]:
+def cors_debts(
+    middleware: Iterable[Middleware | CORSMiddleware], perimeter: Perimeter
+) -> list[str]:
     """Return what is wrong with each CORSMiddleware.
 
     With credentials, the origins that it names must not be anybody's: not "*", which it then
@@ -22,7 +24,7 @@ def cors_debts(middleware: Iterable[Middleware], perimeter: Perimeter) -> list[s
     hosts matches.
 
     Args:
-        middleware: As Starlette keeps it.
+        middleware: As Starlette keeps it: an application's, or a route's, which is made by then.
         perimeter: Its forwarded boundary knows our own hosts.
 
     Source: OWASP API8:2023; CWE-942; Fetch, "CORS protocol and credentials".
@@ -35,7 +37,9 @@ def cors_debts(middleware: Iterable[Middleware], perimeter: Perimeter) -> list[s
     ]
     found: list[str] = []
     for each in middleware:
-        if isinstance(each.cls, type) and issubclass(each.cls, CORSMiddleware):
+        if isinstance(each, CORSMiddleware):
+            found += _debts(_arguments_of(each), hosts)
+        elif isinstance(each.cls, type) and issubclass(each.cls, CORSMiddleware):
             found += _debts(_arguments(each), hosts)
     return found
 
@@ -45,6 +49,15 @@ def _arguments(each: Middleware) -> dict[str, Any]:
     bound = signature.bind(None, None, *each.args, **each.kwargs)
     bound.apply_defaults()
     return bound.arguments
+
+
+def _arguments_of(made: CORSMiddleware) -> dict[str, Any]:
+    pattern = made.allow_origin_regex
+    return {
+        "allow_credentials": "Access-Control-Allow-Credentials" in made.simple_headers,
+        "allow_origins": made.allow_origins,
+        "allow_origin_regex": None if pattern is None else pattern.pattern,
+    }
 
 
 def _debts(arguments: dict[str, Any], hosts: Iterable[str]) -> Iterable[str]:

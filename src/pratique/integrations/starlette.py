@@ -12,6 +12,7 @@ from starlette import __version__
 from starlette.applications import Starlette
 from starlette.endpoints import HTTPEndpoint
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.routing import Router
@@ -342,12 +343,19 @@ def _every(routes: Iterable[Any], known: Routes) -> Iterable[Any]:
         yield from _every(getattr(route, "routes", None) or (), known)
 
 
-def _middleware(app: Starlette, known: Routes) -> Iterable[Middleware]:
+def _middleware(app: Starlette, known: Routes) -> Iterable[Middleware | CORSMiddleware]:
+    """Yield what stands before the views, where it is an application's, a route's or a mount's."""
     yield from app.user_middleware
     for route in _every(app.routes, known):
-        inner = getattr(route, "app", None)
-        if isinstance(inner, Starlette):
-            yield from inner.user_middleware
+        layer: Any = getattr(route, "app", None)
+        while layer is not None:
+            if isinstance(layer, CORSMiddleware):
+                yield layer
+            if isinstance(layer, Starlette):
+                yield from layer.user_middleware
+                break
+            is_router = isinstance(layer, Router)
+            layer = layer.middleware_stack if is_router else getattr(layer, "app", None)
 
 
 def _answer_below(routes: Iterable[Any], known: Routes) -> None:
