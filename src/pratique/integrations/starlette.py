@@ -347,15 +347,18 @@ def _middleware(app: Starlette, known: Routes) -> Iterable[Middleware | CORSMidd
     """Yield what stands before the views, where it is an application's, a route's or a mount's."""
     yield from app.user_middleware
     for route in _every(app.routes, known):
-        layer: Any = getattr(route, "app", None)
-        while layer is not None:
+        for layer in _layers(getattr(route, "app", None)):
             if isinstance(layer, CORSMiddleware):
                 yield layer
             if isinstance(layer, Starlette):
                 yield from layer.user_middleware
-                break
-            is_router = isinstance(layer, Router)
-            layer = layer.middleware_stack if is_router else getattr(layer, "app", None)
+
+
+def _layers(app: object) -> Iterable[object]:
+    """Yield an ASGI application and what it stands around, outermost first."""
+    while app is not None:
+        yield app
+        app = getattr(app, "middleware_stack" if isinstance(app, Router) else "app", None)
 
 
 def _answer_below(routes: Iterable[Any], known: Routes) -> None:

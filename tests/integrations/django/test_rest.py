@@ -1,7 +1,9 @@
 """A view set of Django REST framework over a customer's own rows; the other views that prove."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Annotated, Any
 
 import httpx
@@ -15,13 +17,17 @@ from rest_framework.serializers import ModelSerializer, ValidationError
 from rest_framework.views import APIView
 from rest_framework.viewsets import ModelViewSet, ReadOnlyModelViewSet, ViewSet
 
-from pratique import Proven
+from pratique import Perimeter, Proven
+from pratique.client import Client, Session, SessionCookie
 from pratique.core.refusal import BoundaryError
-from pratique.integrations.django import called, guarded
+from pratique.integrations.django import called, guarded, store
 from pratique.integrations.django.rest import IsProven, Owned, ProvenAuthentication
+from pratique.integrations.django.session import active_user
+from pratique.stores import revocations
+from tests import django_site as site
 from tests.django_project import Project
 from tests.integrations.django.market.models import Order
-from tests.integrations.django.market.site import Market, opened
+from tests.integrations.django.market.site import ORIGIN, Market, may, opened
 from tests.serving import served
 
 
@@ -42,7 +48,7 @@ def market(tmp_path: Path) -> Iterator[Market]:
         made.perimeter.close()
 
 
-def view_set(market: Market) -> Any:
+def view_set(market: Any) -> Any:
     """Return the orders as a view set."""
 
     class OrderViewSet(Owned[Order], ModelViewSet):  # type: ignore[type-arg]
@@ -200,6 +206,28 @@ def test_a_view_set_that_proves_nothing_does_not_start(market: Market) -> None:
     with pytest.raises(BoundaryError, match="naked"):
         start(fine, DefaultRouter())  # its root lists what there is
     start(fine, SimpleRouter())
+
+
+def test_a_session_is_looked_for_among_those_taken_back_inside_the_views_transaction(
+    market: Market,
+) -> None:
+    """FRESH: a method that writes is one transaction, in which the proof asks the same database."""
+    site.migrate()
+    kept, now = store(), datetime.now(UTC)
+    perimeter, revoked = Perimeter(store=kept), revocations(kept, lifetime=timedelta(days=1))
+    identity = SessionCookie(
+        "session", lambda _: Session("1", now, now), origins=[ORIGIN], revoked=revoked
+    )
+    boundary = Client("market", identity=identity, user=active_user, policy=may)
+    perimeter.declare(boundary)
+    router = SimpleRouter(trailing_slash=False)
+    router.register("orders", view_set(SimpleNamespace(client=boundary)))
+    sent = {"cookie": f"session={'t' * 32}", "origin": ORIGIN}
+    with served(Project([path("", include(router.urls))], perimeter).wsgi()) as http:
+        assert http.patch("/orders/10", json={"note": "a"}, headers=sent).status_code == 200
+        revoked.revoke_before(identity.issuer, "1", at=now)
+        answer = http.patch("/orders/10", json={"note": "b"}, headers=sent)
+        assert (answer.status_code, Order.objects.get(id=10).note) == (401, "a")
 
 
 def test_a_method_beside_the_actions_of_a_view_set_is_a_handler_too(market: Market) -> None:

@@ -204,8 +204,12 @@ class DjangoStore:
         self._once(ageing.revoke(self.known(), key, until, kept))
 
     def revoked(self, keys: Sequence[bytes]) -> dict[bytes, datetime]:
-        """See `SyncStore.revoked`."""
-        return self._once(ageing.revoked(keys))
+        """See `SyncStore.revoked`; it only reads, and a row may be locked around its proof."""
+        reading = self.look()
+        try:
+            return run(connections[self.using], ageing.revoked(keys))
+        finally:
+            reading.rollback()
 
     def sweep(self, what: Stale, *, after: bytes, most: int) -> Swept:
         """See `SyncStore.sweep`."""

@@ -197,8 +197,10 @@ def _handlers(view: Any, kind: type[Any]) -> Iterator[tuple[Any, str]]:
     actions: dict[str, str] = getattr(view, "actions", None) or {}
     for method, name in actions.items():
         yield getattr(kind, name, None), method.upper()
-    given = getattr(view, "view_initkwargs", None) or getattr(view, "initkwargs", None) or {}
-    own = given.get("http_method_names") or getattr(kind, "http_method_names", ())
+    given: dict[str, Any] = (
+        getattr(view, "view_initkwargs", None) or getattr(view, "initkwargs", None) or {}
+    )
+    own: Iterable[str] = given.get("http_method_names") or getattr(kind, "http_method_names", ())
     for method in dict.fromkeys((*_METHODS, *own)):
         handler = None if method in actions else getattr(kind, method, None)
         if handler is not None and not _only_lists_methods(method, handler):
