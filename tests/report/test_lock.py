@@ -131,6 +131,24 @@ def test_what_is_no_lock_of_ours_is_told(text: str) -> None:
     assert read_lock("version = 1") == {"version": 1}
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        "routes = 5",
+        '[routes]\n"GET /" = []',
+        '[routes]\n"GET /" = ["proven", ""]',
+        "[boundaries]\nshop = {}",
+        f"n = {'1' * 5000}",
+    ],
+)
+def test_a_lock_of_another_shape_is_told(more: str) -> None:
+    """It may come from anybody's branch: refused as a whole, and no traceback; its twin is read."""
+    with pytest.raises(BoundaryError, match="can't be read"):
+        read_lock(f"version = 1\n{more}")
+    fine = read_lock('version = 1\n[routes]\n"GET /" = ["legacy", ""]')
+    assert legacy_routes(fine) == {"GET /"}
+
+
 @given(
     st.text(st.characters(exclude_categories=["Cs"])),
     st.text(st.characters(exclude_categories=["Cs"])),

@@ -24,6 +24,21 @@ _HEAD: Final = """\
 Lock = Mapping[str, Any]
 
 
+class _Boundary(msgspec.Struct):
+    kind: str
+    origin: str
+    mode: str
+    owes: list[str]
+    claims: dict[str, dict[str, list[str]]] = {}
+
+
+class _Lock(msgspec.Struct):
+    """What a lock of ours holds: it may come from anybody's branch."""
+
+    boundaries: dict[str, _Boundary] = {}
+    routes: dict[str, tuple[RouteState, str]] = {}
+
+
 def lock_of(evidence: Evidence) -> str:
     """Return the text of the lock."""
     lines = [_HEAD, f"version = {VERSION}"]
@@ -60,13 +75,17 @@ def read_lock(text: str) -> Lock:
         raise BoundaryError(f"pratique.lock has more than {MAX_LOCK_BYTES} bytes.")
     try:
         found = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number of too many digits is the former
         raise BoundaryError(f"pratique.lock can't be read: {error}.") from None
     if found.get("version") != VERSION:
         raise BoundaryError(
             f"pratique.lock has version {found.get('version')}, this is version {VERSION}. "
             "Write it again: pratique lock."
         )
+    try:
+        msgspec.convert(found, _Lock)
+    except msgspec.ValidationError as error:
+        raise BoundaryError(f"pratique.lock can't be read: {error}.") from None
     return found
 
 
