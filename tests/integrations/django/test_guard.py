@@ -149,7 +149,7 @@ def test_a_method_that_a_class_adds_is_a_handler_too() -> None:
     me_of = Annotated[Proven[Any], owes]
 
     class Forgot(View):
-        http_method_names = ("get", "purge")
+        http_method_names: tuple[str, ...] = ("get", "purge")
 
         @guarded
         def get(self, _: HttpRequest, me: me_of) -> HttpResponse:

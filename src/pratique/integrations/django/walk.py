@@ -200,7 +200,7 @@ def _handlers(view: Any, kind: type[Any]) -> Iterator[tuple[Any, str]]:
     given: dict[str, Any] = (
         getattr(view, "view_initkwargs", None) or getattr(view, "initkwargs", None) or {}
     )
-    own: Iterable[str] = given.get("http_method_names") or getattr(kind, "http_method_names", ())
+    own: Iterable[str] = given.get("http_method_names", getattr(kind, "http_method_names", ()))
     for method in dict.fromkeys((*_METHODS, *own)):
         handler = None if method in actions else getattr(kind, method, None)
         if handler is not None and not _only_lists_methods(method, handler):
