@@ -193,6 +193,24 @@ async def test_uvicorns_own_reading_of_the_fields_is_refused_at_the_start(
     assert ("--no-proxy-headers" in caplog.text) is not starts
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("uWSGI", {"uwsgi.version": b"2.0.31"}),
+        ("Cheroot", {"SERVER_SOFTWARE": "Cheroot/11.1.2 Server"}),
+    ],
+)
+def test_a_server_that_merges_aliases_is_refused_behind_a_proxy(
+    name: str, told: dict[str, Any]
+) -> None:
+    """CWE-290: a client's alias stands right of what the proxy says, or in its place; alone it serves."""
+    lines = [("Host", "api.example.com")]
+    with pytest.raises(BoundaryError, match=f"{name} merges X_Forwarded_For"):
+        over_wsgi(wsgi_app(POLICY), "127.0.0.1", lines, **told)
+    alone = wsgi_app(ProxyPolicy(hosts=("api.example.com",)))
+    assert over_wsgi(alone, "127.0.0.1", lines, **told)[0] == 200
+
+
 def test_wsgiref_is_refused_behind_a_proxy() -> None:
     """It merges X_Forwarded_For into the real one, so that a client writes what the proxy says."""
     with pytest.raises(BoundaryError, match="wsgiref"):

@@ -3,8 +3,9 @@
 A WSGI environ isn't what came. Servers write each field as HTTP_NAME, so that `X_Real_IP` becomes
 `X-Real-IP`'s own key, and join lines of one name by a comma. What can be seen of that:
 
-* gunicorn and waitress drop a field with an underscore, werkzeug's server too. wsgiref merges it
-  into the real one: behind a proxy it is refused.
+* gunicorn and waitress drop a field with an underscore, werkzeug's server too. wsgiref and uWSGI
+  merge it into the real one, Cheroot puts it in its place: behind a proxy they are refused. A
+  server that isn't named here is believed to drop it.
 * gunicorn takes the fields SCRIPT_NAME and PATH_INFO of peers in its `forwarded_allow_ips` for its
   own variables: refused.
 * Two lines of Host, Content-Length or of a field of one address are a list in an environ, and
@@ -45,8 +46,9 @@ _LONGEST: Final = 256
 _NO_FIELD: Final = False
 _is_plain: Final = re.compile(r"[A-Z0-9!#$%&'*+.^_`|~-]{1,256}").fullmatch
 _CGI: Final = frozenset({"HTTP_SCRIPT_NAME", "HTTP_PATH_INFO"})
-_MERGES: Final = "WSGIServer/"
-"""wsgiref's own server, by SERVER_SOFTWARE."""
+_MERGING: Final = {"WSGIServer": "wsgiref", "Cheroot": "Cheroot"}
+"""Servers by the first word of SERVER_SOFTWARE."""
+_UWSGI: Final = "uwsgi.version"
 _TOKEN: Final = f"HTTP_{TOKEN_FIELD.upper().replace('-', '_')}"
 _PORTS: Final = {"http": "80", "https": "443"}
 
@@ -130,10 +132,11 @@ class WsgiEdge:
             BoundaryError: the server merges aliases, and a proxy is believed.
         """
         edge = self._boundary
-        if edge.policy.peers and str(environ.get("SERVER_SOFTWARE", "")).startswith(_MERGES):
+        merging = _merging_server(environ) if edge.policy.peers else ""
+        if merging:
             raise BoundaryError(
-                f'Boundary "{edge.name}": wsgiref merges X_Forwarded_For into X-Forwarded-For, so '
-                "that a client writes what the proxy says. Serve it with gunicorn or waitress."
+                f'Boundary "{edge.name}": {merging} merges X_Forwarded_For into X-Forwarded-For, '
+                "so that a client writes what the proxy says. Serve it with gunicorn or waitress."
             )
         if not _CGI.isdisjoint(environ):
             edge.refuse(_cgi_field())
@@ -236,6 +239,13 @@ def guard(app: App, perimeter: Perimeter) -> Guarded:
         BoundaryError: the perimeter has debts.
     """
     return Guarded(app, perimeter)
+
+
+def _merging_server(environ: Environ) -> str:
+    """Return the name of a server that writes a client's alias into the proxy's own field."""
+    if _UWSGI in environ:
+        return "uWSGI"
+    return _MERGING.get(str(environ.get("SERVER_SOFTWARE", "")).partition("/")[0], "")
 
 
 def _name_of(key: str) -> str:
