@@ -17,7 +17,7 @@ from pratique.report import Change, differences, evidence_of, legacy_routes, loc
 from pratique.report.evidence import unnumbered
 from pratique.report.review import rendered
 from tests.client.shop import NOON, ORIGIN
-from tests.shop import plain_sqlite3
+from tests.shop import plain_sqlite3, started, sync_orm
 
 GUARDED = Route("/orders/{id}", ("GET",), RouteState.GUARDED, "shop order.read", "a.py:1 read")
 
@@ -58,6 +58,20 @@ def test_the_same_declarations_write_the_same_bytes(tmp_path: Path) -> None:
     assert "test_lock.py:" not in text
     shop = plain_sqlite3(tmp_path / "shop.db").perimeter
     assert differences(read_lock(lock(shop)), read_lock(lock(shop))) == ()
+
+
+def test_a_declaration_has_the_same_digest_when_it_has_started(tmp_path: Path) -> None:
+    """What was tested of a running application is found by a report that only looks at it."""
+    shop = sync_orm(f"sqlite:///{tmp_path / 'shop.db'}")
+    perimeter = shop.perimeter
+
+    def digests() -> list[str]:
+        return [each.digest for found in evidence_of(perimeter).boundaries for each in found.claims]
+
+    assert perimeter.debts() == []
+    before = digests()
+    with started(shop):
+        assert digests() == before != []
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,8 @@ class DjangoStore:
 
     transactional: bool = True
     has_session: bool = True
+    name: str = "django"
+    """Before the start and after; see `SqlAlchemyStore`."""
     asynchronous: AsyncStore | None = None
 
     def __init__(self, using: str) -> None:
@@ -56,11 +58,6 @@ class DjangoStore:
         self.sync = self
         self.roots: tuple[Root, ...] = (Root(RootKind.STORE, "our own database"),)
         watch_threads(using)
-
-    @property
-    def name(self) -> str:
-        """Return the dialect, once started."""
-        return self.dialect.name if self.dialect is not None else "django"
 
     def start(self) -> None:
         """See `SyncStore.start`; its tables are made by `manage.py migrate` alone."""

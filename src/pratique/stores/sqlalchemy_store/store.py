@@ -27,6 +27,8 @@ _NO_RIGHT = "42501"  # insufficient_privilege
 class SqlAlchemyStore:
     """See `pratique.stores.sqlalchemy`."""
 
+    name: str = "sqlalchemy"
+    """Before the start and after: what is declared has one digest, which results of tests name."""
     transactional: bool = True
     has_session: bool = True
 
@@ -35,12 +37,6 @@ class SqlAlchemyStore:
         self.sync = None if self._is_async else _SyncFace(session)
         self.asynchronous = _AsyncFace(session) if self._is_async else None
         self.roots: tuple[Root, ...] = (Root(RootKind.STORE, "our own database"),)
-
-    @property
-    def name(self) -> str:
-        """Return the dialect, once started."""
-        face = self.asynchronous or self.sync
-        return face.dialect.name if face is not None and face.dialect is not None else "sqlalchemy"
 
 
 class _Face:
