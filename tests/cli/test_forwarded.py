@@ -2,9 +2,11 @@
 
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
 from typer.testing import CliRunner, Result
 
 from pratique.cli.commands import app
@@ -68,6 +70,40 @@ def test_another_client_than_the_one_that_asks_is_wrong(running: tuple[str, int]
     """--client: a proxy that the policy doesn't know would be seen in its place."""
     told = check(running[1], "--client", "203.0.113.9")
     assert (told.exit_code, "203.0.113.9, and another one" in told.output) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("status", "perimeter", "why", "verdict"),
+    [
+        (200, "careful", "only observes, and lets everything through", "let through"),
+        (500, "careful", "500 is a failure and no refusal", "failed"),
+        (401, "careless", "127.0.0.2 is a proxy by the policy", "refused"),
+        (401, "careful", "an honest request is refused: 401", "refused"),
+    ],
+)
+def test_what_proves_nothing_is_called_by_its_name(
+    answering: list[int], status: int, perimeter: str, why: str, verdict: str
+) -> None:
+    """What only observes refuses nothing, and what fails neither; the proxy is blamed where it may be at fault."""
+    port, answering[0] = answering[1], status
+    told = check(port, "--proxy", "nginx", perimeter=perimeter)
+    assert (told.exit_code, why in told.output) == (1, True), told.output
+    verdicts = {line.split("  ")[-1].strip() for line in told.output.splitlines() if "PX-" in line}
+    assert verdicts == {verdict}
+    assert ("mend: proxy_set_header" in told.output) is why.startswith("an honest")
+
+
+@pytest.fixture(scope="module")
+def answering() -> Iterator[list[int]]:
+    """Serve one status to every request; give it, to be changed, and the port."""
+    told = [200, 0]
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await PlainTextResponse("{}", told[0])(scope, receive, send)
+
+    with by_uvicorn(app, proxy_headers=False, lifespan="off") as told[1]:
+        yield told
 
 
 def test_another_token_finds_nothing(

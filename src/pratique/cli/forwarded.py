@@ -26,6 +26,7 @@ from .application import application
 from .asking import FOUND, Asking, word
 
 _NOT_THERE: Final = 404
+_FAILED: Final = 500
 _PARTS: Final[dict[str, tuple[Part, ...]]] = {
     "no_forwarded": ("client", "scheme"),
     "bad_host": ("host",),
@@ -114,19 +115,32 @@ def _print_honest(
     _print(probe, answered, "WRONG" if wrong else "as declared")
     for part, why in wrong:
         typer.echo(f"    {why}")
-        _print_mends(mends_of(preset, part))
+        if part is not None:
+            _print_mends(mends_of(preset, part))
     return len(wrong)
 
 
-def _wrongs(answered: Answered, policy: ProxyPolicy, wanted: Origin) -> list[tuple[Part, str]]:
-    """Return what is wrong with the answer to the honest request, each with its part."""
-    found = answered.origin
+def _wrongs(
+    answered: Answered, policy: ProxyPolicy, wanted: Origin
+) -> list[tuple[Part | None, str]]:
+    """Return what is wrong with the answer to the honest request.
+
+    Each with its part of the proxy's configuration; None where the proxy can't mend it.
+    """
+    found, asked_from = answered.origin, address_of(wanted.client)
     if found is None:
         if answered.status == FOUND:
-            return [("client", "nothing is proven: the boundary only observes")]
+            why = "nothing is proven: the boundary only observes, and lets everything through"
+            return [(None, f"{why}. Ask again when observe= is taken out")]
+        if answered.status >= _FAILED:
+            why = f"{answered.status} is a failure and no refusal: see the log of the application"
+            return [(None, why)]
+        if asked_from is not None and policy.peers.holds(asked_from):
+            why = f"{wanted.client} is a proxy by the policy, and no client: ask from elsewhere"
+            return [(None, f"{why}, --source or --client")]
         why = f"an honest request is refused: {answered.status} {answered.code}".rstrip()
         return [(part, why) for part in _PARTS.get(answered.code, ("client",))]
-    wrong: list[tuple[Part, str]] = []
+    wrong: list[tuple[Part | None, str]] = []
     address = address_of(found.client)
     if wanted.client and found.client != wanted.client:
         wrong.append(("client", f"the client is {wanted.client}, and another one is seen"))
@@ -159,7 +173,12 @@ def _told(answered: Answered) -> str:
 
 
 def _verdict(answered: Answered) -> str:
-    return "ignored" if answered.origin is not None else "refused"
+    """Return what became of a spoof that isn't believed. A failure is no refusal."""
+    if answered.origin is not None:
+        return "ignored"
+    if answered.status == FOUND:
+        return "let through"
+    return "failed" if answered.status >= _FAILED else "refused"
 
 
 def _policy_of(found: Perimeter) -> ProxyPolicy:
