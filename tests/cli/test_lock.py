@@ -131,22 +131,28 @@ def test_a_reviewer_sees_what_got_weaker(project: Project) -> None:
 
 
 def test_a_guarded_application_reads_its_baseline_from_the_lock(project: Project) -> None:
-    """With lock= the legacy route is served and no other; without the file it isn't even imported."""
+    """With lock= the legacy route is served and no other; without the file nothing is served, and `lock` writes it."""
     project.run("lock", "--baseline")
     asks = "import shop; print(shop.app.test_client().get('/old').text)"
-    for tail, served in (("", True), (NAKED, False)):
-        project.write(APP.replace("LOCK", '"pratique.lock"') + tail)
-        done = subprocess.run(
+
+    def served() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             [sys.executable, "-c", asks],
             cwd=project.folder,
             capture_output=True,
             text=True,
             check=False,
         )
-        assert (done.stdout.strip() == "old") is served
-        assert ("/new is naked" in done.stderr) is not served
+
+    for tail, is_legacy in (("", True), (NAKED, False)):
+        project.write(APP.replace("LOCK", '"pratique.lock"') + tail)
+        done = served()
+        assert (done.stdout.strip() == "old") is is_legacy
+        assert ("/new is naked" in done.stderr) is not is_legacy
     (project.folder / "pratique.lock").unlink()
-    assert "can't be read" in project.run("routes")[1]
+    assert "lock='pratique.lock' isn't there" in served().stderr
+    assert project.run("lock", "--baseline")[0] == 0
+    assert served().stdout.strip() == "old"
 
 
 def test_a_secret_that_is_not_here_is_stood_in_for(project: Project) -> None:

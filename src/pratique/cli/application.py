@@ -60,7 +60,7 @@ def loaded(place: str) -> Any:
     """Import "module:attribute"; without an attribute its `perimeter`, else its `app`.
 
     Raises:
-        typer.BadParameter: there is no such module or attribute.
+        typer.BadParameter: there is no such module or attribute, or its import declares wrongly.
     """
     module, _, attribute = place.partition(":")
     _look_here()
@@ -68,6 +68,8 @@ def loaded(place: str) -> Any:
         found: Any = import_module(module)
     except ModuleNotFoundError as error:
         raise typer.BadParameter(f"{place}: there is no module {error.name}") from None
+    except BoundaryError as error:  # it says the mend; the way to it is the application's own
+        raise typer.BadParameter(f"{place}: {error}") from None
     names = attribute.split(".") if attribute else [_either(found)]
     for name in names:
         found = getattr(found, name, None)

@@ -70,7 +70,7 @@ def lock(
 def check(*, app: App = None, file: File = LOCK, secrets: StandIns = True) -> None:
     """Fail where the application isn't what its lock says: drift, debts, a new naked route."""
     if not file.is_file():
-        raise typer.BadParameter(f"there is no {file}: write it, pratique lock")
+        raise typer.BadParameter(f"there is no {file}: write it, pratique lock --baseline")
     with looked_at(app, secrets=secrets) as (told, debts):
         found = baselined(told, legacy_in(file))
         now = evidence_of(told.perimeter, found)

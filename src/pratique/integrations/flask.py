@@ -31,6 +31,7 @@ from .routes import (
     elsewhere,
     legacy_of,
     mark_crossing,
+    lock_debts,
     naked_debts,
     proven_by,
     shadowed_by,
@@ -88,6 +89,7 @@ class Pratique:
     ) -> None:
         self.perimeter = perimeter
         self._elsewhere, self._legacy = tuple(elsewhere), legacy_of(lock)
+        self._unwritten = lock_debts(lock)
 
     def init_app(self, app: Flask) -> None:
         """Guard an application, outermost of what is there by then.
@@ -144,6 +146,8 @@ class Pratique:
 
     def debts(self, app: Flask) -> list[str]:
         """Return what is wrong with the routes of an application, one sentence each."""
+        if self._unwritten:
+            return self._unwritten
         leaves = list(_leaves(app))
         views = [(path, view) for path, view, _ in leaves]
         how = "app.add_url_rule(path, view_func=endpoint({name}))"

@@ -181,8 +181,9 @@ def naked_debts(routes: Iterable[Route], perimeter: Perimeter) -> Iterator[str]:
         if route.state is RouteState.NAKED:
             yield (
                 f"Route {route.path or 'without a path'} is naked: nothing proves who calls it. "
-                "Let a dependency prove it, "
-                'mark it @Public("reason"), or name who guards it: elsewhere(prefix, by=…).'
+                'Let it take what is proven, mark it @Public("reason"), name who guards it, '
+                "elsewhere(prefix, by=…), or let it stay as legacy by a lock: "
+                "pratique lock --baseline."
             )
 
 
@@ -219,9 +220,9 @@ def legacy_of(lock: str | Path | None) -> frozenset[str]:
     """Return the routes that a lock names as legacy; none where there is no lock.
 
     Raises:
-        BoundaryError: it can't be read.
+        BoundaryError: it is there, and can't be read.
     """
-    if lock is None:
+    if lock is None or not Path(lock).exists():
         return frozenset()
     try:
         return legacy_routes(read_lock(Path(lock).read_text(encoding="utf-8")))
@@ -229,6 +230,19 @@ def legacy_of(lock: str | Path | None) -> frozenset[str]:
         raise BoundaryError(
             f"lock={str(lock)!r} can't be read: {type(error).__name__}. Write it: pratique lock."
         ) from None
+
+
+def lock_debts(lock: str | Path | None) -> list[str]:
+    """Return one sentence where a lock is named and isn't there.
+
+    A debt and no exception, so that `pratique lock` can still look at the application.
+    """
+    if lock is None or Path(lock).exists():
+        return []
+    return [
+        f"lock={str(lock)!r} isn't there, seen from {Path.cwd()}. Write it: pratique lock "
+        "--baseline, which takes the routes that are naked now as legacy."
+    ]
 
 
 def _stated(leaf: Leaf, others: tuple[Elsewhere, ...], legacy: Container[str]) -> Route:

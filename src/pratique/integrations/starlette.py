@@ -39,6 +39,7 @@ from .routes import (
     elsewhere,
     legacy_of,
     mark_crossing,
+    lock_debts,
     naked_debts,
     proven_by,
     shadowed_by,
@@ -184,6 +185,7 @@ def guard(
     app.exception_handlers.setdefault(Refused, _refused)
     build = app.build_middleware_stack
     known, others, legacy = routes or Routes(), tuple(elsewhere), legacy_of(lock)
+    unwritten = lock_debts(lock)
     counted: list[_Counted] = []
 
     def answering() -> list[tuple[str, Any]]:
@@ -197,6 +199,8 @@ def guard(
     def debts() -> list[str]:
         _answer_below(app.routes, known)
         told = (debt for path, route in answering() for debt in known.debts(path, route))
+        if unwritten:
+            return unwritten
         found = [
             *route_debts(_every(app.routes, known), perimeter),
             *told,

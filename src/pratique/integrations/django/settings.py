@@ -13,7 +13,7 @@ from pratique.core.perimeter import Perimeter
 from pratique.core.refusal import BoundaryError
 from pratique.core.route import Route
 from pratique.integrations.described import Described
-from pratique.integrations.routes import Elsewhere, legacy_of, stated
+from pratique.integrations.routes import Elsewhere, legacy_of, lock_debts, stated
 
 from .walk import debts_of, leaves_of, routes_of
 
@@ -29,16 +29,21 @@ class Declared:
         perimeter: What guards the project.
         others: What somebody else guards.
         legacy: Keys of the routes that may stay naked, as LOCK has them.
+        unwritten: One sentence where LOCK names a file that isn't there.
     """
 
     perimeter: Perimeter
     others: tuple[Elsewhere, ...]
     legacy: frozenset[str]
+    unwritten: tuple[str, ...] = ()
 
     def debts(self, urlconf: Any = None) -> list[str]:
         """Return what is wrong with the routes of a URLconf, the project's own by default."""
+        routes = routes_of(urlconf)  # the views that it imports declare actions of the perimeter
+        if self.unwritten:
+            return list(self.unwritten)
         return debts_of(
-            routes_of(urlconf),
+            routes,
             self.perimeter,
             others=self.others,
             legacy=self.legacy,
@@ -82,7 +87,10 @@ def declared() -> Declared:
             '[elsewhere("/admin/", by="django.contrib.admin")].'
         )
     return Declared(
-        perimeter, tuple(cast("Sequence[Elsewhere]", others)), legacy_of(said.get("LOCK"))
+        perimeter,
+        tuple(cast("Sequence[Elsewhere]", others)),
+        legacy_of(said.get("LOCK")),
+        tuple(lock_debts(said.get("LOCK"))),
     )
 
 
