@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.websockets import WebSocket
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from pratique import Perimeter, unsafe
 from pratique.core.proven import Proven
@@ -229,6 +230,24 @@ def test_flask_crosses_as_well() -> None:
     status, told = over_wsgi(app, PROXY, LINES, PATH_INFO="/who", RAW_URI="/who")
     assert (status, told) == (200, [CLIENT, CLIENT, "https://api.example.com/who", True])
     assert over_wsgi(app, PROXY, [("Host", "evil.test"), *LINES[1:]])[0] == 400
+
+
+@pytest.mark.parametrize("is_within", [False, True])
+def test_proxy_fix_around_the_boundary_is_refused(is_within: bool) -> None:
+    """CWE-290: it would put a field in the place of the peer; within the boundary it reads what is proven."""
+    app = Flask(__name__)
+    app.add_url_rule("/who", view_func=lambda: jsonify(flask_request.remote_addr))
+    guarded = flask_door.Pratique(perimeter_of(POLICY))
+    for turn in (is_within, not is_within):
+        if turn:
+            app.wsgi_app = ProxyFix(app.wsgi_app)  # type: ignore[method-assign]
+        else:
+            guarded.init_app(app)
+    if is_within:
+        assert over_wsgi(app, PROXY, LINES, PATH_INFO="/who") == (200, CLIENT)
+        return
+    with pytest.raises(BoundaryError, match="ProxyFix stands around it"):
+        over_wsgi(app, PROXY, LINES, PATH_INFO="/who")
 
 
 @pytest.mark.parametrize("door", ["asgi", "wsgi", "flask"])

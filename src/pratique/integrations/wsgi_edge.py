@@ -49,6 +49,8 @@ _CGI: Final = frozenset({"HTTP_SCRIPT_NAME", "HTTP_PATH_INFO"})
 _MERGING: Final = {"WSGIServer": "wsgiref", "Cheroot": "Cheroot"}
 """Servers by the first word of SERVER_SOFTWARE."""
 _UWSGI: Final = "uwsgi.version"
+_PROXY_FIX: Final = "werkzeug.proxy_fix.orig"
+"""What werkzeug's ProxyFix leaves behind, in every version since 0.15."""
 _TOKEN: Final = f"HTTP_{TOKEN_FIELD.upper().replace('-', '_')}"
 _PORTS: Final = {"http": "80", "https": "443"}
 
@@ -129,7 +131,8 @@ class WsgiEdge:
 
         Raises:
             Refused: with status 400.
-            BoundaryError: the server merges aliases, and a proxy is believed.
+            BoundaryError: the server merges aliases, and a proxy is believed; something has put a
+                client in the place of the peer before.
         """
         edge = self._boundary
         merging = _merging_server(environ) if edge.policy.peers else ""
@@ -137,6 +140,11 @@ class WsgiEdge:
             raise BoundaryError(
                 f'Boundary "{edge.name}": {merging} merges X_Forwarded_For into X-Forwarded-For, '
                 "so that a client writes what the proxy says. Serve it with gunicorn or waitress."
+            )
+        if _PROXY_FIX in environ:
+            raise BoundaryError(
+                f'Boundary "{edge.name}": ProxyFix stands around it and has put what a field says '
+                "in the place of the connection. Take it out, or put it on before the guard."
             )
         if not _CGI.isdisjoint(environ):
             edge.refuse(_cgi_field())
