@@ -239,10 +239,11 @@ def lock_debts(lock: str | Path | None) -> list[str]:
     """
     if lock is None or Path(lock).exists():
         return []
-    return [
+    debt = (
         f"lock={str(lock)!r} isn't there, seen from {Path.cwd()}. Write it: pratique lock "
         "--baseline, which takes the routes that are naked now as legacy."
-    ]
+    )
+    return [debt]
 
 
 def _stated(leaf: Leaf, others: tuple[Elsewhere, ...], legacy: Container[str]) -> Route:
