@@ -40,6 +40,9 @@ _BAD: Final = frozenset(
 )
 """What a boundary only observes went through."""
 _AN_ERROR: Final = 400
+_DONE_BEFORE: Final = (
+    ". An earlier run did it: let the example, or a fixture, begin with a database of its own"
+)
 _HOST, _PORT = "allowed.test", 8099
 
 
@@ -152,7 +155,8 @@ def _knock(example: Example, id: str, told: object, send: Send) -> None:
     outcomes = {record.outcome for record in records}
     wanted = _ADMITTED if id != HONEST else {Outcome.PROVEN}
     if status >= _AN_ERROR or not outcomes & wanted or not outcomes <= _ADMITTED:
-        raise AssertionError(f"the honest example isn't admitted: {_seen(status, records)}")
+        again = _DONE_BEFORE if outcomes == {Outcome.DUPLICATE} else ""
+        raise AssertionError(f"the honest example isn't admitted: {_seen(status, records)}{again}")
     for attack, request in made:
         if attack.is_second:
             _refused(boundary, attack, *_sent(boundary, request, send))
