@@ -235,12 +235,12 @@ def test_flask_crosses_as_well() -> None:
 @pytest.mark.parametrize("is_within", [False, True])
 def test_proxy_fix_around_the_boundary_is_refused(is_within: bool) -> None:
     """CWE-290: it would put a field in the place of the peer; within the boundary it reads what is proven."""
-    app = Flask(__name__)
+    app: Any = Flask(__name__)
     app.add_url_rule("/who", view_func=lambda: jsonify(flask_request.remote_addr))
     guarded = flask_door.Pratique(perimeter_of(POLICY))
     for turn in (is_within, not is_within):
         if turn:
-            app.wsgi_app = ProxyFix(app.wsgi_app)  # type: ignore[method-assign]
+            app.wsgi_app = ProxyFix(app.wsgi_app)
         else:
             guarded.init_app(app)
     if is_within:
