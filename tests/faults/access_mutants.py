@@ -290,7 +290,7 @@ def mutants() -> NoOps:
     """Return each proof with an attack that it stops, and the no-op for its place."""
     nothing: Any = lambda *_, **__: None  # noqa: E731
     yes: Any = lambda *_, **__: True  # noqa: E731
-    own = patch.object(OwnedRows, "_own", lambda self, row, who: row)
+    own = patch.object(OwnedRows, "_own", lambda self, row, *_: row)
     key: Any = lambda self, text: int(text)  # noqa: E731
     return {
         "among one's own": ("CL-01 bob's order", [patch.object(OwnedRows, "_statement", _any_row), own], {}),

@@ -16,6 +16,7 @@ from pratique import Perimeter, Proven, Refused, unsafe
 from pratique.client import Client, Session, SessionCookie
 from pratique.core.obligation import VALID
 from pratique.core.refusal import BoundaryError
+from pratique.integrations.described import DESCRIBED
 from pratique.integrations.flask import Pratique, Public, called, does, elsewhere, endpoint, guarded
 from pratique.integrations.wsgi import read_content
 from tests.attacks.door import flask_app_of, open_door
@@ -125,6 +126,12 @@ def test_a_route_says_what_it_is() -> None:
     app.get("/health")(Public("says only that the process runs")(lambda: "ok"))
     app.add_url_rule("/accounts/login", "login", lambda: "login")
     assert site.ask("GET", "/health").text == "ok"
+    told = getattr(app, DESCRIBED).routes()
+    assert sorted((route.path, str(route.state)) for route in told) == [
+        ("/accounts/login", "elsewhere"),
+        ("/health", "public"),
+        ("/static/<path:filename>", "public"),
+    ]
     naked = Site()
     naked.guard().add_url_rule("/login", "login", lambda: "login")
     naked.is_refused("/login is naked")

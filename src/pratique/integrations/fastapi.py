@@ -24,7 +24,7 @@ from .fastapi_debts import (
 )
 from .fastapi_reach import Perform, Reach, perform, reach
 from .fastapi_shadow import shadow
-from .routes import BOUNDARY, Elsewhere, Public, elsewhere, observed, shown
+from .routes import BOUNDARY, FASTAPIS_OWN, Elsewhere, Public, elsewhere, observed, shown
 from .starlette import Routes, endpoint, origin
 from .starlette import guard as _guard
 from .starlette_actions import context_of
@@ -118,7 +118,7 @@ class _FastApiRoutes(Routes):
         # Its own docs are functions; an application as a view has that module too.
         module = str(getattr(view, "__module__", ""))
         if isfunction(view) and module.startswith("fastapi."):
-            return "FastAPI's own"
+            return FASTAPIS_OWN
         return super().proven_by(route) or ", ".join(shown(action) for action in proves(route))
 
     def shadowed_by(self, route: Any) -> str:

@@ -24,6 +24,7 @@ from .plan import PLAN, Plan, mark_doing, place_of, view_debts
 from .proving import called, opened, owned
 from .reply import Reply, refusal, told
 from .routes import (
+    FLASKS_OWN,
     Elsewhere,
     Leaf,
     Public,
@@ -263,7 +264,7 @@ def _proven_by(view: View) -> str:
     # Static files of an application or a blueprint. Flask's own send_from_directory, as a view,
     # serves whatever directory it is given.
     if _FLASKS_OWN.match(name):
-        return "Flask's own"
+        return FLASKS_OWN
     return proven_by(view)
 
 

@@ -19,6 +19,9 @@ V = TypeVar("V", bound=Callable[..., Any])
 PUBLIC_MARK: Final = "__pratique_public__"
 BOUNDARY: Final = "__pratique_boundary__"
 SHADOWS: Final = "__pratique_shadows__"
+FASTAPIS_OWN: Final = "FastAPI's own"
+FLASKS_OWN: Final = "Flask's own"
+"""Pages and files of a framework: they are known, and nothing proves who calls them."""
 KINDS: Final = frozenset({"client", "service"})
 """With one of these declared, every route of the application says what it is."""
 
@@ -253,7 +256,9 @@ def _stated(leaf: Leaf, others: tuple[Elsewhere, ...], legacy: Container[str]) -
     guards = next((other.by for other in others if other.names(place)), "")
     state, named = RouteState.NAKED, ""
     if leaf.proven_by:
-        state, named = RouteState.GUARDED, leaf.proven_by
+        is_frameworks = leaf.proven_by in (FASTAPIS_OWN, FLASKS_OWN)  # nothing proves who calls it
+        state = RouteState.PUBLIC if is_frameworks else RouteState.GUARDED
+        named = leaf.proven_by
     elif mark is not None:
         state, named = RouteState.PUBLIC, mark.reason
     elif guards:
