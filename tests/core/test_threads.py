@@ -66,6 +66,17 @@ def refusal(cross: Cross, action: Action) -> tuple[str, int]:
     return refused.value.code, refused.value.status
 
 
+def soon(cross: Cross, action: Action) -> object:
+    """Return what crosses, tried again while it is asked to retry: threads come back when they can."""
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        try:
+            return cross(action).value
+        except Refused as again:
+            assert again.answer == "retry"  # noqa: PT017  each try may be refused
+    raise AssertionError("it never crossed")
+
+
 @pytest.mark.parametrize("way", ["cross", "across"])
 def test_what_hangs_takes_the_threads_of_its_boundary_alone(way: str) -> None:
     """CWE-400, CWE-833: past its share it is refused at once and asks nothing more; another boundary goes on, and so does this one once the threads are back."""
@@ -73,21 +84,14 @@ def test_what_hangs_takes_the_threads_of_its_boundary_alone(way: str) -> None:
     cross: Cross = getattr(world, way)
     with world.perimeter:
         try:
-            codes = {refusal(cross, world.stuck) for _ in range(POOL_THREADS)}
+            codes = set[tuple[str, int]]()
+            while world.asked < POOL_THREADS:  # on a busy machine one ends before it has a thread
+                codes.add(refusal(cross, world.stuck))
             assert codes == {("deadline", 503)}
             assert refusal(cross, world.stuck) == ("no_thread", 503)
             assert world.asked == POOL_THREADS
-            assert cross(world.well).value == {"id": 1}
+            assert soon(cross, world.well) == {"id": 1}
         finally:
             world.hangs = False
             world.let_go.set()
-        until = time.monotonic() + 10
-        while time.monotonic() < until:
-            try:
-                assert cross(world.stuck).value == {"id": 1}
-            except Refused as again:
-                assert again.answer == "retry"  # noqa: PT017  each try may be refused
-                continue
-            break
-        else:
-            pytest.fail("the threads never came back")
+        assert soon(cross, world.stuck) == {"id": 1}

@@ -300,7 +300,7 @@ def mutants() -> NoOps:
         "the session's row": ("an unknown session", [], {"load": lambda _: Login("ann", NOON, NOON)}),
         "the session's age": ("a session that is old", [patch.object(SessionCookie, "_require_young", nothing)], {}),
         "the session's use": ("a session that is unused", [patch.object(SessionCookie, "_require_young", nothing)], {}),
-        "the origin": ("another site", [patch.object(SessionCookie, "_require_same_site", nothing)], {}),
+        "the origin": ("another site", [patch.object(identity, "require_same_site", nothing)], {}),
         "the user of now": ("a suspended user", [], {"user": USERS.get}),
         "the policy": ("CL-10 an admin's action", [], {"policy": yes}),
         "the state of now": ("CL-09 a shipped order", [], {"policy": lambda _, verb, order: verb != "purge"}),

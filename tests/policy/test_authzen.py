@@ -48,7 +48,11 @@ class Client:
 
     def __init__(self, kind: type[Any], url: str, fetch: Fetch, **more: Any) -> None:
         facts = {"owner": "ann"}
-        given = {"subject": _subject, "resource": lambda key: Named("order", str(key), facts)}
+        given: dict[str, Any] = {
+            "subject": _subject,
+            "resource": lambda key: Named("order", str(key), facts),
+            "deadline": timedelta(seconds=10),  # of a busy machine
+        }
         self.policy = kind(url, fetch, **{**given, **more})
 
     async def __call__(self, *asked: Any) -> Decision:

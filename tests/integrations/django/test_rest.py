@@ -19,6 +19,7 @@ from rest_framework.viewsets import ModelViewSet, ReadOnlyModelViewSet, ViewSet
 
 from pratique import Perimeter, Proven
 from pratique.client import Client, Session, SessionCookie
+from pratique.core import within
 from pratique.core.refusal import BoundaryError
 from pratique.integrations.django import called, guarded, store
 from pratique.integrations.django.rest import IsProven, Owned, ProvenAuthentication
@@ -254,7 +255,8 @@ def test_a_method_beside_the_actions_of_a_view_set_is_a_handler_too(market: Mark
 
 
 def test_other_views_prove_who_calls(market: Market) -> None:
-    """An authentication and a permission, together; one of them alone doesn't start."""
+    """An authentication and a permission, together; one of them alone doesn't start. The thread keeps nothing of it."""
+    inside: list[bool] = []
 
     class Me(APIView):
         owes = called(market.client, "profile.read")
@@ -262,6 +264,7 @@ def test_other_views_prove_who_calls(market: Market) -> None:
         permission_classes = (IsProven,)
 
         def get(self, request: Any) -> Response:
+            inside.append(within.current() == request.auth.crossing_id)
             return Response({"name": request.user.username, "id": request.auth.value.pk})
 
     class Open(Me):
@@ -290,6 +293,7 @@ def test_other_views_prove_who_calls(market: Market) -> None:
     with served(Project([path("me", Me.as_view())], market.perimeter).wsgi()) as http:
         assert http.get("/me").status_code == 401
         assert http.get("/me", headers=market.login("ann")).json() == {"name": "ann", "id": 1}
+    assert (inside, within.current()) == ([True], "")
 
 
 @pytest.mark.parametrize("is_behind_a_mixin", [False, True])

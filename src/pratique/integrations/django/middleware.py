@@ -11,6 +11,7 @@ from django.db import connections
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from pratique.core import within
 from pratique.core.closing import store_refusal
 from pratique.core.refusal import BoundaryError, Refused, StoreError
 from pratique.integrations.reply import refusal
@@ -81,7 +82,11 @@ class Guard:
         except Refused as refused:
             return response_of(refusal(refused))
         hold(request, self._perimeter)
-        return self._next(request)
+        outer = within.enter("")  # the thread serves others afterwards
+        try:
+            return self._next(request)
+        finally:
+            within.enter(outer)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
         """Answer a refusal; everything else is Django's."""
@@ -99,7 +104,11 @@ class Guard:
         except Refused as refused:
             return response_of(refusal(refused))
         hold(proven, self._perimeter)
-        response: HttpResponseBase = await self._next(proven)
+        outer = within.enter("")
+        try:
+            response: HttpResponseBase = await self._next(proven)
+        finally:
+            within.enter(outer)
         if proven is not request:  # Django closes the files of the one that it made
             getattr(response, "_resource_closers", []).append(proven.close)
         return response
