@@ -129,6 +129,17 @@ def test_a_route_that_says_something_else_is_told(
     assert [each.change for each in found] == [change]
 
 
+@pytest.mark.parametrize(
+    ("mode", "change"), [("enforced", Change.OTHER), ("observed until 2026-12-24", Change.WEAKER)]
+)
+def test_a_new_boundary_that_enforces_nothing_is_weaker(mode: str, change: Change) -> None:
+    """It looks guarded and isn't yet; one that enforces is simply new."""
+    after = read_lock(lock(client()))
+    after["boundaries"]["shop"]["mode"] = mode
+    found = differences(read_lock("version = 1"), after)
+    assert [each.change for each in found] == [change]
+
+
 def test_legacy_is_read_back_from_the_lock() -> None:
     """The baseline is the legacy routes, and nothing that is guarded."""
     text = lock(client(), GUARDED, Route("/old", ("GET",), RouteState.LEGACY))

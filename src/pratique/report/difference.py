@@ -50,7 +50,9 @@ def _boundaries(before: Lock, after: Lock) -> Iterator[Difference]:
         if name not in new:
             yield Difference(Change.WEAKER, place, "is gone")
         elif name not in old:
-            yield Difference(Change.OTHER, place, f"is new: {new[name]['kind']}")
+            mode = new[name]["mode"]
+            change = Change.OTHER if mode == "enforced" else Change.WEAKER
+            yield Difference(change, place, f"is new: {new[name]['kind']}, {mode}")
             yield from _waived(place, {}, new[name])
         else:
             yield from _boundary(place, old[name], new[name])
