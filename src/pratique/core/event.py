@@ -28,6 +28,9 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
     """An effect outside a transaction whose single use could not be written down."""
 
+    # Equal to its word, so it has the word's hash; that of Enum is a call of Python's each time.
+    __hash__ = str.__hash__
+
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One crossing as a security event.

@@ -26,6 +26,9 @@ class Obligation(StrEnum):
     VALID = "valid"
     """Is it well-formed and within bounds?"""
 
+    # Equal to its word, so it has the word's hash; that of Enum is a call of Python's each time.
+    __hash__ = str.__hash__
+
 
 AUTHENTIC: Final = Obligation.AUTHENTIC
 FRESH: Final = Obligation.FRESH

@@ -43,8 +43,10 @@ def claim_of(scope: Scope, content: bytes, perimeter: Perimeter) -> Claim:
     return Claim(
         content,
         Fields(
-            (name.decode("latin-1"), value.decode("latin-1"))
-            for name, value in scope.get("headers", ())
+            [
+                (name.decode("latin-1"), value.decode("latin-1"))
+                for name, value in scope.get("headers", ())
+            ]
         ),
         perimeter.clock(),
         Via(
@@ -105,7 +107,7 @@ def perimeter_of(scope: Scope, boundary: Boundary) -> Perimeter:
         BoundaryError: the application isn't guarded, or by another perimeter.
     """
     perimeter = scope.get(SCOPE_KEY)
-    if not isinstance(perimeter, Perimeter) or boundary not in perimeter.boundaries:
+    if not isinstance(perimeter, Perimeter) or boundary.perimeter is not perimeter:
         raise BoundaryError(
             f'Boundary "{boundary.name}" stands in an application that isn\'t guarded: '
             "guard(app, perimeter)."

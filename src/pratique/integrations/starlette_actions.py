@@ -41,12 +41,12 @@ def guarded(view: Callable[..., Any]) -> Endpoint:
         BoundaryError: no parameter owes a proof, or an annotation can't be read.
     """
     plan = Plan(view)
-    asked = plan.boundaries[0]
+    asked, *others = plan.boundaries
 
     async def prove(*args: Any) -> Response:
         request: Request = args[-1]
         perimeter = perimeter_of(request.scope, asked)
-        for boundary in plan.boundaries:
+        for boundary in others:
             perimeter_of(request.scope, boundary)
         whole = Replay(request.receive)
         claim: Claim | None = None
