@@ -78,9 +78,10 @@ def payments(told: Told_) -> FastAPI:
         )
     )
 
+    client = httpx.AsyncClient(trust_env=False, timeout=3)
+
     async def confirm(event: Any) -> Any:
-        async with httpx.AsyncClient(trust_env=False, timeout=3) as client:
-            answer = await client.get(f"{told['provider']}/v1/invoices/{event.object_id}")
+        answer = await client.get(f"{told['provider']}/v1/invoices/{event.object_id}")
         if answer.status_code == 404:
             return None
         invoice = msgspec.json.decode(answer.raise_for_status().content, type=Invoice)
