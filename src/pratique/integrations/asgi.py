@@ -17,6 +17,7 @@ from pratique.core.refusal import BoundaryError, Refused, StoreError, too_large
 from .edge import Edge, edge_of
 from .limits import DEFAULT_CAP, READ_SECONDS, cut_off, length_of, too_slow
 from .reply import Reply, accepted, not_there, refusal
+from .shadow import observes
 from .tls import server_debt, tls_of
 
 Scope = MutableMapping[str, Any]
@@ -165,7 +166,7 @@ async def deliver(
         reply = accepted((await perimeter.aadmit(boundary, claim)).crossing_id)
     except Refused as refused:
         reply = refusal(refused)
-    if boundary.observe is not None and boundary.observe.holds(claim.received_at):
+    if observes(boundary, claim.received_at):
         reply.shadowed = content
     return reply
 

@@ -21,7 +21,7 @@ from pratique.core.refusal import BoundaryError
 
 from .asgi import claim_once
 from .context import CONTEXT_KEY
-from .plan import ACTION, place_of
+from .plan import ACTION, mark_doing, place_of
 from .proving import Owed, id_of
 from .proving import called as _called
 from .proving import owned as _owned
@@ -178,9 +178,7 @@ def does(action: OneTime, *, key: str | None = None) -> Callable[..., Any]:
         return Response(reply.content, reply.status, reply.fields)
 
     _shape(do, action, None if place is None else Path(alias=place), None)
-    do.__name__ = do.__qualname__ = f"do_{action.name.replace('.', '_')}"
-    do.__doc__ = f"{action.name}, once."
-    return do
+    return mark_doing(do, action, None)  # the place is told as of each dependency
 
 
 def _dependency(owes: Owed, session: Given | None, key: Any = None) -> Callable[..., Any]:

@@ -206,11 +206,12 @@ def guarded(view: View) -> View:
         BoundaryError: no parameter owes a proof, or an annotation can't be read.
     """
     plan = Plan(view)
+    asked, *others = plan.boundaries
     known = signature(view).parameters
 
     def prove(*args: Any, **places: Any) -> Any:
-        perimeter = _perimeter_of(plan.boundaries[0])
-        for boundary in plan.boundaries:
+        perimeter = _perimeter_of(asked)
+        for boundary in others:
             _perimeter_of(boundary)
         claim = _claim_of_view(plan, perimeter)
         with plan.prove(perimeter, claim, places) as given:
@@ -298,7 +299,7 @@ def _mounted(layer: Any) -> Iterator[tuple[str, Any]]:
 
 def _perimeter_of(boundary: Boundary) -> Perimeter:
     found = current_app.extensions.get(NAME)
-    if not isinstance(found, Pratique) or boundary not in found.perimeter.boundaries:
+    if not isinstance(found, Pratique) or boundary.perimeter is not found.perimeter:
         raise BoundaryError(
             f'Boundary "{boundary.name}" stands in an application that isn\'t guarded: '
             "Pratique(perimeter).init_app(app)."

@@ -137,9 +137,7 @@ class Plan:
 
             def session_of(call: Open | None) -> Any:
                 if call is not None and call not in found:
-                    made = call()
-                    has_end = hasattr(made, "__enter__")
-                    found[call] = stack.enter_context(made) if has_end else made
+                    found[call] = _entered(stack, call())
                 return found[call] if call is not None else None
 
             given = Given()
@@ -176,13 +174,7 @@ class Plan:
 
             async def session_of(call: Open | None) -> Any:
                 if call is not None and call not in found:
-                    made = call()
-                    if hasattr(made, "__aenter__"):
-                        found[call] = await stack.enter_async_context(made)
-                    elif hasattr(made, "__enter__"):
-                        found[call] = await stack.enter_async_context(_on_a_thread(made))
-                    else:
-                        found[call] = made
+                    found[call] = await _aentered(stack, call())
                 return found[call] if call is not None else None
 
             given = Given()
@@ -213,9 +205,7 @@ class Plan:
             return
         try:
             with ExitStack() as own:
-                session: Any = owed.session() if owed.session is not None else None
-                if hasattr(session, "__enter__"):
-                    session = own.enter_context(session)
+                session = _entered(own, owed.session()) if owed.session is not None else None
                 # While it observes this raises, so that the session rolls back.
                 (carry or perimeter.carry)(
                     boundary, claim, _flow_of(owed, places, session, Given())
@@ -232,11 +222,8 @@ class Plan:
             return
         try:
             async with AsyncExitStack() as own:
-                session: Any = owed.session() if owed.session is not None else None
-                if hasattr(session, "__aenter__"):
-                    session = await own.enter_async_context(session)
-                elif hasattr(session, "__enter__"):
-                    session = await own.enter_async_context(_on_a_thread(session))
+                opens = owed.session
+                session = await _aentered(own, opens()) if opens is not None else None
                 flow_of = _flow_of(owed, places, session, Given())
                 await perimeter.acarry(boundary, claim, flow_of)
         except Exception as error:  # noqa: BLE001  the view runs whatever comes of it
@@ -364,6 +351,20 @@ def _flow_of(
         return proven
 
     return flow_of
+
+
+def _entered(stack: ExitStack, made: Any) -> Any:
+    """Enter what was made, where it is a context manager; return what is then at hand."""
+    return stack.enter_context(made) if hasattr(made, "__enter__") else made
+
+
+async def _aentered(stack: AsyncExitStack, made: Any) -> Any:
+    """Do the same on the event loop; a synchronous one on a thread."""
+    if hasattr(made, "__aenter__"):
+        return await stack.enter_async_context(made)
+    if hasattr(made, "__enter__"):
+        return await stack.enter_async_context(_on_a_thread(made))
+    return made
 
 
 @asynccontextmanager

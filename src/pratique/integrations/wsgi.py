@@ -19,6 +19,7 @@ from pratique.core.refusal import Refused, too_large
 
 from .limits import DEFAULT_CAP, READ_SECONDS, cut_off, length_of, too_slow
 from .reply import Reply, accepted, not_there, refusal
+from .shadow import observes
 from .tls import tls_of_environ
 from .wsgi_edge import Guarded, guard, origin
 
@@ -99,7 +100,7 @@ def deliver(perimeter: Perimeter, boundary: Boundary, environ: Environ) -> Reply
         reply = accepted(perimeter.admit(boundary, claim).crossing_id)
     except Refused as refused:
         reply = refusal(refused)
-    if boundary.observe is not None and boundary.observe.holds(claim.received_at):
+    if observes(boundary, claim.received_at):
         reply.shadowed = content
     return reply
 

@@ -48,7 +48,7 @@ def held_by(request: HttpRequest, boundary: Boundary) -> Held:
             middleware of ours has seen the request.
     """
     held = getattr(request, _HELD, None)
-    if not isinstance(held, Held) or boundary not in held.perimeter.boundaries:
+    if not isinstance(held, Held) or boundary.perimeter is not held.perimeter:
         raise BoundaryError(
             f'Boundary "{boundary.name}" stands in a project that isn\'t guarded by its perimeter: '
             'MIDDLEWARE = ["pratique.integrations.django.Guard", …], '

@@ -18,6 +18,7 @@ from pratique.integrations.limits import DEFAULT_CAP
 from pratique.integrations.plan import PLAN, Plan, mark_doing, place_of
 from pratique.integrations.reply import accepted, not_there, refusal, told
 from pratique.integrations.routes import mark_crossing
+from pratique.integrations.shadow import observes
 from pratique.service import Context
 
 from .ownership import Locking
@@ -220,8 +221,7 @@ def _old_view(
     boundary: Boundary, claim: Claim, shadows: Callable[..., Any] | None
 ) -> Callable[..., Any] | None:
     """Return the view that decides while the boundary only observes."""
-    observe = boundary.observe
-    return shadows if observe is not None and observe.holds(claim.received_at) else None
+    return shadows if observes(boundary, claim.received_at) else None
 
 
 def _sync(view: Callable[..., Any]) -> Callable[..., Any]:
