@@ -4,7 +4,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
-from threading import Thread
+from threading import Thread, current_thread
 
 import h2.config
 import h2.connection
@@ -31,7 +31,7 @@ class H2Server:
         self.reply: Reply = plain
         self.seen: list[dict[str, str]] = []
         self.connections = 0
-        self.open: list[socket.socket] = []
+        self.open: list[tuple[ssl.SSLSocket, Thread]] = []
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
         Thread(target=self._accept, daemon=True).start()
@@ -46,16 +46,19 @@ class H2Server:
     def _serve(self, raw: socket.socket) -> None:
         with suppress(OSError, ssl.SSLError, h2.exceptions.ProtocolError):
             raw.settimeout(20)
-            tls = self._context.wrap_socket(raw, server_side=True)
-            self.open.append(tls)
-            speaks = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
-            speaks.initiate_connection()
+            with self._context.wrap_socket(raw, server_side=True) as tls:
+                self.open.append((tls, current_thread()))
+                self._speak(tls)
+
+    def _speak(self, tls: ssl.SSLSocket) -> None:
+        speaks = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
+        speaks.initiate_connection()
+        tls.sendall(speaks.data_to_send())
+        while data := tls.recv(65536):
+            for event in speaks.receive_data(data):
+                if isinstance(event, h2.events.RequestReceived):
+                    self._answer(speaks, event, tls)
             tls.sendall(speaks.data_to_send())
-            while data := tls.recv(65536):
-                for event in speaks.receive_data(data):
-                    if isinstance(event, h2.events.RequestReceived):
-                        self._answer(speaks, event, tls)
-                tls.sendall(speaks.data_to_send())
 
     def _answer(
         self,
@@ -78,11 +81,15 @@ class H2Server:
             speaks.end_stream(event.stream_id)
 
     def hang_up(self) -> None:
-        """End every connection."""
-        for tls in self.open:
+        """End every connection.
+
+        Whoever serves one closes it: a number that is closed under a reader is given to the next
+        connection, and the reader then takes that one's bytes.
+        """
+        for tls, serving in self.open:
             with suppress(OSError):
-                tls.shutdown(socket.SHUT_RDWR)
-            tls.close()
+                socket.socket.shutdown(tls, socket.SHUT_RDWR)
+            serving.join(20)
         self.open.clear()
 
     def close(self) -> None:
