@@ -3,7 +3,7 @@
 from pratique.core.action import Action, Change
 from pratique.core.attempts import Attempts
 from pratique.core.once import Asked, Once, OneTime
-from pratique.core.writable import Content, Writable
+from pratique.core.writable import Content, Form, Writable
 
 from .boundary import Client
 from .certificate import CertificateToken
@@ -22,6 +22,7 @@ __all__ = [
     "Client",
     "Content",
     "DPoPToken",
+    "Form",
     "Identity",
     "Once",
     "OneTime",

@@ -1,5 +1,6 @@
 """What a client may write: the fields that an action names, and no others."""
 
+import math
 import re
 from collections.abc import Iterable
 from decimal import Decimal
@@ -12,11 +13,11 @@ from .obligation import VALID
 from .proofs.valid import count, members
 from .refusal import BoundaryError, Refused
 from .writable_fields import Writable, field_debts, holds_decimals, is_struct
+from .writable_form import KIND, UNPROCESSABLE, Form, FormReader
 
-__all__ = ["Content", "Writable"]
+__all__ = ["UNPROCESSABLE", "Content", "Form", "Writable"]
 
 T = TypeVar("T")
-UNPROCESSABLE: Final = 422
 UNSUPPORTED: Final = 415
 MAX_EXPONENT: Final = 308
 """Of a decimal number: the range of a double, which is all that JSON readers share (RFC 8259 §6).
@@ -34,11 +35,12 @@ class Content(Generic[T]):
 
     Args:
         declared: A `msgspec.Struct` with `forbid_unknown_fields=True`: a field for each thing that
-            may be written. What is inside of it owes the same.
+            may be written. What is inside of it owes the same. A `Form` where an HTML form sends
+            it, else it comes as JSON.
 
     Raises:
         BoundaryError: it takes unknown fields, or a field of it has a name that our own state
-            decides, or no type, and no `Writable`.
+            decides, or no type, and no `Writable`, or can't come from a form.
 
     Source: OWASP API3:2023; CWE-915.
     """
@@ -51,6 +53,8 @@ class Content(Generic[T]):
         if debts:
             raise BoundaryError(*debts)
         self.name = name
+        self._form = FormReader(declared) if issubclass(declared, Form) else None
+        self._kind = "application/json" if self._form is None else KIND
         self._read = msgspec.json.Decoder(declared).decode
         self._holds_decimals = holds_decimals(declared)
 
@@ -62,14 +66,26 @@ class Content(Generic[T]):
                 "duplicate_member" (422), "too_deep".
         """
         kind = (fields.one("Content-Type") or "").partition(";")[0].strip().lower()
-        if kind != "application/json":
+        if kind != self._kind:
             raise Refused(
-                VALID, "the content isn't application/json", code="content_type", status=UNSUPPORTED
+                VALID, f"the content isn't {self._kind}", code="content_type", status=UNSUPPORTED
             )
+        if self._form is None:
+            value = self._of_json(content)
+        else:
+            try:
+                value = self._form.read(content)
+            except msgspec.ValidationError as error:
+                raise _bad_content(error) from None
+        if (self._holds_decimals or self._form is not None) and not _is_in_range(value):
+            raise _out_of_range()
+        return value
+
+    def _of_json(self, content: bytes) -> T:
         try:
             value = self._read(content)
         except msgspec.ValidationError as error:
-            raise Refused(VALID, _told(error), code="bad_content", status=UNPROCESSABLE) from None
+            raise _bad_content(error) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise Refused(VALID, "the content isn't JSON", code="malformed_content") from None
         try:
@@ -85,13 +101,13 @@ class Content(Generic[T]):
                 code="duplicate_member",
                 status=UNPROCESSABLE,
             )
-        if self._holds_decimals and not _is_in_range(value):
-            raise _out_of_range()
         return value
 
 
 def _is_in_range(value: Any) -> bool:
-    """Say whether each `Decimal` in a value is a number of a sane size."""
+    """Say whether each `Decimal` in a value is a number of a sane size, each float a number."""
+    if isinstance(value, float):
+        return math.isfinite(value)
     if isinstance(value, Decimal):  # "NaN" is equal to nothing and less than nothing
         return value.is_finite() and abs(value.adjusted()) <= MAX_EXPONENT
     inside: Iterable[Any] = ()
@@ -112,6 +128,10 @@ def _out_of_range() -> Refused:
         code="bad_content",
         status=UNPROCESSABLE,
     )
+
+
+def _bad_content(error: msgspec.ValidationError) -> Refused:
+    return Refused(VALID, _told(error), code="bad_content", status=UNPROCESSABLE)
 
 
 def _told(error: msgspec.ValidationError) -> str:
