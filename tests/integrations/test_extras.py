@@ -7,6 +7,7 @@ import pytest
 
 DOORS = {
     "aiohttp": ("aiohttp",),
+    "celery": ("celery",),
     "django": ("django",),
     "httpx": ("httpx", "httpcore"),  # httpx stands on httpcore
     "requests": ("requests", "httpcore"),  # the extra `requests` brings `fetch`
