@@ -8,6 +8,7 @@ for name in (
     "claims",
     "doors",
     "endpoint",
+    "events",
     "fetch",
     "forwarded",
     "partner",

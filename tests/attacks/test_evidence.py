@@ -131,6 +131,7 @@ def test_no_secret_is_in_what_is_written_or_told(
         note = {"note": CANARY}
         assert rooms["client"].send(asks("own", "PATCH", "/orders/20", json=note)).status == 200
         shown = rooms["client"].send(asks("own", "GET", "/orders/20"))
+    lines.close()
     for refused in raised:
         told += [str(refused), repr(refused), repr(vars(refused)), repr(refused.problem())]
         told += traceback.format_exception(refused)
@@ -151,10 +152,12 @@ def test_a_claim_is_one_line_of_a_log(
     """EV-03: line ends and terminal escapes in a claim make no second event, in a file or in a log (CWE-117)."""
     caplog.set_level(logging.INFO, "pratique")
     path = tmp_path / "events.jsonl"
-    with opened(tmp_path, framework, JsonLines(path), LoggerSink()) as rooms:
+    sink = JsonLines(path)
+    with opened(tmp_path, framework, sink, LoggerSink()) as rooms:
         for attempt in [*_writing(FORGED), *attempts.honest()]:
             assert len(rooms[attempt.room].send(attempt).counted) == 1, attempt.title
         kept = [record for room in rooms.values() for record in room.kept.records]
+    sink.close()
     written = path.read_bytes().splitlines()
     logged = [each.getMessage() for each in caplog.records if each.name == "pratique"]
     assert sorted(json.loads(line)["crossing_id"] for line in written) == sorted(

@@ -30,7 +30,9 @@ def test_tells_what_came_what_was_owed_and_what_to_do(tmp_path: Path) -> None:
         hint="compare clocks",
         within="c-0",
     )
-    JsonLines(path).emit(record)
+    sink = JsonLines(path)
+    sink.emit(record)
+    sink.close()
     told = why("c-1", "--events", str(path))
     assert told.returncode == 0
     assert all(

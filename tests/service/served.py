@@ -21,7 +21,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sess
 
 from pratique import Perimeter, Proven, stores
 from pratique.client.ownership import OwnedRows
-from pratique.events import JsonLines
+from pratique.events import AT_ONCE, JsonLines
 from pratique.integrations.fastapi import called, context_of, does, guard, owned
 from pratique.integrations.httpx_onward import ONWARD, acarry
 from pratique.service import ANYBODY, Issuer, Minter, Onward, Service, TransactionToken, mtls
@@ -125,7 +125,8 @@ def ours(path: str) -> FastAPI:
         return None if found is None or found.is_suspended else found
 
     perimeter = Perimeter(
-        stores.sqlalchemy(sessionmaker(state.engine)), JsonLines(f"{path}.events.jsonl")
+        stores.sqlalchemy(sessionmaker(state.engine)),
+        JsonLines(f"{path}.events.jsonl", delay=AT_ONCE),
     )
     minter = Minter(
         issuer=issuer().name, keys=issuer().jwks(), scopes=set(ACTIONS), subjects=ANYBODY

@@ -4,7 +4,7 @@ import os
 from datetime import datetime
 from enum import StrEnum
 from itertools import count
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import msgspec
 
@@ -75,6 +75,20 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Flush and close."""
+
+
+@runtime_checkable
+class LateSink(Sink, Protocol):
+    """A sink that writes later than it is told: it counts what it lost meanwhile."""
+
+    @property
+    def dropped(self) -> int:
+        """Return how many records were never written."""
+        ...
+
+    def debts(self) -> list[str]:
+        """Return what it lacks, one sentence each with its mend: the start refuses it."""
+        ...
 
 
 class _Ids:

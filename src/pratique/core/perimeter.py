@@ -136,11 +136,11 @@ class Perimeter:
         return self._is_started
 
     def debts(self) -> list[str]:
-        """Return every debt of every boundary, one sentence each with its mend.
+        """Return every debt of every boundary and sink, one sentence each with its mend.
 
         Reads secrets; touches no store.
         """
-        return self._register.debts(self.store, self.clock())
+        return [*self._register.debts(self.store, self.clock()), *self.recorder.debts()]
 
     def warnings(self) -> list[str]:
         """Return what isn't proven and ends soon or is an alarm, one sentence each."""

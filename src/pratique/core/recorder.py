@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import ClassVar, Final
 
-from .event import Outcome, Record, Sink
+from .event import LateSink, Outcome, Record, Sink
 from .refusal import Answer, Refused
 
 SAMPLES_A_MINUTE: Final = 10
@@ -76,7 +76,7 @@ class Recorder:
         self._count = count
         self._recent: deque[Record] = deque(maxlen=RECENT)
         self._sampled: dict[str, tuple[int, int]] = {}
-        self.dropped: dict[str, int] = {}
+        self._failed: dict[str, int] = {}
         self.ring: Callable[[datetime], None] | None = None
         """Is told the time of each record: see `Reminder`."""
 
@@ -103,8 +103,22 @@ class Recorder:
                 sink.emit(record)
             except Exception as error:  # noqa: BLE001  a full disk must not turn a proven claim into an error
                 name = type(sink).__name__
-                self.dropped[name] = self.dropped.get(name, 0) + 1
+                self._failed[name] = self._failed.get(name, 0) + 1
                 _log.error("sink %s dropped %s: %s", name, record.crossing_id, type(error).__name__)
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Return how many records each kind of sink lost: `pratique_events_dropped_total{sink}`."""
+        lost = dict(self._failed)
+        for sink in self._sinks:
+            if isinstance(sink, LateSink) and sink.dropped:
+                name = type(sink).__name__
+                lost[name] = lost.get(name, 0) + sink.dropped
+        return lost
+
+    def debts(self) -> list[str]:
+        """Return what the sinks lack, one sentence each with its mend."""
+        return [debt for sink in self._sinks if isinstance(sink, LateSink) for debt in sink.debts()]
 
     def find(self, crossing_id: str) -> Record | None:
         """Return the record of that crossing, from the sinks or from the last ones in memory."""

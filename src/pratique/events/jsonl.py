@@ -1,43 +1,96 @@
 """One JSON object a line in a file that several processes append to."""
 
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from pratique.core.event import Record, decode_record, encode_record
 from pratique.core.refusal import BoundaryError
 
+from .gap import gap_record
+from .writer import AT_ONCE, DELAY, MAX_WAITING_BYTES, MAX_WAITING_LINES, Writer
+
 MAX_SEARCH_BYTES: Final = 256 << 20
 """`find` reads so much of the end of the file."""
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
 
 
 class JsonLines:
-    """A sink that appends: one write a record, so that lines of two workers never mix (O_APPEND).
+    """A sink that appends: a record costs the request a place in a queue, a thread writes them.
 
-    Control characters and terminal escapes are escaped by JSON: a record is one line whatever a
-    name holds (CWE-117).
+    A batch is one write of whole lines (O_APPEND), so that those of two workers never mix. Control
+    characters and terminal escapes are escaped by JSON: a record is one line whatever a name holds
+    (CWE-117). A file that was moved away, by logrotate for one, is made anew at its path.
+
+    What the process keeps is lost with it: a kill -9 takes what came since the last batch (50 ms),
+    a power cut what the kernel hadn't written. The refusals and effects that a store keeps are in
+    its own transaction. What doesn't fit into the queue is counted as `dropped`, and a record in
+    the file says how many (code "events_dropped").
 
     Args:
         path: Of the file, made with mode 0600 where it is absent.
+        max_records: That wait for the disk.
+        max_bytes: Of lines that wait for the disk.
+        delay: Longest time between two batches. `AT_ONCE`: the request itself writes its record,
+            which costs it a write of the disk's, and a kill -9 takes none.
+
+    Raises:
+        BoundaryError: there is no path, nothing may wait, or the delay is below zero.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        max_records: int = MAX_WAITING_LINES,
+        max_bytes: int = MAX_WAITING_BYTES,
+        delay: timedelta = DELAY,
+    ) -> None:
         if not str(path):
             message = "JsonLines('') names no file."
             raise BoundaryError(message)
+        if min(max_records, max_bytes) < 1:
+            message = "JsonLines(max_records=, max_bytes=) lets nothing wait. Leave them out."
+            raise BoundaryError(message)
+        if delay < AT_ONCE:
+            message = f"JsonLines(delay={delay}) is below zero. AT_ONCE is none."
+            raise BoundaryError(message)
         self._path = Path(path)
         self._file: int | None = None
-        self._pid = 0
+        self._is_torn = False
+        self._at = _EPOCH
+        self._writer = Writer(
+            self._append,
+            name=f"JsonLines({self._path.name})",
+            most=max_records,
+            most_bytes=max_bytes,
+            delay=delay,
+            gap=self._gap,
+            ended=self._close_file,
+        )
 
     def emit(self, record: Record) -> None:
-        """Append one record. OSError where the disk refuses: the recorder counts it as dropped."""
-        line = encode_record(record) + b"\n"
-        if os.write(self._descriptor(), line) != len(line):
-            message = "the disk took a part of the line"
-            raise OSError(message)
+        """Let one record wait to be appended; never block."""
+        self._at = record.at
+        self._writer.put(encode_record(record) + b"\n")
+
+    @property
+    def dropped(self) -> int:
+        """Return how many records were never written: the queue was full, or the disk refused."""
+        return self._writer.dropped
+
+    def debts(self) -> list[str]:
+        """Return nothing: a file that can't be written is counted, and stops nothing."""
+        return []
+
+    def flush(self) -> bool:
+        """Append what waits; say whether all of it was. For a reader of the file."""
+        return self._writer.drain()
 
     def find(self, crossing_id: str) -> Record | None:
         """Return the record of that crossing, the newest first."""
+        self.flush()
         needle = crossing_id.encode()
         for line in reversed(self._lines()):
             if needle in line:
@@ -47,18 +100,43 @@ class JsonLines:
         return None
 
     def close(self) -> None:
-        """Close the file; the next record opens it again."""
-        if self._file is not None and self._pid == os.getpid():
-            os.close(self._file)
-        self._file = None
+        """Append what waits and close the file; the next record opens it again."""
+        self._writer.close()
+
+    def _append(self, lines: list[bytes]) -> int:
+        content = b"".join([b"\n", *lines] if self._is_torn else lines)
+        before = int(self._is_torn)
+        taken = os.write(self._descriptor(), content)
+        if taken == len(content):
+            self._is_torn = False
+            return len(lines)
+        if taken:  # a full disk takes a part: whole lines count, the next write ends a torn one
+            self._is_torn = content[taken - 1 : taken] != b"\n"
+        return max(0, content.count(b"\n", 0, taken) - before)
 
     def _descriptor(self) -> int:
+        if self._file is not None and not self._is_in_place(self._file):
+            self._close_file()
         if self._file is None:
             self._file = os.open(
                 self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600
             )
-            self._pid = os.getpid()
         return self._file
+
+    def _is_in_place(self, file: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(file), self._path.stat())
+        except FileNotFoundError:
+            return False
+
+    def _close_file(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+        self._file = None
+        self._is_torn = False
+
+    def _gap(self, lost: int) -> bytes:
+        return encode_record(gap_record(lost, at=self._at)) + b"\n"
 
     def _lines(self) -> list[bytes]:
         try:

@@ -3,7 +3,7 @@
 from flask import Flask, request
 
 from pratique import Perimeter
-from pratique.events import JsonLines
+from pratique.events import AT_ONCE, JsonLines
 from pratique.forwarded import Forwarded, presets
 from pratique.integrations.flask import Pratique, Public, origin
 
@@ -16,7 +16,7 @@ ORIGINS = frozenset({f"https://{HOST}"})
 
 def declared(path: str) -> tuple[Perimeter, Forwarded]:
     """Declare the boundary: whose word is taken, and for what."""
-    perimeter = Perimeter(events=JsonLines(f"{path}.events.jsonl"))
+    perimeter = Perimeter(events=JsonLines(f"{path}.events.jsonl", delay=AT_ONCE))
     policy = presets.nginx(trusted=(GATEWAY,), hosts=(HOST,), edge_fields=(COUNTRY,))
     edge = perimeter.declare(Forwarded("edge", policy, record="every"))
     return perimeter, edge

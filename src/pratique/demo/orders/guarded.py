@@ -16,7 +16,7 @@ from sqlalchemy.orm import sessionmaker
 from pratique import Perimeter, Proven, stores
 from pratique.client import Change, Client, Session, SessionCookie
 from pratique.client.ownership import OwnedRows
-from pratique.events import JsonLines
+from pratique.events import AT_ONCE, JsonLines
 from pratique.integrations.fastapi import called, does, guard, owned
 from pratique.integrations.httpx_onward import ONWARD, carry
 from pratique.service import ANYBODY, Asked, Issuer, Minter, Onward, Service, TransactionToken, mtls
@@ -76,7 +76,7 @@ def _may(user: User, action: str, order: Order | None) -> bool:
 
 def declared_shop(path: str) -> tuple[Perimeter, Client]:
     """Declare the shop API's boundary."""
-    perimeter = Perimeter(events=JsonLines(f"{path}.events.jsonl"))
+    perimeter = Perimeter(events=JsonLines(f"{path}.events.jsonl", delay=AT_ONCE))
     identity = SessionCookie("session", _load, origins=[ORIGIN])
     shop = perimeter.declare(Client("shop", identity=identity, user=_user, policy=_may))
     return perimeter, shop
@@ -85,7 +85,7 @@ def declared_shop(path: str) -> tuple[Perimeter, Client]:
 def declared_orders(path: str, seed: str) -> tuple[Perimeter, Service]:
     """Declare the orders service's boundary."""
     store = stores.sqlalchemy(sessionmaker(create_engine(f"sqlite:///{path}")))
-    perimeter = Perimeter(store, JsonLines(f"{path}.inside.events.jsonl"))
+    perimeter = Perimeter(store, JsonLines(f"{path}.inside.events.jsonl", delay=AT_ONCE))
     gateway, reports = issuer(seed), issuer(seed, of="reports")
     minters = (
         Minter(

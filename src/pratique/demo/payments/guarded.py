@@ -9,7 +9,7 @@ import msgspec
 from fastapi import FastAPI
 
 from pratique import LATER, Admitted, Later, Perimeter, stores
-from pratique.events import JsonLines
+from pratique.events import AT_ONCE, JsonLines
 from pratique.integrations.fastapi import endpoint, guard
 from pratique.webhook import Event, Webhook, providers
 
@@ -34,7 +34,7 @@ def declared(path: str, secret: str, provider: str) -> tuple[Perimeter, Webhook]
     """Declare the boundary: what is owed, and who proves it."""
     perimeter = Perimeter(
         store=stores.sqlite3(lambda: connect(path)),
-        events=JsonLines(f"{path}.events.jsonl"),
+        events=JsonLines(f"{path}.events.jsonl", delay=AT_ONCE),
         deadline=timedelta(seconds=5),
     )
     payments = perimeter.declare(

@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from pratique import Perimeter, Secret
-from pratique.events import JsonLines
+from pratique.events import AT_ONCE, JsonLines
 from pratique.fetch import PUBLIC, Credential, Fetch, FetchPolicy, Internal
 from pratique.integrations.fastapi import Public, guard
 
@@ -18,7 +18,7 @@ DEADLINE = timedelta(seconds=2)
 
 def declared(told: Told) -> tuple[Perimeter, Fetch]:
     """Declare the boundary: any host of the open internet, and one service of our own."""
-    perimeter = Perimeter(events=JsonLines(f"{told.path}.events.jsonl"))
+    perimeter = Perimeter(events=JsonLines(f"{told.path}.events.jsonl", delay=AT_ONCE))
     previews = perimeter.declare(
         Fetch(
             "previews",

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
 from pratique import Perimeter, Proven
-from pratique.events import JsonLines
+from pratique.events import AT_ONCE, JsonLines
 from pratique.integrations.fastapi import Public, guard
 from pratique.partner import Partner
 from pratique.partner.call import Call
@@ -35,7 +35,7 @@ class Score(msgspec.Struct, frozen=True):
 
 def declared(path: str, key: str) -> tuple[Perimeter, Partner, Call[Score]]:
     """Declare the boundary and its one question. It informs; nothing is decided by it."""
-    perimeter = Perimeter(events=JsonLines(f"{path}.events.jsonl"))
+    perimeter = Perimeter(events=JsonLines(f"{path}.events.jsonl", delay=AT_ONCE))
     risk = perimeter.declare(Partner("risk", BASE, bearer=key, deadline=DEADLINE))
     score = risk.call(
         "GET /score",
