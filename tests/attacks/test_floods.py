@@ -1,0 +1,118 @@
+"""EV-05: a flood of refusals hides no success, whichever door it comes by, and fills neither memory nor disk."""
+
+import gc
+import logging
+import os
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pratique.core.deadlines import Limit
+from pratique.core.event import Outcome, Record, decode_record
+from pratique.core.recorder import SAMPLES_A_MINUTE
+from pratique.events import JsonLines
+from tests.attacks import attempts
+from tests.attacks.attempts import FRAMEWORKS, Attempt, attacks, opened
+
+FLOOD = int(os.environ.get("PRATIQUE_FLOOD", "120"))
+"""Refusals of each boundary; by hand 100,000."""
+ROOMS = ("webhook", "client", "service")
+LINE = 600
+"""Bytes of the longest line that a sample may be."""
+PAGES = 128 << 10
+"""Bytes that the rows of one success of each may take in the files of their stores."""
+SPARE = 60
+"""Live objects that a flood may leave, however long it is."""
+
+
+def before_authentic(room: str) -> list[Attempt]:
+    """Return what anybody can send to a boundary, without a secret or a session."""
+    small = [each for each in attacks() if each.room == room and len(each.content) < 1 << 12]
+    chosen = {
+        "webhook": ("WH-01", "WH-03", "WH-04", "WH-08", "two signatures"),
+        "client": ("CL-01 nobody", "an unknown session"),
+        "service": ("SV-01", "SV-04", "SV-05", "SV-13 of another"),
+    }[room]
+    return [each for each in small if each.title.startswith(chosen)]
+
+
+def on_disk(folder: Path) -> int:
+    """Return the bytes of every file below."""
+    return sum(each.stat().st_size for each in folder.rglob("*") if each.is_file())
+
+
+@pytest.fixture
+def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let pytest keep no line of Django's or httpx's log: they would be the flood's objects."""
+    for name in ("django.request", "httpx"):
+        monkeypatch.setattr(logging.getLogger(name), "disabled", True)
+
+
+@pytest.mark.usefixtures("_quiet")
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_success_amid_a_flood_of_refusals_is_told(tmp_path: Path, framework: str) -> None:
+    """EV-05: one success of each boundary stands in the sink after a flood; each refusal is counted (CWE-778, CWE-770)."""
+    path = tmp_path / "events.jsonl"
+    sink = JsonLines(path)
+    honest = {each.room: each for each in attempts.honest()}
+    with opened(tmp_path, framework, sink) as rooms:
+        stood, told = on_disk(tmp_path), {}
+        for name in ROOMS:
+            _flood(rooms[name], name, FLOOD // 2)
+            assert rooms[name].send(honest[name]).status == 200
+            told[name] = rooms[name].kept.records[-1].crossing_id
+        objects = _objects()
+        for name in ROOMS:
+            _flood(rooms[name], name, FLOOD - FLOOD // 2)
+        left = _objects() - objects
+        sink.close()
+        kept = [decode_record(line) for line in path.read_bytes().splitlines()]
+        grown, written = on_disk(tmp_path) - stood, path.stat().st_size
+        for name in ROOMS:
+            own = rooms[name].perimeter.tally.counts.items()
+            assert sum(count for label, count in own if label[2] == "refused") == FLOOD
+    for crossing_id in told.values():
+        found = JsonLines(path).find(crossing_id)
+        assert found is not None
+        assert found.outcome is Outcome.PROVEN
+    most = len(ROOMS) * (_minutes(kept) * SAMPLES_A_MINUTE + 1)
+    assert len(kept) <= most
+    assert written <= most * LINE
+    assert grown - written <= PAGES
+    assert left <= SPARE
+    print(
+        f"{framework}: {FLOOD * 3} refusals, {len(kept)} records, {written} B of events, "
+        f"{grown - written} B in stores, {left} objects"
+    )
+
+
+def test_what_is_proven_is_told_each_time(tmp_path: Path) -> None:
+    """EV-05: the twin: no sampling where somebody is known: as many records as successes."""
+    sink = JsonLines(tmp_path / "events.jsonl")
+    with opened(tmp_path, "flask", sink) as rooms:
+        for _ in range(SAMPLES_A_MINUTE * 2):
+            rooms["service"].send(attempts.calls("honest"))
+        sink.close()
+    lines = (tmp_path / "events.jsonl").read_bytes().splitlines()
+    assert [decode_record(line).outcome for line in lines] == [Outcome.PROVEN] * len(lines)
+    assert len(lines) == SAMPLES_A_MINUTE * 2
+
+
+def _flood(room: Any, name: str, count: int) -> None:
+    for each in islice(cycle(before_authentic(name)), count):
+        answer = room.client.request(
+            each.method, each.path, headers=list(each.fields), content=each.content
+        )
+        assert answer.status_code in (400, 401), each.title
+
+
+def _objects() -> int:
+    """Count what lives, aside from limits: those end by themselves with the perimeter's deadline."""
+    gc.collect()
+    return sum(type(each) is not Limit for each in gc.get_objects())
+
+
+def _minutes(kept: list[Record]) -> int:
+    return len({record.at.replace(second=0, microsecond=0) for record in kept})
