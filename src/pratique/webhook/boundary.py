@@ -20,7 +20,7 @@ from pratique.core.waiver import Observe, Waiver
 from .event import Event
 from .on import On
 from .rules import Context, Registration
-from .scheme import Sender
+from .sender import Sender
 
 MAX_CONTENT_BYTES: Final = 1 << 20
 """Stripe and Slack stay under 256 KiB; GitHub says 25 MiB of itself: raise it there."""

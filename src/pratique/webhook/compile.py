@@ -4,17 +4,18 @@ Claim in, Opened out, or Refused and nothing else.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from pratique.core.claim import Claim
-from pratique.core.obligation import AUTHENTIC, LINKED, VALID
+from pratique.core.obligation import AUTHENTIC, FRESH, LINKED, VALID
 from pratique.core.proofs.fresh import require_fresh_seconds
 from pratique.core.refusal import Refused
 from pratique.core.secret import LiveSecret
 
+from .facts import Facts
 from .key import event_key, event_prefix
 from .opened import Envelope, Opened
 from .verify import Verifier
@@ -30,39 +31,40 @@ def compile_opener(
     scheme: "Scheme",
     verifiers: Sequence[tuple[Verifier, LiveSecret]],
     scope: str,
-    url: str | None,
+    facts: Facts,
     tolerance: timedelta,
-    pins: Mapping[str, object],
 ) -> Opener:
     """Return the closure that opens one delivery. Order: authentic, fresh, then what is pinned."""
     read, pieces_of, envelope_of = scheme.read, scheme.pieces, scheme.envelope
-    prefix, seconds, grade = (
-        event_prefix(scheme.name, scope),
+    seconds, grade, has_time, also = (
         tolerance.total_seconds(),
         scheme.grade,
+        scheme.signed_time,
+        scheme.also,
     )
-    has_time, has_key = scheme.signed_time, scheme.signed_key
-    pinned = [(pin, pins[pin.name]) for pin in scheme.pins if pin.name in pins]
-    entries = [(verifier.compiled(), secret, _end(secret)) for verifier, secret in verifiers]
+    time_of, clock = scheme.time_of, scheme.time.read
+    pinned = _pinned(scheme, facts)
+    key_of = _key_of(scheme, event_prefix(scheme.name, scope), facts)
+    match = _matcher(verifiers)
 
     def open_claim(claim: Claim) -> Opened:
         try:
-            time, identity, candidates = read(claim.fields)
+            time, identity, candidates = read(claim, facts)
             at = claim.received_at.timestamp()
-            pieces = pieces_of(time, identity, claim, url)
-            expired = False
-            for verify, secret, not_after in entries:  # noqa: B007  which one matched is read below
-                if verify(pieces, candidates):
-                    if at < not_after:
-                        break
-                    expired = True
-            else:
-                raise _expired() if expired else _bad_signature()
+            pieces = pieces_of(time, identity, claim, facts)
+            secret = match(pieces, candidates, at)
+            if secret is None:
+                others = () if also is None else also(time, identity, claim, facts)
+                found = (match(other, candidates, at) for other in others)
+                secret = next((each for each in found if each is not None), None)
+                if secret is None:
+                    raise _bad_signature()
             sent = None
             if has_time:
-                sent = int(time)
-                if not -seconds <= at - sent <= seconds:
-                    require_fresh_seconds(sent, at=at, tolerance=seconds)
+                said = clock(time) if time_of is None else clock(_signed_time(time_of(claim)))
+                if not -seconds <= at - said <= seconds:
+                    require_fresh_seconds(said, at=at, tolerance=seconds)
+                sent = int(said)
             envelope = envelope_of(claim)
             if pinned:
                 _require_pins(envelope, pinned)
@@ -72,20 +74,63 @@ def compile_opener(
             if envelope is not None:
                 account = account or envelope.account
                 identity = identity or envelope.id
-            # Without a signed id: a digest of the content alone. Never of the time or the
-            # signature, which a resend changes.
-            signed = (
-                identity.encode()
-                if has_key and identity
-                else b"sha256:" + sha256(claim.content).digest()
-            )
-            return Opened(
-                event_key(prefix, account, signed), sent, grade, account, secret.name, envelope
-            )
+            key = key_of(account, identity, claim)
+            return Opened(key, sent, grade, account, secret.name, envelope)
         except _DEFECTS as error:
             raise _unreadable(error) from None
 
     return open_claim
+
+
+def _matcher(
+    verifiers: Sequence[tuple[Verifier, LiveSecret]],
+) -> Callable[[tuple[bytes, ...], Sequence[str], float], LiveSecret | None]:
+    entries = [(verifier.compiled(), secret, _end(secret)) for verifier, secret in verifiers]
+
+    def match(pieces: tuple[bytes, ...], candidates: Sequence[str], at: float) -> LiveSecret | None:
+        expired = False
+        for verify, secret, not_after in entries:
+            if verify(pieces, candidates):
+                if at < not_after:
+                    return secret
+                expired = True
+        if expired:
+            raise _expired()
+        return None
+
+    return match
+
+
+def _pinned(scheme: "Scheme", facts: Facts) -> "list[tuple[Pin, object]]":
+    return [
+        (pin, facts.pins[pin.name])
+        for pin in scheme.pins
+        if pin.name in facts.pins and pin.of is not None
+    ]
+
+
+def _key_of(scheme: "Scheme", prefix: bytes, facts: Facts) -> Callable[[str, str, Claim], bytes]:
+    has_key, digest_of = scheme.signed_key, scheme.digest_of
+
+    def key_of(account: str, identity: str, claim: Claim) -> bytes:
+        if has_key and identity:
+            return event_key(prefix, account, identity.encode())
+        # Without a signed id: a digest of the decoded signed content. Never of the time or the
+        # signature, which a resend changes.
+        content = claim.content if digest_of is None else digest_of(claim, facts)
+        return event_key(prefix, account, b"sha256:" + sha256(content).digest())
+
+    return key_of
+
+
+def _signed_time(text: str) -> str:
+    if not text:
+        raise Refused(
+            FRESH,
+            "the content carries no time in the sender's form, and its time is what is signed",
+            code="no_signed_time",
+        )
+    return text
 
 
 def _end(secret: LiveSecret) -> float:
@@ -124,7 +169,7 @@ def _require_pins(envelope: Envelope | None, pinned: "Sequence[tuple[Pin, object
     if envelope is None:
         raise Refused(VALID, "the content hasn't the sender's envelope", code="bad_envelope")
     for pin, wanted in pinned:
-        if pin.of(envelope) != wanted:
+        if pin.of is not None and pin.of(envelope) != wanted:
             raise Refused(
                 LINKED,
                 f"what the sender signed doesn't carry the declared {pin.name}",

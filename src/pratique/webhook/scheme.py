@@ -7,16 +7,20 @@ from difflib import get_close_matches
 from hashlib import sha256
 from typing import Any, Final
 
-from pratique.core.claim import Claim, Fields
+from pratique.core.claim import Claim, Fields, Via
 from pratique.core.memo import Memo
 from pratique.core.obligation import AUTHENTIC
 from pratique.core.refusal import BoundaryError, Refused
-from pratique.core.secret import LiveSecret, Secret, read_all
+from pratique.core.secret import LiveSecret, Secret
 
 from .compile import Opener, compile_opener
+from .facts import Facts
+from .handshake import Handshake, Sign, bad_handshake
 from .opened import Envelope, Grade, Opened
+from .sender import Sender
 from .signature_field import Read
-from .verify import Keying, Verifier
+from .signed_time import SECONDS, TimeForm
+from .verify import Keying
 
 TOLERANCE: Final = timedelta(seconds=300)
 """Where the sender names no figure of its own: Standard Webhooks' and Stripe's."""
@@ -29,19 +33,21 @@ Secrets = str | Sequence[str | LiveSecret]
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """A fact of the declaration that the signed content must repeat.
+    """A fact of the declaration that the signed content must repeat, or that the scheme needs.
 
     Args:
         name: The keyword of `open` and of the sender: "livemode".
         type: What it is.
-        of: Reads the same fact from the envelope.
+        of: Reads the same fact from the envelope; None where the scheme itself reads the pin.
         code: The refusal where they differ; the obligation is `linked`.
+        is_owed: Nothing opens without it.
     """
 
     name: str
     type: type
-    of: Callable[[Envelope], object]
-    code: str
+    of: Callable[[Envelope], object] | None = None
+    code: str = ""
+    is_owed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,7 @@ class Scheme:
         documentation: Where the sender describes it.
         binds: What the signature covers, in words.
         read: Reads the signature field.
-        pieces: (time, id, claim, url) -> what is signed, piece by piece.
+        pieces: (time, id, claim, facts) -> what is signed, piece by piece.
         keying: Turns a secret as the sender hands it out into a verifier.
         envelope: (claim) -> the event's envelope, None where the content isn't one.
         seal_fields: (time, id, signature) -> the fields that the sender would send.
@@ -67,10 +73,19 @@ class Scheme:
         pins: What a declaration may pin.
         grade: How much the signature says.
         source: "literal" from the sender's own documentation or tests, or "unconfirmed".
-        challenge: (claim) -> the token to give back, where the sender has a signed handshake; ""
-            where it is none.
+        handshake: How the sender asks whether the endpoint is ours, where it does.
         joint: What stands between two signatures where the field may hold several, while a secret
             is rolled; "" where it holds one.
+        time: How the sender writes the signed time.
+        time_of: (claim) -> the signed time as text, where it stands inside the content; "" where
+            there is none, which is refused.
+        digest_of: (claim, facts) -> what the key is a digest of, where no id is signed: the decoded
+            signed content without time and signature. None: the content as it is. Owed where one
+            signature holds for more than one spelling of the content.
+        also: (time, id, claim, facts) -> other texts that the sender signs for the same delivery.
+        signs_url: Our own public URL is signed: the declaration owes it.
+        seal_content: (content, time, id, signature, facts) -> the content that is sent, where the
+            signature is a part of it; see `sealed`.
     """
 
     name: str
@@ -78,7 +93,7 @@ class Scheme:
     documentation: str
     binds: tuple[str, ...]
     read: Read
-    pieces: Callable[[str, str, Claim, str | None], tuple[bytes, ...]]
+    pieces: Callable[[str, str, Claim, Facts], tuple[bytes, ...]]
     keying: Keying
     envelope: Callable[[Claim], Envelope | None]
     seal_fields: Callable[[str, str, str], list[tuple[str, str]]]
@@ -89,8 +104,14 @@ class Scheme:
     pins: tuple[Pin, ...] = ()
     grade: Grade = Grade.SIGNED
     source: str = "literal"
-    challenge: Callable[[Claim], str] | None = None
+    handshake: Handshake | None = None
     joint: str = ""
+    time: TimeForm = SECONDS
+    time_of: Callable[[Claim], str] | None = None
+    digest_of: Callable[[Claim, Facts], bytes] | None = None
+    also: Callable[[str, str, Claim, Facts], Iterable[tuple[bytes, ...]]] | None = None
+    signs_url: bool = False
+    seal_content: Callable[[bytes, str, str, str, Facts], bytes] | None = None
     _memo: Memo[object, Opener] = field(
         default_factory=lambda: Memo[object, Opener](KNOWN), repr=False, compare=False
     )
@@ -102,7 +123,7 @@ class Scheme:
         url: str | None = None,
         tolerance: timedelta | None = None,
         **pins: Any,
-    ) -> "Sender":
+    ) -> Sender:
         """Declare this sender for a boundary. Secrets are read when the perimeter starts.
 
         Args:
@@ -113,10 +134,11 @@ class Scheme:
             pins: What the signed content must repeat: `livemode=True`.
 
         Raises:
-            BoundaryError: an unknown pin, one of another type, a tolerance that isn't above zero or
-                is over a day.
+            BoundaryError: an unknown pin, one of another type or one that is missing, no URL where
+                it is signed, a tolerance that isn't above zero or is over a day.
         """
         self._check(tolerance, pins)
+        self._check_owed(url, pins)
         kept = secrets if isinstance(secrets, (Secret, str)) else tuple(secrets)
         return Sender(self, kept, url, tolerance, dict(pins))
 
@@ -156,6 +178,9 @@ class Scheme:
         secret: str | Sequence[str],
         at: datetime,
         key: str | None = None,
+        url: str | None = None,
+        method: str = "POST",
+        **pins: Any,
     ) -> Fields:
         """Sign as the sender does: for tests, demonstrations and our own outgoing webhooks.
 
@@ -163,41 +188,107 @@ class Scheme:
             content: The bytes to send.
             secret: In the form in which the sender hands it out, the private key where it signs
                 with one; several while a secret is rolled, each of which signs.
-            at: When it is sent, UTC.
+            at: When it is sent, UTC. Where the time stands inside the content, it is the content's.
             key: The event's id, where it stands in a field; by default one that follows from the
                 time and the content, so that two contents of one instant are two events.
+            url: Our own public URL, for schemes that sign it.
+            method: Of the request, for schemes that sign it.
+            pins: See `__call__`.
 
         Raises:
             ValueError: no secret, one that isn't in the sender's form, or several where the field
-                holds one signature.
+                holds one signature; the signature is part of the content: see `sealed`.
         """
+        if self.seal_content is not None:
+            message = f"{self.name} has its signature inside the content: call sealed()"
+            raise ValueError(message)
+        fields, _ = self._sealed(content, secret, at, key, Via(method=method), Facts(url, pins))
+        return fields
+
+    def sealed(
+        self,
+        content: bytes,
+        *,
+        secret: str | Sequence[str],
+        at: datetime,
+        key: str | None = None,
+        url: str | None = None,
+        method: str = "POST",
+        **pins: Any,
+    ) -> Claim:
+        """Return the whole delivery, for senders too that sign inside the content. See `seal`.
+
+        Args:
+            content: What the sender says, before a signature is added to it.
+            secret: See `seal`, and for the rest.
+            at: When it is sent, UTC, and when it comes.
+            key: Of the event.
+            url: Our own.
+            method: Of the request.
+            pins: See `__call__`.
+
+        Raises:
+            ValueError: see `seal`.
+        """
+        via = Via(method=method)
+        fields, sent = self._sealed(content, secret, at, key, via, Facts(url, pins))
+        return Claim(sent, fields, at, via)
+
+    def _sealed(
+        self,
+        content: bytes,
+        secret: str | Sequence[str],
+        at: datetime,
+        key: str | None,
+        via: Via,
+        facts: Facts,
+    ) -> tuple[Fields, bytes]:
         signing = (secret,) if isinstance(secret, str) else tuple(secret)
         if not signing or (len(signing) > 1 and not self.joint):
             message = f"{self.name} signs with one secret, {len(signing)} are given"
             raise ValueError(message)
-        time = str(int(at.timestamp())) if self.signed_time else ""
+        if self.signs_url and not facts.url:
+            message = f"{self.name} signs our URL: pass url="
+            raise ValueError(message)
+        time = self.time.write(at) if self.signed_time and self.time_of is None else ""
         identity = key or "msg_" + sha256(f"{at.timestamp()}.".encode() + content).hexdigest()[:24]
-        pieces = self.pieces(time, identity, Claim(content, Fields(), at), None)
-        signatures = [self.keying(each).seal(pieces) for each in signing]
-        return Fields(self.seal_fields(time, identity, self.joint.join(signatures)))
+        pieces = self.pieces(time, identity, Claim(content, Fields(), at, via), facts)
+        signature = self.joint.join(self.keying(each).seal(pieces) for each in signing)
+        sent = content
+        if self.seal_content is not None:
+            sent = self.seal_content(content, time, identity, signature, facts)
+        return Fields(self.seal_fields(time, identity, signature)), sent
 
-    def answer(self, claim: Claim, *, secrets: Secrets, **pins: Any) -> bytes:
-        """Return the body that answers a sender's handshake, after its signature is checked.
+    def answer(
+        self, claim: Claim, *, secrets: Secrets, url: str | None = None, **pins: Any
+    ) -> bytes:
+        """Return the content that answers a sender's handshake.
+
+        Where the sender signs it, the signature is checked first. Nothing is signed but an opaque
+        token: no event, no time and no other text that the sender's key speaks for.
 
         Raises:
             LookupError: this sender has none.
             Refused: it isn't signed, or asks for more than an opaque token to be given back.
         """
-        if self.challenge is None:
-            message = f"{self.name} has no challenge"
+        handshake = self.handshake
+        if handshake is None:
+            message = f"{self.name} has no handshake"
             raise LookupError(message)
-        self.open(claim, secrets=secrets, **pins)
-        token = self.challenge(claim)
-        if not token:
-            raise Refused(
-                AUTHENTIC, "it is no handshake with an opaque token", code="bad_challenge"
-            )
-        return token.encode()
+        if handshake.is_signed:
+            self.open(claim, secrets=secrets, url=url, **pins)
+        token = handshake.token(claim, Facts(url, pins))
+        if not token or not handshake.opaque(token):
+            raise bad_handshake()
+        listed = _live(secrets)
+        return handshake.answer(token, self._signing(listed[0]), Facts(url, pins))
+
+    def _signing(self, secret: LiveSecret) -> Sign:
+        try:
+            verifier = self.keying(secret.value)
+        except ValueError:
+            raise _bad_secret() from None
+        return lambda token: verifier.seal((token,))
 
     def opener(
         self,
@@ -216,23 +307,30 @@ class Scheme:
         """
         self._check(tolerance, pins)
         verifiers = [(self.keying(secret.value), secret) for secret in secrets]
-        return compile_opener(self, verifiers, scope, url, tolerance or self.tolerance, pins)
+        facts = Facts(url, pins)
+        return compile_opener(self, verifiers, scope, facts, tolerance or self.tolerance)
 
     def _compiled(
         self, listed: tuple[str | LiveSecret, ...], url: str | None, pins: Mapping[str, Any]
     ) -> Opener:
-        if not listed or not all(isinstance(s, LiveSecret) or s for s in listed):
-            raise Refused(AUTHENTIC, "no secret is given, or an empty one", code="no_secret")
-        live = [
-            s if isinstance(s, LiveSecret) else LiveSecret(f"secret {n}", s)
-            for n, s in enumerate(listed, 1)
-        ]
+        live = _live(listed)
+        try:
+            self._check_owed(url, pins)
+        except BoundaryError as error:
+            raise Refused(AUTHENTIC, str(error), code="undeclared") from None
         try:
             return self.opener(live, url=url, **pins)
         except ValueError:
-            raise Refused(
-                AUTHENTIC, "a secret isn't in the sender's form", code="bad_secret"
-            ) from None
+            raise _bad_secret() from None
+
+    def _check_owed(self, url: str | None, pins: Mapping[str, Any]) -> None:
+        if self.signs_url and not url:
+            message = f"{self.name} signs our URL. Pass url=, as the sender was told it."
+            raise BoundaryError(message)
+        missing = [pin.name for pin in self.pins if pin.is_owed and pin.name not in pins]
+        if missing:
+            message = f"{self.name} opens nothing without {', '.join(missing)}. Pass it."
+            raise BoundaryError(message)
 
     def _check(self, tolerance: timedelta | None, pins: Mapping[str, Any]) -> None:
         if tolerance is not None and not timedelta(0) < tolerance <= LONGEST_TOLERANCE:
@@ -252,45 +350,15 @@ class Scheme:
                 raise BoundaryError(message)
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """A sender as a boundary declares it: the scheme, whence its secrets come, what is pinned."""
+def _live(secrets: Secrets) -> list[LiveSecret]:
+    listed = (secrets,) if isinstance(secrets, str) else tuple(secrets)
+    if not listed or not all(isinstance(s, LiveSecret) or s for s in listed):
+        raise Refused(AUTHENTIC, "no secret is given, or an empty one", code="no_secret")
+    return [
+        s if isinstance(s, LiveSecret) else LiveSecret(f"secret {n}", s)
+        for n, s in enumerate(listed, 1)
+    ]
 
-    scheme: Scheme
-    secrets: Secret | str | tuple[Secret | str, ...] = field(repr=False)
-    url: str | None
-    tolerance: timedelta | None
-    pins: dict[str, Any]
 
-    def live(self) -> tuple[LiveSecret, ...]:
-        """Read the secrets.
-
-        Empty only where an optional one is unset. BoundaryError where one is bad.
-        """
-        return read_all(self.secrets)
-
-    def opener(self, scope: str) -> Opener:
-        """Compile for the live secrets.
-
-        Raises:
-            BoundaryError: a secret is bad, short, or not in the sender's form.
-        """
-        live = self.live()
-        for secret in live:
-            try:
-                verifier: Verifier = self.scheme.keying(secret.value)
-            except ValueError:
-                message = (
-                    f"Secret {secret.name} isn't in the form "
-                    f"in which {self.scheme.name} hands it out."
-                )
-                raise BoundaryError(message) from None
-            if verifier.is_short:
-                message = (
-                    f"Secret {secret.name} has fewer than 16 bytes once decoded. "
-                    "Let the sender make a new one."
-                )
-                raise BoundaryError(message)
-        return self.scheme.opener(
-            live, scope=scope, url=self.url, tolerance=self.tolerance, **self.pins
-        )
+def _bad_secret() -> Refused:
+    return Refused(AUTHENTIC, "a secret isn't in the sender's form", code="bad_secret")

@@ -7,19 +7,20 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from pratique.core.claim import Fields
+from pratique.core.claim import Claim, Fields
 from pratique.core.obligation import AUTHENTIC
 from pratique.core.refusal import Refused
+
+from .facts import Facts
+from .signed_time import SECONDS, TimeForm
 
 MAX_FIELD: Final = 4096
 """Characters; a real one has under 400."""
 MAX_CANDIDATES: Final = 8
 """Two secrets are live during a roll: more candidates are somebody's search."""
 
-Read = Callable[[Fields], tuple[str, str, Sequence[str]]]
-"""fields -> (time, id, candidates), each "" where the scheme has none."""
-
-_TIME: Final = re.compile(r"[0-9]{1,11}")
+Read = Callable[[Claim, Facts], tuple[str, str, Sequence[str]]]
+"""(claim, facts) -> (time, id, candidates), "" for a time or id that the scheme hasn't there."""
 
 
 def field(fields: Fields, name: str) -> str:
@@ -35,11 +36,11 @@ def field(fields: Fields, name: str) -> str:
     return value
 
 
-def time_field(fields: Fields, name: str) -> str:
-    """Return the text of a time field: ASCII digits, at most 11."""
+def time_field(fields: Fields, name: str, form: TimeForm = SECONDS) -> str:
+    """Return the text of a time field, in the form in which the sender writes it."""
     value = field(fields, name)
-    if _TIME.fullmatch(value) is None:
-        raise malformed(name, "it isn't 1 to 11 ASCII digits")
+    if not form.matches(value):
+        raise malformed(name, f"it isn't {form.words}")
     return value
 
 
@@ -48,56 +49,78 @@ def malformed(name: str, why: str) -> Refused:
     return Refused(AUTHENTIC, f"the {name} field is malformed: {why}", code="malformed_signature")
 
 
-def bounded(candidates: list[str], name: str) -> list[str]:
+def bounded(candidates: list[str], name: str, most: int = MAX_CANDIDATES) -> list[str]:
     """Return the candidates; Refused where there are none or too many."""
     if not candidates:
         raise malformed(name, "no signature of a known version stands in it")
-    if len(candidates) > MAX_CANDIDATES:
+    if len(candidates) > most:
         raise Refused(
             AUTHENTIC,
-            f"{len(candidates)} signatures came, at most {MAX_CANDIDATES} are tried",
+            f"{len(candidates)} signatures came, at most {most} are tried",
             code="too_many_signatures",
         )
     return candidates
 
 
-def pairs(name: str, *, time: str, signature: str) -> Read:
-    """Read "t=1,v1=…,v1=…": pairs with commas between, other versions skipped (Stripe's form)."""
+def pairs(
+    name: str, *, time: str, signature: str, sign: str = ",", form: TimeForm = SECONDS
+) -> Read:
+    """Read "t=1,v1=…,v1=…": pairs with a sign between, other versions skipped (Stripe's form)."""
     lowered = name.lower()
-    usual = re.compile(rf"{time}=([0-9]{{1,11}}),{signature}=([^,]{{64}})").fullmatch
+    usual = re.compile(rf"{time}=([0-9]{{1,13}}){sign} ?{signature}=([^{sign}]{{64}})").fullmatch
 
-    def read(fields: Fields) -> tuple[str, str, Sequence[str]]:
+    def read(claim: Claim, _facts: Facts) -> tuple[str, str, Sequence[str]]:
+        fields = claim.fields
         value = fields.one(lowered)
         match = usual(value) if value is not None else None
         if match is not None:
             sent, candidate = match.groups()
-            return sent, "", (candidate,)
+            if form.matches(sent):
+                return sent, "", (candidate,)
         value = field(fields, name)
         times: list[str] = []
         candidates: list[str] = []
-        for pair in value.split(","):
+        for pair in value.split(sign):
             label, _, text = pair.strip().partition("=")
             if label == time:
                 times.append(text)
             elif label == signature:
                 candidates.append(text)
-        if len(times) != 1 or _TIME.fullmatch(times[0]) is None:
-            raise malformed(name, f"{time}= isn't there once as 1 to 11 ASCII digits")
+        if len(times) != 1 or not form.matches(times[0]):
+            raise malformed(name, f"{time}= isn't there once as {form.words}")
         return times[0], "", bounded(candidates, name)
 
     return read
 
 
-def single(name: str, *, time: str = "", event_id: str = "") -> Read:
+def single(name: str, *, time: str = "", event_id: str = "", form: TimeForm = SECONDS) -> Read:
     """Read one signature in a field of its own.
 
     The time and the id are in fields of their own where they are signed.
     """
 
-    def read(fields: Fields) -> tuple[str, str, Sequence[str]]:
+    def read(claim: Claim, _facts: Facts) -> tuple[str, str, Sequence[str]]:
+        fields = claim.fields
         value = field(fields, name)
-        sent = time_field(fields, time) if time else ""
+        sent = time_field(fields, time, form) if time else ""
         return sent, field(fields, event_id) if event_id else "", [value]
+
+    return read
+
+
+def several(names: tuple[str, ...], *, time: str = "", form: TimeForm = SECONDS) -> Read:
+    """Read one signature in each of several fields, any of which may be there.
+
+    A sender that signs with each of its live keys has one for each.
+    """
+
+    def read(claim: Claim, _facts: Facts) -> tuple[str, str, Sequence[str]]:
+        fields = claim.fields
+        values = [field(fields, name) for name in names if name in fields]
+        if not values:
+            field(fields, names[0])
+        sent = time_field(fields, time, form) if time else ""
+        return sent, "", bounded(values, names[0], len(names))
 
     return read
 
@@ -105,7 +128,8 @@ def single(name: str, *, time: str = "", event_id: str = "") -> Read:
 def listed(name: str, *, time: str, event_id: str, versions: tuple[str, ...]) -> Read:
     """Read a list with spaces between, unknown versions skipped (the form of Standard Webhooks)."""
 
-    def read(fields: Fields) -> tuple[str, str, Sequence[str]]:
+    def read(claim: Claim, _facts: Facts) -> tuple[str, str, Sequence[str]]:
+        fields = claim.fields
         value = field(fields, name)
         sent = time_field(fields, time)
         # The id stands before a "." in what is signed: one inside it would move the boundary.

@@ -1,6 +1,6 @@
-"""One live secret, ready to verify: HMAC in hexadecimal or base64, Ed25519."""
+"""One live secret, ready to verify: HMAC in hexadecimal, base64 or base64url, Ed25519."""
 
-from base64 import b64decode, b64encode
+from base64 import b64decode, b64encode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
@@ -29,6 +29,19 @@ class Verifier(Protocol):
         ...
 
 
+def _base64(digest: bytes) -> str:
+    return b64encode(digest).decode()
+
+
+def _base64url(digest: bytes) -> str:
+    return urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+_TEXTS: Final[dict[str, Callable[[bytes], str]]] = {
+    "hex": bytes.hex,
+    "base64": _base64,
+    "base64url": _base64url,  # without padding, RFC 7515 §2
+}
 Keying = Callable[[str], Verifier]
 """A secret as its sender hands it out -> a verifier; ValueError where it isn't in that form."""
 
@@ -39,13 +52,13 @@ class HmacVerifier:
     The text is compared, so another spelling of the same bytes is none.
     """
 
-    __slots__ = ("_is_empty", "_is_hex", "_key", "_prefix", "is_short")
+    __slots__ = ("_is_empty", "_key", "_prefix", "_text", "is_short")
 
     def __init__(
         self, key: bytes, *, encoding: str, prefix: str = "", digest: str = "sha256"
     ) -> None:
         self._key = mac.HmacKey(key, digest)
-        self._is_hex = encoding == "hex"
+        self._text = _TEXTS[encoding]
         self._prefix = prefix
         self.is_short = len(key) < SHORTEST_KEY
         self._is_empty = not key
@@ -53,18 +66,18 @@ class HmacVerifier:
     def seal(self, pieces: tuple[bytes, ...]) -> str:
         """See `Verifier.seal`."""
         digest = self._key.digest(*pieces)
-        return self._prefix + (digest.hex() if self._is_hex else b64encode(digest).decode())
+        return self._prefix + self._text(digest)
 
     def compiled(self) -> Verify:
         """See `Verifier.compiled`. Constant time in the content of a candidate (CWE-208)."""
         if self._is_empty:  # "whsec_" and nothing behind it: anyone makes that MAC (CWE-1188)
             message = "an empty key proves nothing"
             raise ValueError(message)
-        new_inner, new_outer, prefix, is_hex = (
+        new_inner, new_outer, prefix, text = (
             self._key.inner.copy,
             self._key.outer.copy,
             self._prefix,
-            self._is_hex,
+            self._text,
         )
 
         def verify(pieces: tuple[bytes, ...], candidates: Sequence[str]) -> bool:
@@ -74,7 +87,7 @@ class HmacVerifier:
                 update(piece)
             outer = new_outer()
             outer.update(inner.digest())
-            expected = outer.hexdigest() if is_hex else b64encode(outer.digest()).decode()
+            expected = text(outer.digest())
             if prefix:
                 expected = prefix + expected
             if len(candidates) == 1:  # compare_digest takes text of ASCII alone

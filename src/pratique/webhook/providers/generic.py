@@ -9,6 +9,7 @@ import msgspec
 
 from pratique.core.claim import Claim
 from pratique.core.refusal import BoundaryError
+from pratique.webhook.facts import Facts
 from pratique.webhook.opened import Envelope, is_id
 from pratique.webhook.scheme import LONGEST_TOLERANCE, TOLERANCE, Scheme
 from pratique.webhook.signature_field import Read, malformed, single
@@ -73,7 +74,7 @@ def generic(  # noqa: PLR0913  a sender has as many facts
     before = signed[: signed.index("{content}")]
     after = signed[signed.index("{content}") + len("{content}") :]
 
-    def pieces(time: str, event_id: str, claim: Claim, _url: str | None) -> tuple[bytes, ...]:
+    def pieces(time: str, event_id: str, claim: Claim, _facts: Facts) -> tuple[bytes, ...]:
         head = before.replace("{time}", time).replace("{id}", event_id).encode()
         return (
             head,
@@ -141,8 +142,8 @@ def _reader(signature: str, time: str, event_id: str, signed: str) -> Read:
     read = single(signature, time=time, event_id=event_id)
     signs = set(_PLACEHOLDER.sub("", signed))
 
-    def read_strictly(fields: Any) -> tuple[str, str, Sequence[str]]:
-        sent, identity, candidates = read(fields)
+    def read_strictly(claim: Claim, facts: Facts) -> tuple[str, str, Sequence[str]]:
+        sent, identity, candidates = read(claim, facts)
         if identity and (is_id(identity) is None or signs & set(identity)):
             raise malformed(event_id, "it holds a sign that stands between the signed parts")
         return sent, identity, candidates

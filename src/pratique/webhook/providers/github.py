@@ -21,7 +21,7 @@ SCHEME = Scheme(
     documentation="https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries",
     binds=("content",),
     read=single("X-Hub-Signature-256"),  # X-Hub-Signature is SHA-1: never read
-    pieces=lambda _time, _id, claim, _url: (claim.content,),
+    pieces=lambda _time, _id, claim, _facts: (claim.content,),
     keying=hmac_of_text(encoding="hex", prefix="sha256="),
     envelope=_envelope,
     seal_fields=lambda _time, _id, signature: [("X-Hub-Signature-256", signature)],

@@ -3,12 +3,13 @@
 The content is JSON for events and a form for commands.
 """
 
-import re
 from urllib.parse import parse_qsl
 
 import msgspec
 
 from pratique.core.claim import Claim
+from pratique.webhook.facts import Facts
+from pratique.webhook.handshake import Handshake
 from pratique.webhook.opened import Envelope, is_id
 from pratique.webhook.scheme import Scheme
 from pratique.webhook.signature_field import single
@@ -28,7 +29,6 @@ class _Event(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_Event).decode
-_TOKEN = re.compile(r"[A-Za-z0-9_\-]{1,128}")
 _MAX_FORM_FIELDS = 200
 
 
@@ -56,13 +56,12 @@ def _command(content: bytes) -> Envelope | None:
     return Envelope(trigger, form.get("command", ""), form.get("team_id", ""), "")
 
 
-def _challenge(claim: Claim) -> str:
+def _token(claim: Claim, _facts: Facts) -> str:
     try:
         event = _decode(claim.content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
-    is_opaque = event.type == "url_verification" and _TOKEN.fullmatch(event.challenge) is not None
-    return event.challenge if is_opaque else ""
+    return event.challenge if event.type == "url_verification" else ""
 
 
 SCHEME = Scheme(
@@ -71,7 +70,7 @@ SCHEME = Scheme(
     documentation="https://docs.slack.dev/authentication/verifying-requests-from-slack",
     binds=("time", "content"),
     read=single("X-Slack-Signature", time="X-Slack-Request-Timestamp"),
-    pieces=lambda time, _id, claim, _url: (f"v0:{time}:".encode(), claim.content),
+    pieces=lambda time, _id, claim, _facts: (f"v0:{time}:".encode(), claim.content),
     keying=hmac_of_text(encoding="hex", prefix="v0="),
     envelope=_envelope,
     seal_fields=lambda time, _id, signature: [
@@ -80,5 +79,5 @@ SCHEME = Scheme(
     ],
     signed_time=True,
     signed_key=True,
-    challenge=_challenge,
+    handshake=Handshake(_token),
 )

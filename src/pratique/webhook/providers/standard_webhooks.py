@@ -4,6 +4,7 @@ import msgspec
 
 from pratique.core.claim import Claim
 from pratique.core.proofs.authentic.signature import Ed25519Key
+from pratique.webhook.facts import Facts
 from pratique.webhook.opened import Envelope, is_id
 from pratique.webhook.scheme import Scheme
 from pratique.webhook.signature_field import listed
@@ -34,7 +35,7 @@ def _envelope(claim: Claim) -> Envelope | None:
     return Envelope(identity, event.type, "", object_id if is_id(object_id) is not None else "")
 
 
-def _pieces(time: str, event_id: str, claim: Claim, _url: str | None) -> tuple[bytes, ...]:
+def _pieces(time: str, event_id: str, claim: Claim, _facts: Facts) -> tuple[bytes, ...]:
     return (f"{event_id}.{time}.".encode(), claim.content)
 
 

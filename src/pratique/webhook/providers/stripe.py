@@ -3,6 +3,7 @@
 import msgspec
 
 from pratique.core.claim import Claim
+from pratique.webhook.facts import Facts
 from pratique.webhook.opened import Envelope, fit
 from pratique.webhook.scheme import Pin, Scheme
 from pratique.webhook.signature_field import pairs
@@ -41,7 +42,7 @@ def _envelope(claim: Claim) -> Envelope | None:
     return Envelope(identity, event.type, event.account or "", object_id, event.livemode)
 
 
-def _pieces(time: str, _id: str, claim: Claim, _url: str | None) -> tuple[bytes, ...]:
+def _pieces(time: str, _id: str, claim: Claim, _facts: Facts) -> tuple[bytes, ...]:
     return (time.encode() + b".", claim.content)
 
 

@@ -1,0 +1,61 @@
+"""How a sender asks whether an endpoint is ours, and what answers it.
+
+Most of these ask us to sign a text of the caller's with the key of the events. Whoever may choose
+that text freely has a signing oracle: so a token is opaque, and no content or time fits into one.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import parse_qsl
+
+from pratique.core.claim import Claim
+from pratique.core.obligation import AUTHENTIC
+from pratique.core.refusal import Refused
+
+from .facts import Facts
+
+Sign = Callable[[bytes], str]
+"""(bytes) -> their signature as the sender's events have it, by the first live secret."""
+_MAX_PARAMETERS: Final = 16
+# No brace, quotation mark, colon, dot or line break: no JSON, no "v0:time:", no "time.content".
+is_opaque: Final = re.compile(r"[A-Za-z0-9_\-]{1,128}").fullmatch
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """A sender's handshake.
+
+    Args:
+        token: (claim, facts) -> the token that it asks about, as it came; "" where it is no
+            handshake.
+        answer: (token, sign, facts) -> the content that answers it.
+        is_signed: It comes with a signature like every event: that is checked first.
+        opaque: (token) -> whether it is one that may be given back.
+        by_get: It comes as a GET, so that the endpoint takes that method too.
+        content_type: Of the answer. Never one that a browser would run.
+    """
+
+    token: Callable[[Claim, Facts], str]
+    answer: Callable[[str, Sign, Facts], bytes] = lambda token, _sign, _facts: token.encode()
+    opaque: Callable[[str], object] = is_opaque
+    is_signed: bool = True
+    by_get: bool = False
+    content_type: str = "text/plain; charset=utf-8"
+
+
+def parameters(claim: Claim) -> dict[str, str]:
+    """Return the query of a GET; empty where it has none, or one that two programs read apart."""
+    query = claim.via.target.partition("?")[2]
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=_MAX_PARAMETERS)
+    except ValueError:
+        return {}
+    found = dict(pairs)
+    return found if len(found) == len(pairs) else {}
+
+
+def bad_handshake() -> Refused:
+    """Return the refusal of what isn't a handshake, or asks us to sign more than a token."""
+    return Refused(AUTHENTIC, "it is no handshake with an opaque token", code="bad_challenge")

@@ -1,0 +1,58 @@
+"""A sender as a boundary declares it."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from pratique.core.refusal import BoundaryError
+from pratique.core.secret import LiveSecret, Secret, read_all
+
+from .compile import Opener
+from .verify import Verifier
+
+if TYPE_CHECKING:
+    from .scheme import Scheme
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """A sender as a boundary declares it: the scheme, whence its secrets come, what is pinned."""
+
+    scheme: "Scheme"
+    secrets: Secret | str | tuple[Secret | str, ...] = field(repr=False)
+    url: str | None
+    tolerance: timedelta | None
+    pins: dict[str, Any]
+
+    def live(self) -> tuple[LiveSecret, ...]:
+        """Read the secrets.
+
+        Empty only where an optional one is unset. BoundaryError where one is bad.
+        """
+        return read_all(self.secrets)
+
+    def opener(self, scope: str) -> Opener:
+        """Compile for the live secrets.
+
+        Raises:
+            BoundaryError: a secret is bad, short, or not in the sender's form.
+        """
+        live = self.live()
+        for secret in live:
+            try:
+                verifier: Verifier = self.scheme.keying(secret.value)
+            except ValueError:
+                message = (
+                    f"Secret {secret.name} isn't in the form "
+                    f"in which {self.scheme.name} hands it out."
+                )
+                raise BoundaryError(message) from None
+            if verifier.is_short:
+                message = (
+                    f"Secret {secret.name} has fewer than 16 bytes once decoded. "
+                    "Let the sender make a new one."
+                )
+                raise BoundaryError(message)
+        return self.scheme.opener(
+            live, scope=scope, url=self.url, tolerance=self.tolerance, **self.pins
+        )
