@@ -15,7 +15,7 @@ from pratique.core.refusal import BoundaryError, StoreBusy, StoreError
 from pratique.core.roots import Root, RootKind
 from pratique.core.store import AsyncStore, Counted, HoldAnswer, Kept, Stale, Swept
 
-from . import ageing, statements
+from . import ageing, schema, statements
 from .statements import PROBE, SQLITE, Result, Steps
 
 T = TypeVar("T")
@@ -105,7 +105,7 @@ class Sqlite3Store:
     def start(self) -> None:
         """See `SyncStore.start`."""
         connection = self.connection()
-        self._in_transaction(statements.make_tables(SQLITE, uuid4().hex))
+        self._in_transaction(schema.make_tables(SQLITE, uuid4().hex))
         transaction = self.begin()
         run(connection, statements.first_use(SQLITE, (PROBE,), "probe"))
         transaction.rollback()

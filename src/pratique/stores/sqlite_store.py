@@ -17,7 +17,7 @@ from pratique.core.refusal import BoundaryError, StoreError
 from pratique.core.roots import Root, RootKind
 from pratique.core.store import Counted, HoldAnswer, Stale, Swept
 
-from . import ageing, statements
+from . import ageing, schema, statements
 from .sqlite_writer import Operation, Writer
 from .statements import SQLITE, Steps
 
@@ -46,7 +46,7 @@ class SqliteStore:
     def start(self) -> None:
         """See `SyncStore.start`."""
         self._is_closed = False
-        self.do(lambda: statements.make_tables(SQLITE, uuid4().hex))
+        self.do(lambda: schema.make_tables(SQLITE, uuid4().hex))
 
     def close(self) -> None:
         """Finish what waits, then close. A forked child never touches its parent's connection."""

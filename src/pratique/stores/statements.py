@@ -1,4 +1,4 @@
-"""The tables and every statement of the SQL stores, once.
+"""Every statement of the SQL stores, once; the tables are in schema.py.
 
 Generators that yield statements and are sent rows.
 """
@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, Final, NamedTuple, TypeVar
 
 from pratique.core.event import Record, decode_record, encode_record
-from pratique.core.refusal import BoundaryError, StoreBusy, StoreError
+from pratique.core.refusal import StoreBusy, StoreError
 from pratique.core.store import Busy, Conflict, Counted, Held, HoldAnswer, Kept, Settled
 
 T = TypeVar("T")
@@ -24,7 +24,6 @@ class Result(NamedTuple):
 
 
 Steps = Generator[Statement, Result, T]
-SCHEMA_VERSION: Final = 1
 ENDED: Final = "the handler ended the transaction that its effect and its single use share"
 PROBE: Final = b"pratique start-up probe"
 
@@ -37,8 +36,8 @@ class Dialect:
         name: "sqlite", "postgresql".
         now: The store's own clock in milliseconds since 1970: leases are judged by it, never by a worker's clock.
         blob: The type of bytes.
-        alone: The statements that let one process at a time make the tables, where the transaction doesn't see to it.
-        present: The statement that counts which of the tables are there.
+        alone: The statements after which this transaction alone changes the tables: one process makes or upgrades them.
+        present: The statement that names those of {names} that are there.
     """
 
     name: str
@@ -47,63 +46,33 @@ class Dialect:
     present: str
     alone: tuple[str, ...] = ()
 
-    def tables(self) -> tuple[str, ...]:
-        """Return the statements that make the tables where they are absent."""
-        return tuple(statement.replace("BYTES", self.blob) for statement in _TABLES)
 
-
-TABLE_NAMES: Final = ("pratique_store", "pratique_key", "pratique_refusal")
-_QUOTED_NAMES: Final = ", ".join(f"'{name}'" for name in TABLE_NAMES)
 SQLITE: Final = Dialect(
     "sqlite",
     "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
     "BLOB",
-    f"SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN ({_QUOTED_NAMES})",
+    "SELECT name FROM sqlite_master WHERE type = 'table' AND name IN ({names})",
+    # A driver that begins by itself begins before a change of rows, not before CREATE TABLE: this one takes the write lock.
+    (
+        "CREATE TABLE IF NOT EXISTS pratique_store (identity TEXT PRIMARY KEY, version INTEGER NOT NULL)",
+        "UPDATE pratique_store SET version = version",
+    ),
 )
 POSTGRESQL: Final = Dialect(
     "postgresql",
     "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)",
     "BYTEA",
-    f"SELECT count(to_regclass(name)) FROM unnest(ARRAY[{_QUOTED_NAMES}]) AS wanted(name)",
+    # Not by to_regclass: within a transaction that asked before, it doesn't see what another one has made since.
+    "SELECT CAST(relname AS text) FROM pg_catalog.pg_class WHERE relname IN ({names}) "
+    "AND relkind IN ('r', 'p') AND pg_catalog.pg_table_is_visible(oid)",
     # CREATE TABLE IF NOT EXISTS fails with a unique violation where two run at once. The number is
-    # "pratique" in hex.
-    ("SELECT pg_advisory_xact_lock(8102093121126167909)",),
+    # "pratique" in hex. An upgrade that waits for one long transaction lets nobody else wait behind it for longer.
+    (
+        "SELECT pg_advisory_xact_lock(8102093121126167909)",
+        "SET LOCAL lock_timeout = '5s'",
+    ),
 )
 DIALECTS: Final = {dialect.name: dialect for dialect in (SQLITE, POSTGRESQL)}
-
-_TABLES: Final = (
-    "CREATE TABLE IF NOT EXISTS pratique_store (identity TEXT PRIMARY KEY, version INTEGER NOT NULL)",
-    # state 0 held, 1 settled, 2 taken back. token grows with each takeover and is never given twice; of what was taken back it is the
-    # moment in milliseconds. A settled key stays for good, unless its kind is one that core/sweep.py lets go. A key that is counted is held
-    # till its window ends, token says how often. record: the event of the crossing, beside the last of its keys: that one outlives the others.
-    "CREATE TABLE IF NOT EXISTS pratique_key (key BYTES PRIMARY KEY, state SMALLINT NOT NULL, token BIGINT NOT NULL, "
-    "expires_ms BIGINT, fingerprint BYTES NOT NULL, result BYTES NOT NULL, crossing_id TEXT NOT NULL, at_ms BIGINT NOT NULL, "
-    "record TEXT)",
-    "CREATE INDEX IF NOT EXISTS pratique_key_event ON pratique_key (crossing_id) WHERE record IS NOT NULL",
-    # One row a (boundary, key, code): a delivery replayed for ever fills no disk. content: it is a
-    # dead letter.
-    "CREATE TABLE IF NOT EXISTS pratique_refusal (boundary TEXT NOT NULL, key BYTES NOT NULL, code TEXT NOT NULL, "
-    "first_ms BIGINT NOT NULL, last_ms BIGINT NOT NULL, times BIGINT NOT NULL, crossing_id TEXT NOT NULL, "
-    "record TEXT NOT NULL, content BYTES, PRIMARY KEY (boundary, key, code))",
-    "CREATE INDEX IF NOT EXISTS pratique_refusal_crossing ON pratique_refusal (crossing_id)",
-)
-
-
-def make_tables(dialect: Dialect, identity: str) -> Steps[None]:
-    """Make what is absent; refuse tables of a later version."""
-    # CREATE TABLE IF NOT EXISTS asks for the right to create, also where there is nothing to do.
-    if (yield dialect.present, {}).rows[0][0] < len(TABLE_NAMES):
-        for statement in (*dialect.alone, *dialect.tables()):
-            yield statement, {}
-    found = yield "SELECT version FROM pratique_store", {}
-    if not found.rows:
-        yield (
-            "INSERT INTO pratique_store (identity, version) VALUES (:identity, :version) ON CONFLICT (identity) DO NOTHING",
-            {"identity": identity, "version": SCHEMA_VERSION},
-        )
-    elif found.rows[0][0] > SCHEMA_VERSION:
-        message = f"the store's tables have version {found.rows[0][0]}, this pratique knows {SCHEMA_VERSION}. Upgrade pratique."
-        raise BoundaryError(message)
 
 
 def first_use(

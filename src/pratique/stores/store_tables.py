@@ -1,13 +1,17 @@
 """The store's own tables in PostgreSQL, as statements for a migration."""
 
+from pratique.core.refusal import BoundaryError
+
 from .owner_policy import quoted
-from .statements import POSTGRESQL, TABLE_NAMES
+from .schema import TABLE_NAMES, owner_statements
 
 
 def store_tables(role: str) -> tuple[str, ...]:
-    """Return the statements that make the store's tables and let the application's role use them.
+    """Return the statements that make or upgrade the store's tables, and let a role use them.
 
-    A role that may create tables needs none of them: the start makes what is absent.
+    Run them as the owner of the schema, all in one transaction: on a new database and on one with
+    tables of an earlier version, and as often as you like. A role that may create and alter tables
+    needs none of them: the start makes and upgrades what is there.
 
     Args:
         role: As which the application connects.
@@ -18,4 +22,14 @@ def store_tables(role: str) -> tuple[str, ...]:
     Source: PostgreSQL, "GRANT"; NIST SP 800-53 AC-6 (least privilege).
     """
     grant = f"GRANT SELECT, INSERT, UPDATE, DELETE ON {', '.join(TABLE_NAMES)} TO {quoted(role)}"
-    return (*POSTGRESQL.tables(), grant)
+    return (*owner_statements(), grant)
+
+
+def lacks_the_right(error: Exception, role: str) -> BoundaryError:
+    """Return what is said to a role that may neither make nor upgrade the tables."""
+    needs = "; ".join(store_tables(role))
+    return BoundaryError(
+        f"{error}: the role {role} may neither make the store's tables or upgrade them nor use "
+        f'what is there. Run as the owner of its schema what stores.store_tables("{role}") says: '
+        f"{needs}"
+    )

@@ -69,10 +69,17 @@ class Refusal(models.Model):
     content: "models.BinaryField[bytes | None, bytes | None]" = models.BinaryField(null=True)
 
     class Meta:
-        """The table, and the index by which a crossing is found."""
+        """The table, and the indexes by which a crossing and old contents are found."""
 
         db_table = "pratique_refusal"
-        indexes: ClassVar = [models.Index(fields=["crossing_id"], name="pratique_refusal_crossing")]
+        indexes: ClassVar = [
+            models.Index(fields=["crossing_id"], name="pratique_refusal_crossing"),
+            models.Index(
+                fields=["last_ms"],
+                name="pratique_refusal_content",
+                condition=models.Q(content__isnull=False),
+            ),
+        ]
 
     def __str__(self) -> str:
         """Name where, and why."""

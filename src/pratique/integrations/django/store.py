@@ -15,7 +15,7 @@ from pratique.core.event import Record
 from pratique.core.refusal import BoundaryError, StoreError
 from pratique.core.roots import Root, RootKind
 from pratique.core.store import AsyncStore, Counted, HoldAnswer, Stale, Swept
-from pratique.stores import ageing, statements
+from pratique.stores import ageing, schema, statements
 from pratique.stores.durable import check_durable
 from pratique.stores.statements import DIALECTS, PROBE, Dialect, Steps
 
@@ -96,15 +96,17 @@ class DjangoStore:
                 return cursor.fetchall()
 
         check_durable(dialect.name, rows)
-        if rows(dialect.present)[0][0] < len(statements.TABLE_NAMES):
+        known = run(connection, schema.found(dialect))
+        if known.version < schema.SCHEMA_VERSION:
+            what = f"have version {known.version}" if known.version else "are not there"
             message = (
-                f"the store's tables are not in the database {self.using}. Add "
+                f"the store's tables in the database {self.using} {what}. Add "
                 '"pratique.integrations.django" to INSTALLED_APPS and run '
                 f"manage.py migrate pratique --database={self.using}"
             )
             raise BoundaryError(message)
         self.dialect = dialect
-        self._once(statements.make_tables(dialect, uuid4().hex))
+        self._once(schema.make_tables(dialect, uuid4().hex))
 
     def _probe(self, connection: Any) -> None:
         probing = self.begin()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import uuid4
 
 from sqlalchemy import text
@@ -10,18 +10,18 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session
 
 from pratique.core.event import Record
-from pratique.core.refusal import BoundaryError, StoreError
+from pratique.core.refusal import BoundaryError, StoreBusy, StoreError
 from pratique.core.roots import Root, RootKind
 from pratique.core.store import Counted, HoldAnswer, Stale, Swept
-from pratique.stores import ageing, statements
+from pratique.stores import ageing, schema, statements
 from pratique.stores.statements import DIALECTS, PROBE, Dialect, Steps
-from pratique.stores.store_tables import store_tables
+from pratique.stores.store_tables import lacks_the_right
 
 from .guard import check_session, check_session_is_durable, guard_engine
 from .transaction import TROUBLE, AsyncSqlTransaction, SqlTransaction, run, store_error
 
 T = TypeVar("T")
-_NO_RIGHT = "42501"  # insufficient_privilege
+_TRIES: Final = 3
 
 
 class SqlAlchemyStore:
@@ -57,20 +57,25 @@ class _Face:
         check_session_is_durable(session, dialect.name)
         guard_engine(engine, type(session))
         session.rollback()
-        try:
-            run(session, statements.make_tables(dialect, uuid4().hex))
-        except StoreError as error:
-            if _NO_RIGHT not in str(error):
-                raise
-            session.rollback()
-            role = session.scalar(text("SELECT CAST(current_user AS text)"))
-            message = (
-                f"{error}: the role {role} may neither make the store's tables nor use what is "
-                "there. Run as the owner of its schema what stores.store_tables("
-                f'"{role}") says: {"; ".join(store_tables(str(role)))}'
-            )
-            raise BoundaryError(message) from error
+        self._make_tables(session, dialect)
         session.commit()
+
+    def _make_tables(self, session: Session, dialect: Dialect) -> None:
+        for tries_left in reversed(range(_TRIES)):
+            try:
+                run(session, schema.make_tables(dialect, uuid4().hex))
+            except StoreBusy:  # another process was upgrading them between our read and our lock
+                if not tries_left:
+                    raise
+                session.rollback()
+            except StoreError as error:
+                if schema.NO_RIGHT not in str(error):
+                    raise
+                session.rollback()
+                role = session.scalar(text("SELECT CAST(current_user AS text)"))
+                raise lacks_the_right(error, str(role)) from error
+            else:
+                return
 
     def probe(self, session: Session) -> None:
         """Write what is going to be rolled back."""

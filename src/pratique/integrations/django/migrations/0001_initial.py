@@ -6,20 +6,20 @@ from uuid import uuid4
 from django.db import migrations, models
 
 from pratique.integrations.django.transaction import run
-from pratique.stores import statements
+from pratique.stores import schema, statements
 
 
 def make_tables(_apps: Any, schema_editor: Any) -> None:
-    """Make what is absent, whoever made the rest."""
+    """Make what is absent, or upgrade it, whoever made the rest."""
     connection = schema_editor.connection
     dialect = statements.DIALECTS.get(connection.vendor)
     if dialect is not None:  # another database may migrate, and is refused at the store's start
-        run(connection, statements.make_tables(dialect, uuid4().hex))
+        run(connection, schema.make_tables(dialect, uuid4().hex))
 
 
 def drop_tables(_apps: Any, schema_editor: Any) -> None:
     """Drop them, and with them what was handled."""
-    for name in statements.TABLE_NAMES:
+    for name in schema.TABLE_NAMES:
         schema_editor.execute(f"DROP TABLE IF EXISTS {name}")
 
 
