@@ -8,6 +8,8 @@ from typing import Final, Protocol, runtime_checkable
 
 import msgspec
 
+from .forks import renew_after_fork
+
 ID_BYTES: Final = 8
 
 
@@ -95,17 +97,17 @@ class _Ids:
     """Crossing ids: a random prefix a process, then a counter. They name, they prove nothing."""
 
     def __init__(self) -> None:
-        self.renew()
-
-    def renew(self) -> None:
-        self.prefix = os.urandom(ID_BYTES).hex()
+        self.prefix = _new_prefix()
         self.next = count(1).__next__
+        # Two workers of one parent must not give one id twice.
+        renew_after_fork(self, prefix=_new_prefix)
+
+
+def _new_prefix() -> str:
+    return os.urandom(ID_BYTES).hex()
 
 
 _ids: Final = _Ids()
-os.register_at_fork(
-    after_in_child=_ids.renew
-)  # two workers of one parent must not give one id twice
 
 
 def new_crossing_id() -> str:

@@ -13,6 +13,7 @@ from .crossing import Crossing
 from .drive import drive
 from .drive_here import drive_here
 from .event import Outcome, Record, Sink
+from .forks import renew_after_fork
 from .question import Flow, Question
 from .recorder import LoggerSink, Recorder, outcome_of
 from .refusal import BoundaryError, Refused
@@ -79,6 +80,7 @@ class Perimeter:
         self._watchers: list[Watcher] = []
         self._lock = Lock()
         self._is_started = False
+        renew_after_fork(self, _lock=Lock)
 
     def declare(self, boundary: B) -> B:
         """Add a boundary to the perimeter; it is given back, typed.
@@ -332,7 +334,7 @@ class Perimeter:
 
     def _opened(self) -> None:
         self._is_started = True
-        reminder = Reminder(endings(self.boundaries), self.recorder.tell, lock=Lock())
+        reminder = Reminder(endings(self.boundaries), self.recorder.tell, new_lock=Lock)
         self.recorder.ring = reminder.ring
         reminder.ring(self.clock())
         for watcher in self._watchers:

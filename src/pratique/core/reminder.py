@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from .event import Outcome, Record, new_crossing_id
+from .forks import renew_after_fork
 from .waiver import end_of
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Reminder:
     Args:
         endings: What ends.
         tell: Takes a record that isn't the end of a crossing.
-        lock: Held while it is decided what is due.
+        new_lock: () -> a lock, held while it is decided what is due.
     """
 
     def __init__(
@@ -71,12 +72,13 @@ class Reminder:
         endings: Sequence[Ending],
         tell: Callable[[Record], None],
         *,
-        lock: AbstractContextManager[object],
+        new_lock: Callable[[], AbstractContextManager[object]],
     ) -> None:
         self._due: dict[Ending, datetime] = {each: each.begin for each in endings}
         self._tell = tell
-        self._lock = lock
+        self._lock = new_lock()
         self._next = min(self._due.values(), default=None)
+        renew_after_fork(self, _lock=new_lock)
 
     def ring(self, at: datetime) -> None:
         """Tell what is due at *at* (UTC)."""

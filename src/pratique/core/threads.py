@@ -3,13 +3,14 @@
 The gate decides between an effect and its deadline.
 """
 
-import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from threading import Lock
+from types import NoneType
 from typing import Any, Final, TypeVar
 
+from .forks import renew_after_fork
 from .recorder import Label
 
 T = TypeVar("T")
@@ -30,11 +31,12 @@ def surround_each_call(context: Callable[[], AbstractContextManager[object]]) ->
 
 
 class Tally:
-    """Counters that several threads add to."""
+    """Counters that several threads add to. A forked child counts from zero: what its own did."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self.counts: dict[Label, int] = {}
+        renew_after_fork(self, _lock=Lock, counts=dict)
 
     def add(self, label: Label) -> None:
         """Add one."""
@@ -57,9 +59,9 @@ class Pool:
     def __init__(self, threads: int = POOL_THREADS) -> None:
         self._threads = threads
         self._executor: ThreadPoolExecutor | None = None
-        self._pid = 0
         self._lock = Lock()
         self._given_up: set[Future[Any]] = set()
+        renew_after_fork(self, _executor=NoneType, _lock=Lock, _given_up=set)
 
     def submit(self, call: Callable[..., T], /, *args: Any) -> "Future[T]":
         """Run *call* on a thread of the pool; it waits for one where all are taken.
@@ -67,20 +69,20 @@ class Pool:
         Raises:
             NoThread: all are taken by calls that were given up.
         """
-        if len(self._given_up) >= self._threads and self._pid == os.getpid():
+        if len(self._given_up) >= self._threads:
             raise NoThread
-        if self._executor is None or self._pid != os.getpid():
+        executor = self._executor
+        if executor is None:
             with self._lock:
-                if self._executor is None or self._pid != os.getpid():
-                    self._executor = ThreadPoolExecutor(
+                executor = self._executor
+                if executor is None:
+                    executor = self._executor = ThreadPoolExecutor(
                         self._threads, thread_name_prefix="pratique"
                     )
-                    self._pid = os.getpid()
-                    self._given_up = set()  # a forked child has none of its parent's threads
         if not _surrounding:
-            return self._executor.submit(call, *args)
+            return executor.submit(call, *args)
         contexts = [make() for make in _surrounding]
-        return self._executor.submit(_inside, contexts, call, *args)
+        return executor.submit(_inside, contexts, call, *args)
 
     def give_up(self, future: "Future[Any]") -> None:
         """Wait no longer: a call that hasn't begun never does, one that runs keeps its thread."""
@@ -90,7 +92,7 @@ class Pool:
 
     def close(self) -> None:
         """Let the threads end; one that hangs in a user's call is left to itself."""
-        if self._executor is not None and self._pid == os.getpid():
+        if self._executor is not None:
             self._executor.shutdown(wait=False, cancel_futures=True)
         self._executor = None
 
@@ -122,7 +124,10 @@ def _inside(
 
 
 class Gate:
-    """Decides a race once: the effect has begun, or the crossing was revoked by its deadline."""
+    """Decides a race once: the effect has begun, or the crossing was revoked by its deadline.
+
+    Of one crossing, which no forked child goes on with.
+    """
 
     __slots__ = ("_lock", "_state")
 

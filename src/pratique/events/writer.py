@@ -2,13 +2,15 @@
 
 import atexit
 import logging
-import os
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import count
 from threading import Event, Lock, RLock, Thread
+from types import NoneType
 from typing import Final
 from weakref import WeakSet
+
+from pratique.core.forks import renew_after_fork
 
 MAX_WAITING_LINES: Final = 20_000
 """More are dropped and counted: a stuck disk takes no memory and holds no request up."""
@@ -62,11 +64,6 @@ class Writer:
         self._delay = delay.total_seconds()
         self._gap_line, self._ended = gap, ended
         self.serial = next(_serials)
-        self.renew()
-        _open.add(self)
-
-    def renew(self) -> None:
-        """Begin anew, with nothing that waits: in a forked child."""
         # A signal's handler may cross a boundary while this very thread is inside `put`: RLock.
         self._lock = RLock()
         self._writing = Lock()
@@ -78,6 +75,23 @@ class Writer:
         self._lines = self._bytes = self._gap = self._kept_so_far = 0
         self.dropped = 0
         """Lines that were never written."""
+        renew_after_fork(
+            self,
+            _lock=RLock,
+            _writing=Lock,
+            _wake=Event,
+            _thread=NoneType,
+            _is_asleep=bool,
+            _is_failing=bool,
+            _front=list,
+            _waiting=list,
+            _lines=int,
+            _bytes=int,
+            _gap=int,
+            _kept_so_far=int,
+            dropped=int,
+        )
+        _open.add(self)
 
     def put(self, line: bytes) -> None:
         """Let a line wait to be written; never block, never raise."""
@@ -213,10 +227,4 @@ def _close_all() -> None:
         writer.close()
 
 
-def _renew_all() -> None:
-    for writer in _open:
-        writer.renew()
-
-
 atexit.register(_close_all)
-os.register_at_fork(after_in_child=_renew_all)

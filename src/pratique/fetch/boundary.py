@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from pratique.core.boundary import Boundary, Declaration, Proof
 from pratique.core.claim import Claim, Fields, Via
 from pratique.core.crossing import Crossing
+from pratique.core.forks import renew_after_fork
 from pratique.core.obligation import ALLOWED, AUTHENTIC, VALID, Obligation
 from pratique.core.proven import Proven
 from pratique.core.question import Flow
@@ -75,6 +76,7 @@ class Fetch(Boundary):
         self._sync: Fetcher | None = None
         self._asynchronous: AsyncFetcher | None = None
         self._lock = Lock()
+        renew_after_fork(self, _lock=Lock)
 
     def get(self, url: str, *, fields: Lines = (), principal: str = "") -> Proven[Response]:
         """Return what the URL leads to, as a crossing of the perimeter. See `Fetcher.get`.

@@ -7,6 +7,7 @@ from contextlib import suppress
 from threading import Lock, Thread
 from typing import Final
 
+from pratique.core.forks import renew_after_fork
 from pratique.core.obligation import ALLOWED
 from pratique.core.refusal import Answer, Refused
 
@@ -29,6 +30,7 @@ class Lookup:
         self._running: dict[str, int] = {}
         self._all = 0
         self._lock = Lock()
+        renew_after_fork(self, _running=dict, _all=int, _lock=Lock)
 
     def resolve(self, host: str, port: int, *, seconds: float, principal: str = "") -> list[str]:
         """Return every address of a name, as the resolver orders them.

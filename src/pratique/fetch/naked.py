@@ -17,6 +17,7 @@ from threading import RLock
 from typing import Any, Final
 
 from pratique.core.event import Outcome, Record, new_crossing_id
+from pratique.core.forks import renew_after_fork
 from pratique.core.obligation import ALLOWED
 from pratique.core.recorder import Recorder
 from pratique.core.refusal import PratiqueError
@@ -62,6 +63,7 @@ class Watch:
         self.is_forbidden = False
         # Reentrant: the hook runs wherever this thread connects, also in a __del__ of its own.
         self._lock = RLock()
+        renew_after_fork(self, _lock=RLock)
         self._recorders: tuple[Recorder, ...] = ()
         self._untold: set[str] = set()
 

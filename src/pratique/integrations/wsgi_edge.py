@@ -22,6 +22,7 @@ from typing import Any, Final, Protocol
 
 from pratique.core.claim import Claim, Fields, Via
 from pratique.core.closing import store_refusal
+from pratique.core.forks import renew_after_fork
 from pratique.core.memo import Memo
 from pratique.core.obligation import VALID
 from pratique.core.perimeter import Perimeter
@@ -194,6 +195,7 @@ class Guarded:
         self._app = app
         self._perimeter = perimeter
         self._starting = Lock()
+        renew_after_fork(self, _starting=Lock)
         self._is_ready = False
         self._edge: WsgiEdge | None = None
 

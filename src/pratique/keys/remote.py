@@ -1,7 +1,6 @@
 """An issuer's keys as of a moment ago: taken anew in time, by one fetch, while nobody waits."""
 
 import asyncio
-import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
@@ -9,9 +8,10 @@ from concurrent.futures import Future
 from datetime import timedelta
 from math import inf
 from threading import Lock, Thread
+from types import NoneType
 from typing import Final, NamedTuple, TypedDict, Unpack
-from weakref import WeakSet
 
+from pratique.core.forks import renew_after_fork
 from pratique.core.obligation import AUTHENTIC
 from pratique.core.proofs.authentic.key import KeySet
 from pratique.core.recorder import Recorder
@@ -112,7 +112,8 @@ class RemoteKeys(ABC):
         self._failure = ""
         self._flight: _Flight | None = None
         self._lock = Lock()
-        _sources.add(self)
+        # A forked child has neither its parent's fetch nor whoever held the lock.
+        renew_after_fork(self, _flight=NoneType, _lock=Lock)
 
     @abstractmethod
     def load(self) -> Snapshot:
@@ -283,18 +284,5 @@ class RemoteKeys(ABC):
             retry_after=timedelta(seconds=max(pause, 1.0)),
         )
 
-    def begin_anew(self) -> None:
-        """Begin anew in a forked child: the parent's fetch, and who held the lock, aren't here."""
-        self._flight, self._lock = None, Lock()
-
 
 _SLOW: Final = f"it hasn't answered within {WAIT:.0f} s"
-_sources: Final = WeakSet[RemoteKeys]()
-
-
-def _forked() -> None:
-    for source in tuple(_sources):
-        source.begin_anew()
-
-
-os.register_at_fork(after_in_child=_forked)

@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 from purgatory import AsyncCircuitBreakerFactory, SyncCircuitBreakerFactory
 from purgatory.domain.model import CLOSED, Context, OpenedState
 
+from pratique.core.forks import renew_after_fork
 from pratique.core.obligation import VALID
 from pratique.core.refusal import Answer, BoundaryError, Refused
 
@@ -55,6 +56,7 @@ class Circuit:
         self._sync = SyncCircuitBreakerFactory(breaker.failures, seconds, _NOT_COUNTED)
         self._asynchronous = AsyncCircuitBreakerFactory(breaker.failures, seconds, _NOT_COUNTED)
         self._trying, self._atrying = Lock(), Lock()
+        renew_after_fork(self, _trying=Lock, _atrying=Lock)
 
     def run(self, ask: Callable[[], T]) -> T:
         """Ask, unless it is open.

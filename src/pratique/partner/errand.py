@@ -12,6 +12,7 @@ from pratique.core.adrive import carried
 from pratique.core.claim import Claim, Fields, Via
 from pratique.core.closing import no_thread
 from pratique.core.crossing import Crossing
+from pratique.core.forks import renew_after_fork
 from pratique.core.obligation import ALLOWED
 from pratique.core.proven import Proven
 from pratique.core.question import Flow
@@ -58,6 +59,7 @@ class Errand:
         self._asynchronous: AsyncFetcher | None = None
         self._threads = Pool()
         self._lock = Lock()
+        renew_after_fork(self, _lock=Lock)
 
     def carry(self, bearer: LiveSecret | None) -> None:
         """Take the secrets along that go out, and look out for them in what comes back.

@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Final
 
 from pratique.core.decision import Decision
+from pratique.core.forks import renew_after_fork
 from pratique.core.refusal import BoundaryError
 
 MAX_ENTRIES: Final = 10_000
@@ -43,6 +44,7 @@ class DecisionCache:
         self.clock = clock
         self._kept: OrderedDict[bytes, tuple[float, Decision]] = OrderedDict()
         self._lock = Lock()
+        renew_after_fork(self, _lock=Lock)
 
     def __len__(self) -> int:
         """Return how many decisions it remembers."""

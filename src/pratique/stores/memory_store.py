@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Any, Final
 
 from pratique.core.event import Record
+from pratique.core.forks import renew_after_fork
 from pratique.core.refusal import StoreBusy
 from pratique.core.roots import Root, RootKind
 from pratique.core.store import (
@@ -56,6 +57,8 @@ class MemoryStore:
         self._settled_at: dict[bytes, float] = {}
         self._revoked: dict[bytes, tuple[datetime, float]] = {}
         self._lock = Lock()
+        # What a thread of the parent had open stays open: nobody knows what came of it.
+        renew_after_fork(self, _lock=Lock)
         self.sync = self
         self.asynchronous = _OnLoop(self)
         self.roots: tuple[Root, ...] = (Root(RootKind.STORE, "this process's memory"),)

@@ -4,15 +4,16 @@ WAL, synchronous=FULL, and one writer thread that commits what several callers w
 """
 
 import asyncio
-import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from threading import Lock
+from types import NoneType
 from typing import Any, Final, NoReturn
 from uuid import uuid4
 
 from pratique.core.event import Record
+from pratique.core.forks import renew_after_fork
 from pratique.core.refusal import BoundaryError, StoreError
 from pratique.core.roots import Root, RootKind
 from pratique.core.store import Counted, HoldAnswer, Stale, Swept
@@ -38,6 +39,7 @@ class SqliteStore:
         self._open = connect or _connect
         self._lock = Lock()
         self._writer: Writer | None = None
+        renew_after_fork(self, _lock=Lock, _writer=NoneType)
         self._is_closed = False
         self.sync = self
         self.asynchronous = _OnLoop(self)
@@ -53,7 +55,7 @@ class SqliteStore:
         with self._lock:
             self._is_closed = True
             writer, self._writer = self._writer, None
-        if writer is not None and writer.pid == os.getpid():
+        if writer is not None:
             writer.stop()
 
     def begin(self) -> NoReturn:
@@ -108,22 +110,15 @@ class SqliteStore:
 
     def _running(self) -> Writer:
         writer = self._writer
-        if writer is None or writer.pid != os.getpid():
-            with self._lock_of_this_process():
+        if writer is None:
+            with self._lock:
                 if self._is_closed:
                     message = "the store is closed"
                     raise StoreError(message)
-                if self._writer is None or self._writer.pid != os.getpid():
-                    self._writer = Writer(self._connection)
                 writer = self._writer
+                if writer is None:
+                    writer = self._writer = Writer(self._connection)
         return writer
-
-    def _lock_of_this_process(self) -> Lock:
-        # A lock that another thread held at the moment of the fork stays locked in the child for
-        # ever.
-        if self._writer is not None and self._writer.pid != os.getpid():
-            self._lock = Lock()
-        return self._lock
 
     def _connection(self) -> Any:
         connection = self._open(self._path)

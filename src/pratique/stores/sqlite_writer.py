@@ -1,6 +1,5 @@
 """The thread that writes to a file of ours, and commits what several callers wait for at once."""
 
-import os
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -45,7 +44,6 @@ class Writer:
     """
 
     def __init__(self, connect: Callable[[], Any]) -> None:
-        self.pid = os.getpid()
         self._connect = connect
         self._waiting: SimpleQueue[Operation | None] = SimpleQueue()
         self._is_ended = False

@@ -9,13 +9,13 @@ from collections.abc import Set as AbstractSet
 from threading import Lock
 from typing import Any, Final, Generic, Protocol, TypeVar
 
+from pratique.core.forks import generation, renew_after_fork
 from pratique.fetch.credential import Credentials
 from pratique.fetch.lookup import Lookup
 
 from .asked import Key, origin_of
 from .core import httpcore
 from .dial import AsyncGuardedBackend, GuardedBackend, Judge
-from .forks import generation
 
 C = TypeVar("C", httpcore.HTTPConnection, httpcore.AsyncHTTPConnection)
 KEPT: Final = 100
@@ -40,12 +40,13 @@ class Policy(Judge, Protocol):
 class Kept(Generic[C]):
     """A connection of a pool, with what is asked of it again and again."""
 
-    __slots__ = ("connection", "key", "origin", "stream")
+    __slots__ = ("connection", "generation", "key", "origin", "stream")
 
     def __init__(self, key: Key, origin: httpcore.Origin, connection: C) -> None:
         self.key = key
         self.origin = origin
         self.connection: C = connection
+        self.generation = generation()
         self.stream: Any = None
         """What it reads from, once something was read."""
 
@@ -59,9 +60,12 @@ class Kept(Generic[C]):
         )
 
     def is_waiting(self) -> bool:
-        """Say whether its last answer was read to its end, and nothing was read beyond it."""
-        kept = self.connection
-        return kept.is_idle() and not kept.is_closed() and not _has_more(kept)
+        """Say whether its last answer was read to its end, and nothing was read beyond it.
+
+        And whether it is this process's: a parent still speaks over what was made before a fork.
+        """
+        kept, is_ours = self.connection, self.generation == generation()
+        return is_ours and kept.is_idle() and not kept.is_closed() and not _has_more(kept)
 
 
 def _has_more(connection: Any) -> bool:
@@ -116,13 +120,12 @@ class Pool(_Connections[httpcore.HTTPConnection]):
     def __init__(self, policy: Policy, lookup: Lookup) -> None:
         super().__init__(policy)
         self._backend = GuardedBackend(policy, lookup)
-        self._generation = generation()
         self._lock = Lock()
+        # The parent still speaks over those that wait.
+        renew_after_fork(self, _idle=dict, _count=int, _lock=Lock)
 
     def take(self, key: Key) -> Kept[httpcore.HTTPConnection]:
         """Return a connection for one fetch: one that waits, else a new one, not yet connected."""
-        if self._generation != generation():
-            self._forget()
         while True:
             with self._lock:
                 kept = self._popped(key)
@@ -143,7 +146,7 @@ class Pool(_Connections[httpcore.HTTPConnection]):
 
     def give(self, kept: Kept[httpcore.HTTPConnection]) -> None:
         """Take a connection back; one whose answer wasn't read to its end is closed."""
-        if kept.is_waiting() and self._generation == generation():
+        if kept.is_waiting():
             with self._lock:
                 if self._is_put(kept):
                     return
@@ -151,16 +154,10 @@ class Pool(_Connections[httpcore.HTTPConnection]):
 
     def close(self) -> None:
         """Close every connection that waits."""
-        if self._generation != generation():
-            self._forget()
         with self._lock:
             waiting = self._emptied()
         for kept in waiting:
             kept.connection.close()
-
-    def _forget(self) -> None:
-        """Begin with none in a forked child: the parent still speaks over those."""
-        self._idle, self._count, self._generation, self._lock = {}, 0, generation(), Lock()
 
 
 class AsyncPool(_Connections[httpcore.AsyncHTTPConnection]):

@@ -13,6 +13,7 @@ from django.http.response import HttpResponseBase
 
 from pratique.core import within
 from pratique.core.closing import store_refusal
+from pratique.core.forks import renew_after_fork
 from pratique.core.refusal import BoundaryError, Refused, StoreError
 from pratique.integrations.reply import refusal
 
@@ -56,6 +57,7 @@ class Guard:
         self._known: set[object] = {None}
         """The URLconfs that were walked; None is the project's own."""
         self._starting = Lock()
+        renew_after_fork(self, _starting=Lock)
         self._edge: DjangoEdge | None = None
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:

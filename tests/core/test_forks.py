@@ -1,0 +1,283 @@
+"""A fork while another thread holds each lock: the child waits for nobody."""
+
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Event, Lock, Thread
+from typing import Any
+
+import pytest
+
+from pratique import Perimeter, Refused, stores
+from pratique.core import forks
+from pratique.core.decision import Decision
+from pratique.core.event import new_crossing_id
+from pratique.core.obligation import VALID
+from pratique.core.refusal import Answer
+from pratique.core.reminder import Reminder
+from pratique.core.threads import Pool, Tally
+from pratique.fetch import Fetch, FetchPolicy
+from pratique.fetch.lookup import Lookup
+from pratique.fetch.naked import Watch
+from pratique.fetch.wire.pool import Pool as Connections
+from pratique.integrations.wsgi_edge import Guarded
+from pratique.partner import Partner
+from pratique.partner.breaker import Breaker
+from pratique.policy import DecisionCache
+
+WAY = FetchPolicy(hosts={"example.com"}, content_types={"application/json"})
+LABEL = ("payments", "webhook", "proven", "", "")
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+Held = tuple[Any, Callable[[], bool]]
+"""Who holds the locks, and what the child asks of it."""
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+
+
+def child_answers(answer: Callable[[], bool]) -> bool:
+    """Fork; say whether the child's answer was True. A child that waits for ever is ended."""
+    child = os.fork()
+    if child == 0:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(20)
+        code = 1
+        try:
+            code = 0 if answer() else 1
+        finally:
+            os._exit(code)  # no assertion leaves a child: its code says how it went
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@contextmanager
+def held_elsewhere(holder: object) -> Iterator[None]:
+    """Let another thread hold each lock of a holder."""
+    found = [getattr(holder, name) for name in forks._made[holder]]
+    locks = [each for each in found if hasattr(each, "acquire")]
+    assert locks
+    holding, let_go = Event(), Event()
+
+    def hold() -> None:
+        with ExitStack() as stack:
+            for lock in locks:
+                stack.enter_context(lock)
+            holding.set()
+            let_go.wait(60)
+
+    thread = Thread(target=hold)
+    thread.start()
+    holding.wait(60)
+    try:
+        yield
+    finally:
+        let_go.set()
+        thread.join()
+
+
+def tally(_: Path) -> Held:
+    """Counters; the child counts its own."""
+    counted = Tally()
+    counted.add(LABEL)
+
+    def answer() -> bool:
+        counted.add(LABEL)
+        return counted.counts == {LABEL: 1}
+
+    return counted, answer
+
+
+def pool(_: Path) -> Held:
+    """A pool whose threads are the parent's."""
+    threads = Pool(1)
+    threads.submit(int).result()
+    return threads, lambda: threads.submit(int, "7").result() == 7
+
+
+def perimeter(_: Path) -> Held:
+    """A perimeter that another thread starts."""
+    shop = Perimeter()
+    shop.declare(Fetch("previews", WAY))
+
+    def answer() -> bool:
+        shop.start()
+        return shop.is_started
+
+    return shop, answer
+
+
+def reminder(_: Path) -> Held:
+    """What ends by itself."""
+    reminds = Reminder([], lambda _: None, new_lock=Lock)
+    reminds._next = NOON
+
+    def answer() -> bool:
+        reminds.ring(NOON)
+        return reminds._next is None
+
+    return reminds, answer
+
+
+def decisions(_: Path) -> Held:
+    """Remembered decisions: the child has what was remembered."""
+    cache = DecisionCache(max_age=timedelta(hours=1))
+    cache.keep("point", b"question", Decision(True), asked_at=cache.clock())
+    return cache, lambda: cache.find("point", b"question") is not None
+
+
+def watch(_: Path) -> Held:
+    """Counts of naked connections."""
+    naked = Watch({})
+    return naked, lambda: list(naked.samples()) == []
+
+
+def connections(_: Path) -> Held:
+    """The connections of a policy."""
+    kept = Connections(WAY, Lookup())
+
+    def answer() -> bool:
+        kept.close()
+        return True
+
+    return kept, answer
+
+
+def fetch(_: Path) -> Held:
+    """A fetch boundary."""
+    shop = Perimeter()
+    previews = shop.declare(Fetch("previews", WAY))
+    shop.start()
+    return previews, lambda: previews._fetcher() is not None
+
+
+def partner(_: Path) -> Held:
+    """A partner boundary."""
+    shop = Perimeter()
+    errand = shop.declare(Partner("risk", "https://example.com", policy=WAY))._errand
+    shop.start()
+    return errand, lambda: errand._fetcher() is not None
+
+
+def circuit(_: Path) -> Held:
+    """A breaker, open, whose one trial is another thread's."""
+    breaker = Breaker(1, timedelta(microseconds=1)).of("risk")
+    with pytest.raises(Refused):
+        breaker.run(fail)
+    return breaker, lambda: breaker.run(lambda: 7) == 7
+
+
+def fail() -> int:
+    """Fail as a partner that is down."""
+    raise Refused(VALID, "no connection", code="unreachable", answer=Answer.RETRY)
+
+
+def memory(_: Path) -> Held:
+    """A store in memory."""
+    store = stores.memory()
+    return store, lambda: store.sync.first_use((os.urandom(8),), "c") is None
+
+
+def sqlite(folder: Path) -> Held:
+    """A file of ours, its writer running."""
+    store = stores.sqlite(folder / "keys.db")
+    store.start()
+    return store, lambda: store.sync.first_use((os.urandom(8),), "c") is None
+
+
+def sqlite_first(folder: Path) -> Held:
+    """A file of ours whose writer is only being started."""
+    store = stores.sqlite(folder / "keys.db")
+
+    def answer() -> bool:
+        store.start()
+        return store.sync.first_use((os.urandom(8),), "c") is None
+
+    return store, answer
+
+
+def wsgi(_: Path) -> Held:
+    """A WSGI application whose first request is being answered."""
+    shop = Perimeter()
+    shop.declare(Fetch("previews", WAY))
+    app = Guarded(lambda _environ, _start: [b"7"], shop)
+    return app, lambda: list(app({}, lambda *_: lambda _: None)) == [b"7"]
+
+
+CASES = [
+    tally, pool, perimeter, reminder, decisions, watch, connections,
+    fetch, partner, circuit, memory, sqlite, sqlite_first, wsgi,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_child_answers_while_its_parent_held_the_lock(
+    case: Callable[[Path], Held], tmp_path: Path
+) -> None:
+    """And so does the next child, once that thread has let go."""
+    holder, answer = case(tmp_path)
+    with held_elsewhere(holder):
+        assert child_answers(answer)
+    assert child_answers(answer)
+
+
+def test_a_child_has_none_of_its_parents_lookups(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name whose DNS hangs keeps its place in the parent alone (CWE-400)."""
+    hangs, asked = Event(), Event()
+
+    def addresses(*_: object, **__: object) -> list[tuple[object, ...]]:
+        asked.set()
+        if not hangs.is_set():
+            hangs.wait(60)
+        return [(0, 0, 0, "", ("127.0.0.1", 443))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", addresses)
+    lookup = Lookup(most=1)
+    waiting = Thread(target=lookup.resolve, args=("a.test", 443), kwargs={"seconds": 60})
+    waiting.start()
+    asked.wait(60)
+    with pytest.raises(Refused) as refused:
+        lookup.resolve("b.test", 443, seconds=60)
+    assert refused.value.code == "lookup_quota"
+
+    def answer() -> bool:
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(0, 0, 0, "", ("::1", 443))])
+        return lookup.resolve("b.test", 443, seconds=60) == ["::1"] and lookup._all == 0
+
+    with held_elsewhere(lookup):
+        assert child_answers(answer)
+    hangs.set()
+    waiting.join()
+    assert lookup.resolve("b.test", 443, seconds=60) == ["127.0.0.1"]
+
+
+def test_a_parent_keeps_what_a_child_makes_anew() -> None:
+    """The twin: only a child begins anew, and gives no id of its parent's."""
+    counted, threads, before = Tally(), Pool(1), forks.generation()
+    counted.add(LABEL)
+    lock, prefix = counted._lock, new_crossing_id().partition("-")[0]
+    assert threads.submit(int).result() == 0
+    assert child_answers(
+        lambda: forks.generation() != before and not new_crossing_id().startswith(prefix)
+    )
+    assert (counted._lock, counted.counts, forks.generation()) == (lock, {LABEL: 1}, before)
+    assert new_crossing_id().startswith(prefix)
+
+
+def test_a_thread_that_forks_lets_go_of_what_it_holds() -> None:
+    """In the child its `with` ends on the lock that it began with; the next finds a free one."""
+    counted = Tally()
+
+    def answer() -> bool:
+        counted.add(LABEL)
+        return counted.counts == {LABEL: 1}
+
+    with counted._lock:
+        assert child_answers(answer)
+
+
+def test_an_attribute_that_is_not_there_is_a_mistake() -> None:
+    """A name that was changed in one place alone is told when the holder is made."""
+    with pytest.raises(AttributeError, match="_look"):
+        forks.renew_after_fork(Tally(), _look=Lock)
