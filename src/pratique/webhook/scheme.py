@@ -85,7 +85,7 @@ class Scheme:
         also: (time, id, claim, facts) -> other texts that the sender signs for the same delivery.
         signs_url: Our own public URL is signed: the declaration owes it.
         seal_content: (content, time, id, signature, facts) -> the content that is sent, where the
-            signature is a part of it; see `sealed`.
+            signature is a part of it; called with "" first, for what is signed. See `sealed`.
     """
 
     name: str
@@ -252,11 +252,11 @@ class Scheme:
             raise ValueError(message)
         time = self.time.write(at) if self.signed_time and self.time_of is None else ""
         identity = key or "msg_" + sha256(f"{at.timestamp()}.".encode() + content).hexdigest()[:24]
-        pieces = self.pieces(time, identity, Claim(content, Fields(), at, via), facts)
+        place = self.seal_content or _as_it_is
+        unsigned = Claim(place(content, time, identity, "", facts), Fields(), at, via)
+        pieces = self.pieces(time, identity, unsigned, facts)
         signature = self.joint.join(self.keying(each).seal(pieces) for each in signing)
-        sent = content
-        if self.seal_content is not None:
-            sent = self.seal_content(content, time, identity, signature, facts)
+        sent = place(content, time, identity, signature, facts)
         return Fields(self.seal_fields(time, identity, signature)), sent
 
     def answer(
@@ -348,6 +348,10 @@ class Scheme:
             if not isinstance(value, known[name].type) or value == "":
                 message = f"{self.name}: {name}= is a non-empty {known[name].type.__name__}."
                 raise BoundaryError(message)
+
+
+def _as_it_is(content: bytes, _time: str, _id: str, _signature: str, _facts: Facts) -> bytes:
+    return content
 
 
 def _live(secrets: Secrets) -> list[LiveSecret]:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pratique import Claim, Fields, Refused
 from pratique.core.refusal import BoundaryError
 from pratique.webhook import providers
+from pratique.webhook.facts import Facts
 from pratique.webhook.scheme import Scheme
 
 AT = datetime(2026, 11, 24, tzinfo=UTC)
@@ -59,7 +60,7 @@ def test_one_signature_opens_one_split(template: str, content: bytes, shift: int
     sealed = dict(scheme.seal(content, secret=SECRET, at=AT, key="m1"))
     whole = b"".join(
         scheme.pieces(
-            sealed.get("X-T", ""), sealed.get("X-I", ""), Claim(content, Fields(), AT), None
+            sealed.get("X-T", ""), sealed.get("X-I", ""), Claim(content, Fields(), AT), Facts()
         )
     )
     start = whole.index(content, len(whole.split(content)[0]) if content else 0)

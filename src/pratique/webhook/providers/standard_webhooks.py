@@ -1,5 +1,7 @@
 """Standard Webhooks: HMAC-SHA256 (v1) or Ed25519 (v1a) over id, time and content."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from pratique.core.claim import Claim
@@ -7,7 +9,7 @@ from pratique.core.proofs.authentic.signature import Ed25519Key
 from pratique.webhook.facts import Facts
 from pratique.webhook.opened import Envelope, is_id
 from pratique.webhook.scheme import Scheme
-from pratique.webhook.signature_field import listed
+from pratique.webhook.signature_field import Read, listed
 from pratique.webhook.verify import Ed25519Verifier, HmacVerifier, Verifier, strict_base64
 
 
@@ -52,26 +54,57 @@ def _keying(secret: str) -> Verifier:
     return HmacVerifier(raw, encoding="base64", prefix="v1,")
 
 
-SCHEME = Scheme(
-    name="standard-webhooks",
+def standard(
+    name: str,
+    *,
+    party: str,
+    documentation: str,
+    read: Read | None = None,
+    envelope: Callable[[Claim], Envelope | None] = _envelope,
+    family: str = "webhook",
+) -> Scheme:
+    """Return the scheme of a sender that signs as Standard Webhooks says.
+
+    Args:
+        name: Of the sender.
+        party: Who owns the secret besides us.
+        documentation: Where the sender describes it.
+        read: Reads the signature field, where it isn't as the standard has it.
+        envelope: Reads the event, where it isn't as the standard has it.
+        family: What its three fields begin with.
+    """
+    return Scheme(
+        name=name,
+        party=party,
+        documentation=documentation,
+        binds=("id", "time", "content"),
+        read=read or listed_in(family),
+        pieces=_pieces,
+        keying=_keying,
+        envelope=envelope,
+        seal_fields=lambda time, event_id, signature: [
+            (f"{family}-id", event_id),
+            (f"{family}-timestamp", time),
+            (f"{family}-signature", signature),
+        ],
+        signed_time=True,
+        signed_key=True,
+        joint=" ",
+    )
+
+
+def listed_in(family: str) -> Read:
+    """Return what reads the three fields that begin so."""
+    return listed(
+        f"{family}-signature",
+        time=f"{family}-timestamp",
+        event_id=f"{family}-id",
+        versions=("v1,", "v1a,"),
+    )
+
+
+SCHEME = standard(
+    "standard-webhooks",
     party="the sender",
     documentation="https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md",
-    binds=("id", "time", "content"),
-    read=listed(
-        "webhook-signature",
-        time="webhook-timestamp",
-        event_id="webhook-id",
-        versions=("v1,", "v1a,"),
-    ),
-    pieces=_pieces,
-    keying=_keying,
-    envelope=_envelope,
-    seal_fields=lambda time, event_id, signature: [
-        ("webhook-id", event_id),
-        ("webhook-timestamp", time),
-        ("webhook-signature", signature),
-    ],
-    signed_time=True,
-    signed_key=True,
-    joint=" ",
 )

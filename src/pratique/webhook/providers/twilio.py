@@ -1,0 +1,110 @@
+"""Twilio: HMAC-SHA1 in base64 over our URL and, of a form, each name and value.
+
+HMAC-SHA1 isn't broken; the sender has nothing else. A JSON content is bound through bodySHA256 in
+the query alone: without it, nothing but a form opens. Names and values stand without a sign between
+them, in an order of their own: one signature holds for other forms with the same text, so the key
+is a digest of that text, and a form must have the id that it is about.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from urllib.parse import parse_qs, parse_qsl, urlsplit
+
+from pratique.core.claim import Claim
+from pratique.core.proofs.authentic import hmac as mac
+from pratique.webhook.content import envelope_at
+from pratique.webhook.facts import Facts, requested_url
+from pratique.webhook.opened import Envelope, is_id
+from pratique.webhook.scheme import Scheme
+from pratique.webhook.signature_field import field, malformed
+from pratique.webhook.verify import hmac_of_text
+
+_FIELD = "X-Twilio-Signature"
+_MAX_FORM_FIELDS = 300
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]{0,127}").fullmatch
+_IDS = ("MessageSid", "SmsSid", "CallSid", "RecordingSid", "ConferenceSid", "AccountSid")
+_STATES = ("MessageStatus", "SmsStatus", "CallStatus", "RecordingStatus", "StatusCallbackEvent")
+_json = envelope_at(type="type|EventType|status", about="sid|id")
+
+
+def _form(claim: Claim) -> list[tuple[str, str]]:
+    try:
+        pairs = parse_qsl(
+            claim.content.decode("ascii"),
+            keep_blank_values=True,
+            strict_parsing=True,
+            max_num_fields=_MAX_FORM_FIELDS,
+            errors="strict",
+        )
+    except ValueError:
+        pairs = []
+    if not pairs or not all(_NAME(name) for name, _ in pairs):
+        raise malformed(_FIELD, "the content isn't a form, and no bodySHA256 binds it")
+    return pairs
+
+
+def _text(claim: Claim, url: str) -> bytes:
+    told = parse_qs(urlsplit(url).query).get("bodySHA256")
+    if told is None:
+        return "".join(f"{name}{value}" for name, value in sorted(set(_form(claim)))).encode()
+    if len(told) != 1 or not mac.compare_digest(
+        sha256(claim.content).hexdigest().encode(), told[0].encode("utf-8", "surrogatepass")
+    ):
+        raise malformed(_FIELD, "bodySHA256 of the URL isn't that of the content")
+    return b""
+
+
+def _pieces(_time: str, _id: str, claim: Claim, facts: Facts) -> tuple[bytes, ...]:
+    url = requested_url(facts, claim)
+    return (url.encode(), _text(claim, url))
+
+
+def _other_ports(_time: str, _id: str, claim: Claim, facts: Facts) -> Iterable[tuple[bytes, ...]]:
+    # Twilio signs the URL with its port or without: both are the declaration's.
+    url = requested_url(facts, claim)
+    at = urlsplit(url)
+    host = at.netloc.rpartition("@")[2].partition(":")[0]
+    port = 443 if at.scheme == "https" else 80
+    for place in (host, f"{host}:{at.port or port}"):
+        other = at._replace(netloc=place).geturl()
+        if other != url:
+            yield (other.encode(), _text(claim, other))
+
+
+def _read(claim: Claim, _facts: Facts) -> tuple[str, str, Sequence[str]]:
+    return "", "", [field(claim.fields, _FIELD)]
+
+
+def _envelope(claim: Claim) -> Envelope | None:
+    if "bodySHA256=" in claim.via.target or claim.content[:1] in (b"{", b"["):
+        return _json(claim)
+    form = dict(_form(claim))
+    about = next((form[name] for name in _IDS if is_id(form.get(name, ""))), "")
+    if not about:
+        return None
+    kind = next((form[name] for name in _STATES if form.get(name)), "")
+    return Envelope(type=kind, account=form.get("AccountSid", ""), object_id=about)
+
+
+def _digested(claim: Claim, facts: Facts) -> bytes:
+    url = requested_url(facts, claim)
+    return _text(claim, url) or claim.content
+
+
+SCHEME = Scheme(
+    name="twilio",
+    party="twilio",
+    documentation="https://www.twilio.com/docs/usage/webhooks/webhooks-security",
+    binds=("url", "content"),
+    read=_read,
+    pieces=_pieces,
+    also=_other_ports,
+    keying=hmac_of_text(encoding="base64", digest="sha1"),
+    envelope=_envelope,
+    seal_fields=lambda _time, _id, signature: [(_FIELD, signature)],
+    signed_time=False,
+    signed_key=False,
+    digest_of=_digested,
+    signs_url=True,
+)
