@@ -2,17 +2,28 @@
 
 import logging
 from datetime import date
-from typing import TypeVar
+from typing import Protocol, Self, TypeVar
 
 from .core.crossing import vouched
 from .core.obligation import Obligation
 from .core.proven import Proven
 from .core.refusal import BoundaryError
-from .core.waiver import Observe, Waiver
+from .core.waiver import Observe, Unconfirmed, Waiver
 
-__all__ = ["observe", "vouch", "waive"]
+__all__ = ["observe", "unconfirmed", "vouch", "waive"]
 
 T = TypeVar("T")
+
+
+class Vouchable(Protocol):
+    """A sender's scheme."""
+
+    def vouched_by(self, unconfirmed: Unconfirmed, /) -> Self:
+        """Return it as one that may be declared."""
+        ...
+
+
+S = TypeVar("S", bound=Vouchable)
 _log = logging.getLogger("pratique")
 
 
@@ -35,6 +46,23 @@ def observe(*, until: date, reason: str, owner: str) -> Observe:
     It records what it would refuse and mints nothing.
     """
     return Observe(until, reason, owner)
+
+
+def unconfirmed(scheme: S, *, reason: str, owner: str, until: date) -> S:
+    """Return a sender's scheme that may be declared, though no literal of its own confirms it.
+
+    That we open what we sealed ourselves proves nothing of how the sender signs: a delivery of its
+    own, checked by hand, is what belongs into the reason. It is listed in every report.
+
+        unsafe.unconfirmed(providers.twitch, reason=…, owner=…, until=…)(secrets=…)
+
+    Args:
+        scheme: Of `providers`, with the source "unconfirmed".
+        reason: What was seen of the sender's, for the reviewer.
+        owner: Who answers for it.
+        until: The day (UTC) from which it is refused again.
+    """
+    return scheme.vouched_by(Unconfirmed(until, reason, owner))
 
 
 def vouch(value: T, *, reason: str) -> Proven[T]:

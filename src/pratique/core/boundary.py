@@ -119,6 +119,8 @@ class Boundary(ABC):
         self.owed_bits = bits(self.owes)
         self.is_disabled = False
         """Declared, and off: an optional secret is unset. It answers 404."""
+        self.takes_get = False
+        """A GET comes to it too: its sender asks by one whether the endpoint is ours."""
         self.reads_client_certificate = False
         """Its callers are proven by TLS: a server that can't show their certificate refuses it."""
         self.reads_fields: frozenset[str] = frozenset()

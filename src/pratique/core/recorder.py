@@ -156,6 +156,7 @@ _OUTCOMES: Final[dict[str, Outcome]] = {
     "replayed": Outcome.DUPLICATE,
     "already_applied": Outcome.DUPLICATE,
     "ignored": Outcome.IGNORED,
+    "handshake": Outcome.IGNORED,
     "later": Outcome.LATER,
     "unknown": Outcome.UNKNOWN,
     "overtaken": Outcome.UNKNOWN,

@@ -123,6 +123,8 @@ class Refused(PratiqueError):
         """What it says besides in `error`, for a scheme whose honest clients need it."""
         self.fields: dict[str, str] = {}
         """Further fields of the answer; ours, never what came."""
+        self.content = b""
+        """What an acknowledgement says, where its sender waits for a text: a handshake's answer."""
 
     def facts(self) -> dict[str, Any]:
         """Return what it was made of, for an exception that is a refusal and another library's."""

@@ -73,6 +73,30 @@ class Observe:
         return at < end_of(self.until)
 
 
+@dataclass(frozen=True, slots=True)
+class Unconfirmed:
+    """A sender's scheme that no literal of the sender's own confirms, used until *until*.
+
+    Made by `pratique.unsafe.unconfirmed`.
+    """
+
+    until: date
+    reason: str
+    owner: str
+
+    def debts(self, today: date) -> list[str]:
+        """Return what is wrong with this declaration itself."""
+        return _debts("unconfirmed sender", self.until, today, reason=self.reason, owner=self.owner)
+
+    def holds(self, at: datetime) -> bool:
+        """Say whether it may still be used at *at* (UTC)."""
+        return at < end_of(self.until)
+
+    def __str__(self) -> str:
+        """Say it in one line, for the reviewer."""
+        return f"{self.reason} ({self.owner}, until {self.until})"
+
+
 def end_of(until: date) -> datetime:
     """Return the moment from which *until* is over: its first second, UTC."""
     return datetime.combine(until, time.min, tzinfo=UTC)

@@ -180,7 +180,8 @@ def endpoint(boundary: Boundary, *, shadows: View | None = None) -> View:
             return current_app.ensure_sync(shadows)(**places)
         return _response(reply)
 
-    setattr(cross, "methods", ["POST"])  # noqa: B010  Flask's own mark
+    methods = ["GET", "POST"] if boundary.takes_get else ["POST"]
+    setattr(cross, "methods", methods)  # noqa: B010  Flask's own mark
     return mark_crossing(cross, boundary, shadows)
 
 

@@ -34,7 +34,12 @@ def accepted(crossing_id: str) -> Reply:
 def refusal(refused: Refused) -> Reply:
     """Return the answer to a refusal: an RFC 9457 problem, or 2xx where it is only acknowledged."""
     if refused.answer is Answer.ACKNOWLEDGE:
-        return accepted(refused.crossing_id)
+        reply = accepted(refused.crossing_id)
+        if refused.content:  # a text that somebody asked for is never sniffed, run or kept
+            reply.content = refused.content
+            reply.fields |= refused.fields
+            reply.fields |= {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+        return reply
     fields = {
         "content-type": "application/problem+json",
         "cache-control": "no-store",

@@ -134,6 +134,26 @@ def boundary_debts(
             )
 
 
+def get_debts(routes: Iterable[tuple[str, Any]], perimeter: Perimeter) -> Iterator[str]:
+    """Yield which boundary's sender asks by GET whether the endpoint is ours, and can't.
+
+    Args:
+        routes: Path and route, which has an `endpoint` and `methods`.
+        perimeter: What guards them.
+    """
+    methods: dict[str, set[str]] = {}
+    for _, route in routes:
+        boundary = getattr(getattr(route, "endpoint", None), BOUNDARY, None)
+        if boundary is not None:
+            methods.setdefault(boundary.name, set()).update(getattr(route, "methods", None) or ())
+    for boundary in perimeter.boundaries:
+        if boundary.takes_get and "GET" not in methods.get(boundary.name, {"GET"}):
+            yield (
+                f'Boundary "{boundary.name}": its sender asks by GET whether the endpoint is ours, '
+                'and no route of it takes one. Route it with methods=["GET", "POST"].'
+            )
+
+
 @dataclass(frozen=True, slots=True)
 class Leaf:
     """A route that answers by itself, as a door sees it.

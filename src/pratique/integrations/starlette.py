@@ -37,6 +37,7 @@ from .routes import (
     Public,
     boundary_debts,
     elsewhere,
+    get_debts,
     legacy_of,
     lock_debts,
     mark_crossing,
@@ -235,6 +236,7 @@ def route_debts(routes: Iterable[Any], perimeter: Perimeter) -> Iterable[str]:
     every = [(str(getattr(route, "path", "")), route) for route in routes]
     views = [(path, getattr(route, "endpoint", None)) for path, route in every]
     yield from boundary_debts(views, perimeter, how="app.post(path)(endpoint({name}))")
+    yield from get_debts(every, perimeter)
     for path, route in every:
         is_ours = getattr(getattr(route, "endpoint", None), BOUNDARY, None) is not None
         if is_ours and getattr(route, "body_field", None) is not None:

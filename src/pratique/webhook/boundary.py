@@ -1,6 +1,7 @@
 """The webhook boundary: provider → handler. It owes all seven obligations."""
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 from hashlib import sha256
 from typing import Any, ClassVar, Final
 
@@ -8,6 +9,7 @@ import msgspec
 
 from pratique.core.boundary import Boundary, Declaration
 from pratique.core.callback import Callback
+from pratique.core.claim import Claim
 from pratique.core.crossing import Crossing, Rule, settle
 from pratique.core.obligation import ALLOWED, AUTHENTIC, BIT, CONFIRMED, FRESH, VALID, Obligation
 from pratique.core.proven import Admitted
@@ -18,6 +20,8 @@ from pratique.core.store import Store
 from pratique.core.waiver import Observe, Waiver
 
 from .event import Event
+from .facts import Facts
+from .handshake import acknowledged, answered
 from .on import On
 from .rules import Context, Registration
 from .sender import Sender
@@ -83,6 +87,8 @@ class Webhook(On, Boundary):
         self._rules: dict[str, tuple[Rule, msgspec.json.Decoder[Any] | None]] = {}
         self._open: Any = None
         self._is_transactional = True
+        handshake = sender.scheme.handshake
+        self.takes_get = handshake is not None and handshake.by_get
 
     def register(self, registration: Registration) -> None:
         """Add what one `on(…)` declares.
@@ -112,6 +118,12 @@ class Webhook(On, Boundary):
         """Return one declaration for each `on(…)`."""
         context = self._context()
         return tuple(registration.declaration(context) for registration in self._registered)
+
+    def debts(self, today: date) -> list[str]:
+        """Add what is wrong with the use of an unconfirmed sender."""
+        vouched = self.sender.scheme.vouched
+        found = [] if vouched is None else vouched.debts(today)
+        return [*super().debts(today), *(f'Boundary "{self.name}": {each}' for each in found)]
 
     def exclusive(self) -> dict[str, str]:
         """Return the key space and each live secret: no delivery may open at two boundaries."""
@@ -175,6 +187,8 @@ class Webhook(On, Boundary):
         claim = crossing.claim
         if len(claim.content) > self.max_content_bytes:
             raise too_large(self.max_content_bytes)
+        if claim.via.method == "GET" and self.takes_get:
+            raise self._answered(claim)
         try:
             opened = self._open(claim)
         except Refused as refused:
@@ -182,19 +196,28 @@ class Webhook(On, Boundary):
                 # The order is authentic first: whoever is stale did sign.
                 crossing.done |= BIT[AUTHENTIC]
             raise
-        crossing.done |= _PROVEN_BY_OPEN if self.sender.scheme.signed_time else BIT[AUTHENTIC]
+        scheme = self.sender.scheme
+        crossing.done |= _PROVEN_BY_OPEN if scheme.signed_time else BIT[AUTHENTIC]
+        if scheme.vouched is not None and not scheme.vouched.holds(claim.received_at):
+            raise Refused(
+                AUTHENTIC,
+                f"{scheme.name} is unconfirmed, and what let it be used has ended",
+                code="unconfirmed_sender",
+                hint="confirm it by a literal of the sender's, or renew it with a reviewer",
+                answer=Answer.RETRY,
+            )
         crossing.key = opened.key
         crossing.secret_name = opened.secret_name
         envelope = opened.envelope
         if envelope is None:
-            raise Refused(
+            raise self._handshake(claim) or Refused(
                 VALID,
                 self._lacking(),
                 code="bad_envelope",
             )
         found = self._rules.get(envelope.type)
         if found is None:
-            raise Refused(
+            raise self._handshake(claim) or Refused(
                 VALID,
                 "no handler is declared for its type",
                 code="ignored",
@@ -202,7 +225,7 @@ class Webhook(On, Boundary):
             )
         rule, decoder = found
         crossing.declaration = rule.declaration
-        if self.sender.scheme.signed_key and not envelope.id:
+        if scheme.signed_key and not envelope.id:
             raise Refused(
                 VALID, "the sender signs an id, and this one has none", code="no_event_id"
             )
@@ -220,6 +243,19 @@ class Webhook(On, Boundary):
             crossing, rule, event, opened.key, is_transactional=self._is_transactional
         )
         return admitted
+
+    def _handshake(self, claim: Claim) -> Refused | None:
+        """Return the answer to a signed handshake; None where it is none."""
+        handshake = self.sender.scheme.handshake
+        if handshake is None or not handshake.is_signed:
+            return None
+        is_asked = handshake.token(claim, Facts(self.sender.url, self.sender.pins)) != ""
+        return self._answered(claim) if is_asked else None
+
+    def _answered(self, claim: Claim) -> Refused:
+        scheme = self.sender.scheme
+        facts = Facts(self.sender.url, self.sender.pins)
+        return acknowledged(scheme, answered(scheme, claim, self._live, facts))
 
     def _lacking(self) -> str:
         if self.sender.scheme.signed_type:

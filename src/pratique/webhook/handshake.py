@@ -5,16 +5,20 @@ that text freely has a signing oracle: so a token is opaque, and no content or t
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
 from pratique.core.claim import Claim
-from pratique.core.obligation import AUTHENTIC
-from pratique.core.refusal import Refused
+from pratique.core.obligation import AUTHENTIC, VALID
+from pratique.core.refusal import Answer, Refused
+from pratique.core.secret import LiveSecret
 
 from .facts import Facts
+
+if TYPE_CHECKING:
+    from .scheme import Scheme
 
 Sign = Callable[[bytes], str]
 """(bytes) -> their signature as the sender's events have it, by the first live secret."""
@@ -56,6 +60,35 @@ def parameters(claim: Claim) -> dict[str, str]:
     return found if len(found) == len(pairs) else {}
 
 
-def bad_handshake() -> Refused:
-    """Return the refusal of what isn't a handshake, or asks us to sign more than a token."""
-    return Refused(AUTHENTIC, "it is no handshake with an opaque token", code="bad_challenge")
+def answered(scheme: "Scheme", claim: Claim, live: Sequence[LiveSecret], facts: Facts) -> bytes:
+    """Return the content that answers a handshake, whose signature is checked where it has one.
+
+    Raises:
+        Refused: AUTHENTIC, code "bad_challenge": it is none, or asks us to sign or give back more
+            than an opaque token; "expired_secret": no secret is live.
+    """
+    handshake = scheme.handshake
+    token = handshake.token(claim, facts) if handshake is not None else ""
+    if handshake is None or not token or not handshake.opaque(token):
+        raise Refused(AUTHENTIC, "it is no handshake with an opaque token", code="bad_challenge")
+    # In the order of the declaration: while a secret is rolled, the new one answers.
+    ours = (each for each in live if each.not_after is None or claim.received_at < each.not_after)
+    secret = next(ours, None)
+    if secret is None:
+        raise Refused(AUTHENTIC, "no secret is live to answer with", code="expired_secret")
+    verifier = scheme.keying(secret.value)
+    return handshake.answer(token, lambda text: verifier.seal((text,)), facts)
+
+
+def acknowledged(scheme: "Scheme", content: bytes) -> Refused:
+    """Return what answers a handshake: it changes nothing, so that nothing of it crosses."""
+    told = Refused(
+        VALID,
+        "a handshake was answered, and nothing else is done",
+        code="handshake",
+        answer=Answer.ACKNOWLEDGE,
+    )
+    told.content = content
+    if scheme.handshake is not None:
+        told.fields["content-type"] = scheme.handshake.content_type
+    return told

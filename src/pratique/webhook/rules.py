@@ -77,6 +77,7 @@ class Registration:
 
     def declaration(self, context: "Context") -> Declaration:
         """Return what it proves, with the roots on which each proof rests."""
+        scheme = context.scheme
         found = [
             context.authentic(),
             context.fresh(self),
@@ -94,11 +95,12 @@ class Registration:
             waivers=self.waivers,
             effect=self.act.where,
             facts={
+                **({"unconfirmed sender": str(scheme.vouched)} if scheme.vouched else {}),
                 "outbound": f"its object id ({_ID}) goes to {self.confirm.where}"
                 if self.confirm
                 else "nothing goes out",
                 "forwarded": "no header but the signature's is read"
-                if context.scheme.signed_type
+                if scheme.signed_type
                 else "the event type comes from an unsigned field: "
                 "it chooses the schema that is tried and proves nothing",
             },

@@ -1,7 +1,7 @@
 """How a sender signs: a declaration, compiled to a closure at start."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from hashlib import sha256
@@ -12,10 +12,11 @@ from pratique.core.memo import Memo
 from pratique.core.obligation import AUTHENTIC
 from pratique.core.refusal import BoundaryError, Refused
 from pratique.core.secret import LiveSecret, Secret
+from pratique.core.waiver import Unconfirmed
 
 from .compile import Opener, compile_opener
 from .facts import Facts
-from .handshake import Handshake, Sign, bad_handshake
+from .handshake import Handshake, answered
 from .opened import Envelope, Grade, Opened
 from .sender import Sender
 from .signature_field import Read
@@ -72,7 +73,8 @@ class Scheme:
         tolerance: Longest age and lead of the signed time.
         pins: What a declaration may pin.
         grade: How much the signature says.
-        source: "literal" from the sender's own documentation or tests, or "unconfirmed".
+        source: "literal" from the sender's own documentation, library or tests, or "unconfirmed":
+            no boundary may be declared with it but through `pratique.unsafe.unconfirmed`.
         handshake: How the sender asks whether the endpoint is ours, where it does.
         joint: What stands between two signatures where the field may hold several, while a secret
             is rolled; "" where it holds one.
@@ -86,6 +88,7 @@ class Scheme:
         signs_url: Our own public URL is signed: the declaration owes it.
         seal_content: (content, time, id, signature, facts) -> the content that is sent, where the
             signature is a part of it; called with "" first, for what is signed. See `sealed`.
+        vouched: Who answers for a source that is "unconfirmed".
     """
 
     name: str
@@ -112,6 +115,7 @@ class Scheme:
     also: Callable[[str, str, Claim, Facts], Iterable[tuple[bytes, ...]]] | None = None
     signs_url: bool = False
     seal_content: Callable[[bytes, str, str, str, Facts], bytes] | None = None
+    vouched: Unconfirmed | None = None
     _memo: Memo[object, Opener] = field(
         default_factory=lambda: Memo[object, Opener](KNOWN), repr=False, compare=False
     )
@@ -134,13 +138,25 @@ class Scheme:
             pins: What the signed content must repeat: `livemode=True`.
 
         Raises:
-            BoundaryError: an unknown pin, one of another type or one that is missing, no URL where
-                it is signed, a tolerance that isn't above zero or is over a day.
+            BoundaryError: an unconfirmed source, an unknown pin, one of another type or one that is
+                missing, no URL where it is signed, a tolerance that isn't above zero or is over a
+                day.
         """
+        if self.source != "literal" and self.vouched is None:
+            message = (
+                f"{self.name}: no literal of the sender's own confirms how it signs. Check a "
+                "delivery of its by hand, and declare it by pratique.unsafe.unconfirmed("
+                f"providers.{self.name.replace('-', '_')}, reason=…, owner=…, until=…)."
+            )
+            raise BoundaryError(message)
         self._check(tolerance, pins)
         self._check_owed(url, pins)
         kept = secrets if isinstance(secrets, (Secret, str)) else tuple(secrets)
         return Sender(self, kept, url, tolerance, dict(pins))
+
+    def vouched_by(self, unconfirmed: Unconfirmed, /) -> "Scheme":
+        """Return the same scheme with who answers for its source."""
+        return replace(self, vouched=unconfirmed)
 
     def open(
         self, claim: Claim, *, secrets: Secrets, url: str | None = None, **pins: Any
@@ -277,18 +293,10 @@ class Scheme:
             raise LookupError(message)
         if handshake.is_signed:
             self.open(claim, secrets=secrets, url=url, **pins)
-        token = handshake.token(claim, Facts(url, pins))
-        if not token or not handshake.opaque(token):
-            raise bad_handshake()
-        listed = _live(secrets)
-        return handshake.answer(token, self._signing(listed[0]), Facts(url, pins))
-
-    def _signing(self, secret: LiveSecret) -> Sign:
         try:
-            verifier = self.keying(secret.value)
+            return answered(self, claim, _live(secrets), Facts(url, pins))
         except ValueError:
             raise _bad_secret() from None
-        return lambda token: verifier.seal((token,))
 
     def opener(
         self,

@@ -35,8 +35,8 @@ def endpoint(boundary: Boundary, *, shadows: Callable[..., Any] | None = None) -
 
         path("webhooks/stripe/", endpoint(payments))
 
-    It takes POST alone, no CSRF token, and no transaction of ATOMIC_REQUESTS: the effect has its
-    own.
+    It takes POST alone, and GET where the sender asks by one whether the endpoint is ours; no CSRF
+    token, and no transaction of ATOMIC_REQUESTS: the effect has its own.
 
     Args:
         boundary: Declared in the perimeter that guards the project.
@@ -207,8 +207,9 @@ def _proves_by_itself(view: V) -> V:
 
 def _unread(request: HttpRequest, boundary: Boundary) -> HttpResponseBase | None:
     """Return the answer to what isn't even read."""
-    if request.method != "POST":
-        return HttpResponseNotAllowed(["POST"])
+    methods = ["GET", "POST"] if boundary.takes_get else ["POST"]
+    if request.method not in methods:
+        return HttpResponseNotAllowed(methods)
     return response_of(not_there()) if boundary.is_disabled else None
 
 

@@ -26,10 +26,11 @@ def _envelope(claim: Claim) -> Envelope | None:
     if not content or is_id(identity) is None:
         return None
     is_event = "event" in content or "events" in content
+    other = "webhook_callback_verification" if "challenge" in content else "revocation"
     about = at(content, "subscription.id")
     return Envelope(
         identity,
-        at(content, "subscription.type") if is_event else "revocation",
+        at(content, "subscription.type") if is_event else other,
         "",
         about if is_id(about) is not None else "",
     )
