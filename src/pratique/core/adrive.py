@@ -2,12 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from concurrent.futures import CancelledError
 from contextvars import copy_context
 from functools import partial
 from typing import Any, Final, TypeVar, cast
 
-from .callback import Callback
 from .closing import (
     closed,
     effect_is_out,
@@ -20,6 +18,7 @@ from .crossing import Crossing
 from .deadlines import Limit
 from .drive import Run, finish, is_awaitable, needed, revoke
 from .event import Outcome, Record
+from .inbox import AsyncFinishing
 from .question import (
     Act,
     Ask,
@@ -27,7 +26,9 @@ from .question import (
     Confirm,
     Count,
     Decide,
+    Finish,
     Flow,
+    Hand,
     Hold,
     Lookup,
     Name,
@@ -40,7 +41,7 @@ from .question import (
 )
 from .refusal import Refused, StoreError
 from .store import AsyncStore, AsyncTransaction, Counted, Held, Kept
-from .threads import Gate, NoThread
+from .threads import Gate, NoThread, carried
 from .within import enter
 from .world import World
 
@@ -162,6 +163,10 @@ class _AsyncRun:
     async def recall(self, question: Recall) -> Kept | None:
         return await needed(self.transaction).kept(question.key)
 
+    async def finish(self, question: Finish) -> bool:
+        transaction = cast("AsyncFinishing", needed(self.transaction))
+        return await transaction.finish(question.id, question.token)
+
     async def undo(self, question: Undo) -> None:
         await needed(self.transaction).rollback()
         self.transaction = None
@@ -261,6 +266,8 @@ _ANSWERS: Final[dict[type[Question], _AnswerOf]] = {
     Undo: _AsyncRun.undo,
     Count: _AsyncRun.count,
     Uncount: _AsyncRun.uncount,
+    Hand: _AsyncRun.ask_outside,
+    Finish: _AsyncRun.finish,
 }
 
 
@@ -372,18 +379,6 @@ def _forget(future: "asyncio.Future[Any]") -> None:
     """Look at the outcome of a revoked run, so that nothing complains that nobody did."""
     if not future.cancelled():
         future.exception()
-
-
-def carried(callback: Callback, *args: object) -> tuple[object, Exception | None]:
-    """Call, and carry an exception as a value: a Future takes neither StopIteration nor its own."""
-    try:
-        return callback.call(*args), None
-    except (StopIteration, CancelledError) as error:
-        wrapped = RuntimeError(f"{callback.where} raised {type(error).__name__}")
-        wrapped.__cause__ = error
-        return None, wrapped
-    except Exception as error:  # noqa: BLE001  raised again where it is awaited
-        return None, error
 
 
 async def _quietly(awaitable: Awaitable[object]) -> None:

@@ -19,6 +19,7 @@ from .closing import (
 )
 from .crossing import Crossing
 from .event import Outcome, Record
+from .inbox import Finishing
 from .question import (
     Act,
     Ask,
@@ -26,7 +27,9 @@ from .question import (
     Confirm,
     Count,
     Decide,
+    Finish,
     Flow,
+    Hand,
     Hold,
     Lookup,
     Name,
@@ -127,6 +130,11 @@ class Run:
         """Look at an answer that is kept."""
         return needed(self.transaction).kept(question.key)
 
+    def finish(self, question: Finish) -> bool:
+        """End a kept delivery together with its effect."""
+        transaction = cast("Finishing", needed(self.transaction))
+        return transaction.finish(question.id, question.token)
+
     def undo(self, question: Undo) -> None:
         """Roll back what has nothing to do again."""
         needed(self.transaction).rollback()
@@ -224,6 +232,8 @@ _ANSWERS: Final[dict[type[Question], Callable[[Run, Any], Any]]] = {
     Undo: Run.undo,
     Count: Run.count,
     Uncount: Run.uncount,
+    Hand: Run.ask,
+    Finish: Run.finish,
 }
 
 

@@ -25,6 +25,8 @@ class Outcome(StrEnum):
     LATER = "later"
     MISMATCH = "mismatch"
     EFFECT_FAILED = "effect_failed"
+    RECEIVED = "received"
+    """A delivery was taken in, and nothing of it is believed yet: a worker lets it cross."""
     WARNED = "warned"
     """No crossing: something that isn't proven ends soon, or an alarm."""
     UNKNOWN = "unknown"

@@ -110,6 +110,23 @@ class Act(Ask, frozen=True, gc=False):
     """The key of the transaction beside which it is kept; b"" where no key asked for it."""
 
 
+class Hand(Ask, frozen=True, gc=False):
+    """Hand something on outside any transaction: a delivery to the inbox, its id to a queue."""
+
+    obligation: ClassVar[Obligation] = Obligation.UNIQUE
+
+
+class Finish(Question, frozen=True, gc=False):
+    """Say in the open transaction that nothing is left to do of a kept delivery.
+
+    Answer: whether the token was still in force.
+    """
+
+    obligation: ClassVar[Obligation] = Obligation.UNIQUE
+    id: str
+    token: int
+
+
 class Recall(Question, frozen=True, gc=False):
     """Look in the open transaction at what lies beside a settled key. Answer: Kept or None."""
 

@@ -20,7 +20,7 @@ So many a minute and boundary reach the sinks, the rest is counted.
 RECENT: Final = 256
 """Records that `why` can tell without a sink."""
 
-_CALM: Final = frozenset({Outcome.PROVEN, Outcome.DUPLICATE, Outcome.IGNORED})
+_CALM: Final = frozenset({Outcome.PROVEN, Outcome.DUPLICATE, Outcome.IGNORED, Outcome.RECEIVED})
 _log: Final = logging.getLogger("pratique")
 Label = tuple[str, str, str, str, str]
 """boundary, kind, outcome, obligation, code: the labels of `pratique_crossings_total`."""
@@ -155,6 +155,8 @@ def outcome_of(refused: Refused, *, observing: bool) -> Outcome:
 _OUTCOMES: Final[dict[str, Outcome]] = {
     "replayed": Outcome.DUPLICATE,
     "already_applied": Outcome.DUPLICATE,
+    "received": Outcome.RECEIVED,
+    "received_before": Outcome.DUPLICATE,
     "ignored": Outcome.IGNORED,
     "handshake": Outcome.IGNORED,
     "later": Outcome.LATER,

@@ -4,12 +4,13 @@ The gate decides between an effect and its deadline.
 """
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from threading import Lock
 from types import NoneType
 from typing import Any, Final, TypeVar
 
+from .callback import Callback
 from .forks import renew_after_fork
 from .recorder import Label
 
@@ -121,6 +122,18 @@ def _inside(
         for context in contexts:
             stack.enter_context(context)
         return call(*args)
+
+
+def carried(callback: Callback, *args: object) -> tuple[object, Exception | None]:
+    """Call, and carry an exception as a value: a Future takes neither StopIteration nor its own."""
+    try:
+        return callback.call(*args), None
+    except (StopIteration, CancelledError) as error:
+        wrapped = RuntimeError(f"{callback.where} raised {type(error).__name__}")
+        wrapped.__cause__ = error
+        return None, wrapped
+    except Exception as error:  # noqa: BLE001  raised again where it is awaited
+        return None, error
 
 
 class Gate:

@@ -23,18 +23,18 @@ class Reply:
         """The content, where the boundary only observed: what was there before it decides."""
 
 
-def accepted(crossing_id: str) -> Reply:
-    """Return the answer to a delivery that crossed, or that changes nothing more.
+def accepted(crossing_id: str, status: int = 200) -> Reply:
+    """Return the answer to a delivery that crossed, that changes nothing more, or that is kept.
 
-    Both look alike to the sender.
+    The first two look alike to the sender.
     """
-    return Reply(200, {"content-type": "application/json", CROSSING_FIELD: crossing_id}, b"{}")
+    return Reply(status, {"content-type": "application/json", CROSSING_FIELD: crossing_id}, b"{}")
 
 
 def refusal(refused: Refused) -> Reply:
     """Return the answer to a refusal: an RFC 9457 problem, or 2xx where it is only acknowledged."""
     if refused.answer is Answer.ACKNOWLEDGE:
-        reply = accepted(refused.crossing_id)
+        reply = accepted(refused.crossing_id, refused.status)
         if refused.content:  # a text that somebody asked for is never sniffed, run or kept
             reply.content = refused.content
             reply.fields |= refused.fields

@@ -8,7 +8,6 @@ from contextvars import copy_context
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from pratique.core.adrive import carried
 from pratique.core.claim import Claim, Fields, Via
 from pratique.core.closing import no_thread
 from pratique.core.crossing import Crossing
@@ -18,7 +17,7 @@ from pratique.core.proven import Proven
 from pratique.core.question import Flow
 from pratique.core.refusal import Answer, Refused
 from pratique.core.secret import LiveSecret
-from pratique.core.threads import NoThread, Pool
+from pratique.core.threads import NoThread, Pool, carried
 from pratique.fetch.budget import Budget, too_slow
 from pratique.fetch.fetcher import AsyncFetcher, Fetcher
 

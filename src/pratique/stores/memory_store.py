@@ -24,6 +24,8 @@ from pratique.core.store import (
     Swept,
 )
 
+from .memory_inbox import AsyncMemoryInbox, MemoryInbox
+
 _log: Final = logging.getLogger("pratique")
 KEPT_RECORDS: Final = 10_000
 _NOTHING: Final = (b"", b"")
@@ -59,6 +61,7 @@ class MemoryStore:
         self._lock = Lock()
         # What a thread of the parent had open stays open: nobody knows what came of it.
         renew_after_fork(self, _lock=Lock)
+        self.inbox = MemoryInbox()
         self.sync = self
         self.asynchronous = _OnLoop(self)
         self.roots: tuple[Root, ...] = (Root(RootKind.STORE, "this process's memory"),)
@@ -230,13 +233,14 @@ class MemoryStore:
 
 
 class _MemoryTransaction:
-    __slots__ = ("_answers", "_keys", "_record", "_store", "session")
+    __slots__ = ("_answers", "_finished", "_keys", "_record", "_store", "session")
 
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
         self._answers: dict[bytes, Kept] = {}
         self._keys: Sequence[bytes] = ()
         self._record: Record | None = None
+        self._finished: tuple[str, int] | None = None
         self.session = None
 
     def first_use(self, keys: Sequence[bytes], record: Record) -> bytes | None:
@@ -256,7 +260,15 @@ class _MemoryTransaction:
     def lock(self, linked: object) -> None:
         """Lock nothing: there is no session."""
 
+    def finish(self, id: str, token: int) -> bool:
+        self._finished = (id, token)
+        return True
+
     def commit(self) -> None:
+        if self._finished is not None and not self._store.inbox.done(*self._finished):
+            self.rollback()
+            message = "another worker has taken the delivery over"
+            raise StoreBusy(message)
         self._store.settle_open(self._keys, self._record, self._answers)
         self._keys = ()
 
@@ -270,6 +282,7 @@ class _OnLoop:
 
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
+        self.inbox = AsyncMemoryInbox(store.inbox)
 
     async def start(self) -> None:
         self._store.start()
@@ -339,6 +352,9 @@ class _AsyncMemoryTransaction:
 
     async def lock(self, linked: object) -> None:
         """Lock nothing: there is no session."""
+
+    async def finish(self, id: str, token: int) -> bool:
+        return self._inner.finish(id, token)
 
     async def commit(self) -> None:
         self._inner.commit()

@@ -87,6 +87,35 @@ VERSIONS: Final = (
             ),
         ),
     ),
+    Version(
+        3,
+        ("pratique_inbox",),
+        (
+            # state as core/inbox.py counts. due_ms: from when on a worker may take it; while one
+            # has it, when its lease ends. token grows with each taking. brought: fields and
+            # hand-over as they came, JSON. What is done keeps its row a while, without content.
+            (
+                "CREATE TABLE IF NOT EXISTS pratique_inbox (id TEXT PRIMARY KEY, "
+                "boundary TEXT NOT NULL, key BYTES NOT NULL, state SMALLINT NOT NULL, "
+                "token BIGINT NOT NULL, attempts BIGINT NOT NULL, due_ms BIGINT NOT NULL, "
+                "changed_ms BIGINT NOT NULL, received_us BIGINT NOT NULL, content BYTES NOT NULL, "
+                "brought BYTES NOT NULL, code TEXT NOT NULL, crossing_id TEXT NOT NULL, "
+                "last_id TEXT NOT NULL)"
+            ),
+            (
+                "CREATE INDEX IF NOT EXISTS pratique_inbox_due ON pratique_inbox "
+                "(boundary, due_ms) WHERE state IN (0, 1)"
+            ),
+            (
+                "CREATE INDEX IF NOT EXISTS pratique_inbox_done ON pratique_inbox "
+                "(boundary, changed_ms) WHERE state = 2"
+            ),
+            (
+                "CREATE INDEX IF NOT EXISTS pratique_inbox_aside ON pratique_inbox "
+                "(boundary, state) WHERE state IN (3, 4)"
+            ),
+        ),
+    ),
 )
 SCHEMA_VERSION: Final = VERSIONS[-1].number
 TABLE_NAMES: Final = tuple(name for version in VERSIONS for name in version.tables)

@@ -15,7 +15,8 @@ from pratique.core.refusal import BoundaryError, StoreBusy, StoreError
 from pratique.core.roots import Root, RootKind
 from pratique.core.store import AsyncStore, Counted, HoldAnswer, Kept, Stale, Swept
 
-from . import ageing, schema, statements
+from . import ageing, inbox_statements, schema, statements
+from .sql_inbox import Make, SqlInbox
 from .statements import PROBE, SQLITE, Result, Steps
 
 T = TypeVar("T")
@@ -99,6 +100,7 @@ class Sqlite3Store:
         self._connect = connect
         self._mine = local()
         self._opened: WeakSet[_Mine] = WeakSet()
+        self.inbox = SqlInbox(lambda: SQLITE, self._do)
         self.sync = self
         self.roots: tuple[Root, ...] = (Root(RootKind.STORE, "our own database"),)
 
@@ -181,11 +183,16 @@ class Sqlite3Store:
         """See `SyncStore.uncount`."""
         self._in_transaction(statements.uncount(key, times))
 
-    def _in_transaction(self, steps: Steps[T]) -> T:
+    def _do(self, make: Make, then: Callable[[Any, Any], object] | None = None) -> Any:
+        return self._in_transaction(make(), then)
+
+    def _in_transaction(self, steps: Steps[T], then: Callable[[T, Any], object] | None = None) -> T:
         connection = self.connection()
         begin_immediate(connection)
         try:
             result = run(connection, steps)
+            if then is not None:
+                then(result, connection)
         except BaseException:
             roll_back(connection)
             raise
@@ -274,6 +281,10 @@ class Sqlite3Transaction:
     def kept(self, key: bytes) -> Kept | None:
         """See `Transaction.kept`."""
         return run(self.session, statements.kept(key))
+
+    def finish(self, id: str, token: int) -> bool:
+        """See `Finishing.finish`."""
+        return run(self.session, inbox_statements.done(SQLITE, id, token))
 
     def lock(self, linked: object) -> None:
         """Lock nothing more: BEGIN IMMEDIATE holds the only write lock."""

@@ -19,6 +19,7 @@ from pratique.core.roots import Root, RootKind
 from pratique.core.store import Counted, HoldAnswer, Stale, Swept
 
 from . import ageing, schema, statements
+from .sql_inbox import AsyncSqlInbox, Make, SqlInbox, no_session
 from .sqlite_writer import Operation, Writer
 from .statements import SQLITE, Steps
 
@@ -41,6 +42,7 @@ class SqliteStore:
         self._writer: Writer | None = None
         renew_after_fork(self, _lock=Lock, _writer=NoneType)
         self._is_closed = False
+        self.inbox = SqlInbox(lambda: SQLITE, self._do)
         self.sync = self
         self.asynchronous = _OnLoop(self)
         self.roots: tuple[Root, ...] = (Root(RootKind.STORE, "our file of keys"),)
@@ -81,6 +83,10 @@ class SqliteStore:
             message = f"the disk took longer than {WAIT_SECONDS} s"
             raise StoreError(message)
         return operation.answer()
+
+    def _do(self, make: Make, then: object = None) -> Any:
+        no_session(then)
+        return self.do(make)
 
     async def ado(self, steps: Callable[[], Steps[Any]]) -> Any:
         """Do the same without blocking the event loop."""
@@ -202,6 +208,11 @@ class _OnLoop:
 
     def __init__(self, store: SqliteStore) -> None:
         self._store = store
+        self.inbox = AsyncSqlInbox(lambda: SQLITE, self._do)
+
+    async def _do(self, make: Make, then: object = None) -> Any:
+        no_session(then)
+        return await self._store.ado(make)
 
     async def start(self) -> None:
         await asyncio.to_thread(self._store.start)

@@ -1,6 +1,8 @@
 """The webhook boundary: provider → handler. It owes all seven obligations."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import date
 from hashlib import sha256
 from typing import Any, ClassVar, Final
@@ -11,20 +13,27 @@ from pratique.core.boundary import Boundary, Declaration
 from pratique.core.callback import Callback
 from pratique.core.claim import Claim
 from pratique.core.crossing import Crossing, Rule, settle
+from pratique.core.inbox import Taken
 from pratique.core.obligation import ALLOWED, AUTHENTIC, BIT, CONFIRMED, FRESH, VALID, Obligation
 from pratique.core.proven import Admitted
-from pratique.core.question import Flow
+from pratique.core.question import Flow, Hand
 from pratique.core.refusal import Answer, BoundaryError, Refused, too_large
 from pratique.core.secret import LiveSecret
 from pratique.core.store import Store
+from pratique.core.threads import Pool
 from pratique.core.waiver import Observe, Waiver
 
 from .event import Event
 from .facts import Facts
 from .handshake import acknowledged, answered
+from .inbox import Inbox, Noting, inbox_debts, keeping, received, told
+from .kept import Kept
 from .on import On
+from .opened import Envelope, Opened
 from .rules import Context, Registration
 from .sender import Sender
+from .worker import Worker
+from .working import excused_now, kept_rule, require_still_waived
 
 MAX_CONTENT_BYTES: Final = 1 << 20
 """Stripe and Slack stay under 256 KiB; GitHub says 25 MiB of itself: raise it there."""
@@ -42,7 +51,7 @@ _MENDS: Final[dict[Obligation, str]] = {
 }
 
 
-class Webhook(On, Boundary):
+class Webhook(On, Boundary, Kept):
     """A provider's deliveries to one endpoint.
 
     Args:
@@ -54,6 +63,7 @@ class Webhook(On, Boundary):
         waivers: For every event type; see `pratique.unsafe.waive`.
         observe: See `pratique.unsafe.observe`.
         independent_roots: How many controllers must fall before somebody can invent a claim.
+        inbox: Keep each delivery and answer 202 at once; workers do the rest.
     """
 
     kind: ClassVar[str] = "webhook"
@@ -70,6 +80,7 @@ class Webhook(On, Boundary):
         waivers: Sequence[Waiver] = (),
         observe: Observe | None = None,
         independent_roots: int = 1,
+        inbox: Inbox | None = None,
     ) -> None:
         super().__init__(
             name,
@@ -89,6 +100,11 @@ class Webhook(On, Boundary):
         self._is_transactional = True
         handshake = sender.scheme.handshake
         self.takes_get = handshake is not None and handshake.by_get
+        self.inbox = inbox
+        self._tell = told(inbox.tell, name) if inbox is not None else None
+        self._put: Callback | None = None
+        self._threads = Pool()
+        self._workers: list[Worker] = []
 
     def register(self, registration: Registration) -> None:
         """Add what one `on(…)` declares.
@@ -117,7 +133,8 @@ class Webhook(On, Boundary):
     def declarations(self) -> Sequence[Declaration]:
         """Return one declaration for each `on(…)`."""
         context = self._context()
-        return tuple(registration.declaration(context) for registration in self._registered)
+        found = (registration.declaration(context) for registration in self._registered)
+        return tuple(found if self.inbox is None else map(_worked_later, found))
 
     def debts(self, today: date) -> list[str]:
         """Add what is wrong with the use of an unconfirmed sender."""
@@ -180,11 +197,52 @@ class Webhook(On, Boundary):
             self._is_transactional = store.transactional
         if not found:
             self._open = opener
+            if self.inbox is not None and store is not None:
+                self._put = keeping(store, self._tell)
         return found
 
+    def close(self) -> None:
+        """Stop its workers."""
+        for worker in self._workers:
+            worker.close()
+        self._threads.close()
+
+    async def aclose(self) -> None:
+        """Stop its workers, on the event loop."""
+        for worker in self._workers:
+            await worker.aclose()
+        self._threads.close()
+
     def flow(self, crossing: Crossing) -> Flow[Admitted[Any, Any, Any]]:
-        """Prove one delivery, all seven obligations in order, and do its effect."""
-        claim = crossing.claim
+        """Prove one delivery, all seven obligations in order, and do its effect.
+
+        With an inbox: prove that it is authentic and fresh, and keep it.
+        """
+        if self._put is not None:
+            return self._receiving(crossing, self._put)
+        return self._crossing(crossing, None)
+
+    def flow_of_kept(self, crossing: Crossing, taken: Taken) -> Flow[Admitted[Any, Any, Any]]:
+        """Prove a kept delivery, all seven obligations in order, and do its effect."""
+        if self.perimeter is not None:
+            excused_now(crossing, self.perimeter.clock())
+        return self._crossing(crossing, taken)
+
+    def _receiving(self, crossing: Crossing, put: Callback) -> Flow[Any]:
+        noting = Noting(crossing.claim)
+        self._opened(crossing, noting.claim)
+        delivery = noting.delivery(crossing)
+        is_new: bool = yield Hand(put, (delivery,))
+        if is_new and self._tell is not None and not self._tell.wants_session:
+            # A queue that can't be told loses nothing: the row is there, and `sweep` tells again.
+            with suppress(Refused):
+                yield Hand(self._tell, (delivery.id,))
+        raise received(is_new=is_new)
+
+    def _opened(
+        self, crossing: Crossing, claim: Claim
+    ) -> tuple[Opened, Envelope, Rule, msgspec.json.Decoder[Any] | None]:
+        """Discharge `authentic` and `fresh`, and find who handles it."""
         if len(claim.content) > self.max_content_bytes:
             raise too_large(self.max_content_bytes)
         if claim.via.method == "GET" and self.takes_get:
@@ -229,6 +287,14 @@ class Webhook(On, Boundary):
             raise Refused(
                 VALID, "the sender signs an id, and this one has none", code="no_event_id"
             )
+        return opened, envelope, rule, decoder
+
+    def _crossing(self, crossing: Crossing, taken: Taken | None) -> Flow[Admitted[Any, Any, Any]]:
+        claim = crossing.claim
+        opened, envelope, rule, decoder = self._opened(crossing, claim)
+        if taken is not None:
+            require_still_waived(rule.declaration, self.owed_bits, claim, self.started().clock())
+            rule = kept_rule(rule, taken) if self._is_transactional else rule
         content = claim.content if decoder is None else _decoded(decoder, claim.content)
         crossing.done |= BIT[VALID]
         event: Event[Any] = Event(
@@ -271,6 +337,14 @@ class Webhook(On, Boundary):
         scheme = self.sender.scheme
         if self.max_content_bytes <= 0:
             yield f"max_content_bytes={self.max_content_bytes} admits nothing."
+        if self.inbox is not None:
+            yield from inbox_debts(
+                self.inbox,
+                self._tell,
+                store,
+                grade=scheme.grade,
+                observes=self.observe is not None,
+            )
         for registration in self._registered:
             waived = {waiver.obligation for waiver in registration.waivers}
             if AUTHENTIC in waived:
@@ -282,6 +356,11 @@ class Webhook(On, Boundary):
                 )
             if store is not None:
                 yield from _callable_debts(registration, store)
+
+
+def _worked_later(declaration: Declaration) -> Declaration:
+    kept = "kept with its signature once it is authentic and fresh; worked later, as of its receipt"
+    return replace(declaration, facts={**declaration.facts, "inbox": kept})
 
 
 def _decoded(decoder: msgspec.json.Decoder[Any], content: bytes) -> Any:

@@ -54,6 +54,51 @@ class Key(models.Model):
         return str(self.crossing_id)
 
 
+class Inbox(models.Model):
+    """A delivery that was taken in and is worked later: see `pratique.webhook.Inbox`."""
+
+    id: "models.TextField[str, str]" = models.TextField(primary_key=True)
+    boundary: "models.TextField[str, str]" = models.TextField()
+    key: "models.BinaryField[bytes, bytes]" = models.BinaryField()
+    state: "models.SmallIntegerField[int, int]" = models.SmallIntegerField()
+    token: "models.BigIntegerField[int, int]" = models.BigIntegerField()
+    attempts: "models.BigIntegerField[int, int]" = models.BigIntegerField()
+    due_ms: "models.BigIntegerField[int, int]" = models.BigIntegerField()
+    changed_ms: "models.BigIntegerField[int, int]" = models.BigIntegerField()
+    received_us: "models.BigIntegerField[int, int]" = models.BigIntegerField()
+    content: "models.BinaryField[bytes, bytes]" = models.BinaryField()
+    brought: "models.BinaryField[bytes, bytes]" = models.BinaryField()
+    code: "models.TextField[str, str]" = models.TextField()
+    crossing_id: "models.TextField[str, str]" = models.TextField()
+    last_id: "models.TextField[str, str]" = models.TextField()
+
+    class Meta:
+        """The table, and the indexes of what is due, done and laid aside."""
+
+        db_table = "pratique_inbox"
+        indexes: ClassVar = [
+            models.Index(
+                fields=["boundary", "due_ms"],
+                name="pratique_inbox_due",
+                condition=models.Q(state__in=[0, 1]),
+            ),
+            models.Index(
+                fields=["boundary", "changed_ms"],
+                name="pratique_inbox_done",
+                condition=models.Q(state=2),
+            ),
+            models.Index(
+                fields=["boundary", "state"],
+                name="pratique_inbox_aside",
+                condition=models.Q(state__in=[3, 4]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        """Name it."""
+        return str(self.id)
+
+
 class Refusal(models.Model):
     """A refusal that came after `authentic`, counted; with its content it is a dead letter."""
 

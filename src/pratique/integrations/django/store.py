@@ -17,6 +17,7 @@ from pratique.core.roots import Root, RootKind
 from pratique.core.store import AsyncStore, Counted, HoldAnswer, Stale, Swept
 from pratique.stores import ageing, schema, statements
 from pratique.stores.durable import check_durable
+from pratique.stores.sql_inbox import Make, SqlInbox
 from pratique.stores.statements import DIALECTS, PROBE, Dialect, Steps
 
 from .test_case import is_of_a_test_case, lent
@@ -55,6 +56,7 @@ class DjangoStore:
     def __init__(self, using: str) -> None:
         self.using = using
         self.dialect: Dialect | None = None
+        self.inbox = SqlInbox(self.known, self._do)
         self.sync = self
         self.roots: tuple[Root, ...] = (Root(RootKind.STORE, "our own database"),)
         watch_threads(using)
@@ -177,10 +179,21 @@ class DjangoStore:
             if mode is not None:
                 connection.transaction_mode = mode
 
-    def _once(self, steps: Steps[T], *, keep: Callable[[T], bool] = lambda _: True) -> T:
+    def _do(self, make: Make, then: Callable[[Any, str], object] | None = None) -> Any:
+        return self._once(make(), then=then)
+
+    def _once(
+        self,
+        steps: Steps[T],
+        *,
+        keep: Callable[[T], bool] = lambda _: True,
+        then: Callable[[T, str], object] | None = None,
+    ) -> T:
         transaction = self.begin()
         try:
             result = run(connections[self.using], steps)
+            if then is not None:
+                then(result, self.using)
         except BaseException:
             transaction.rollback()
             raise

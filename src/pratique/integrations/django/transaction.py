@@ -12,7 +12,7 @@ from django.db import Error, IntegrityError, models, transaction
 from pratique.core.event import Record
 from pratique.core.refusal import BoundaryError, StoreBusy, StoreError
 from pratique.core.store import Kept
-from pratique.stores import statements
+from pratique.stores import inbox_statements, statements
 from pratique.stores.statements import Dialect, Result, Steps
 
 from .guard import Guard
@@ -107,6 +107,10 @@ class DjangoTransaction:
         self._key = keys[0]
         self._guard.arm()
         return used
+
+    def finish(self, id: str, token: int) -> bool:
+        """See `Finishing.finish`."""
+        return run(self._connection, inbox_statements.done(self._dialect, id, token))
 
     def keep(self, key: bytes, kept: Kept) -> None:
         """See `Transaction.keep`."""

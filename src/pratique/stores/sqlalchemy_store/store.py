@@ -1,6 +1,6 @@
 """Keys and events in the user's own database, by SQLAlchemy, sync and async."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 from uuid import uuid4
@@ -14,6 +14,7 @@ from pratique.core.refusal import BoundaryError, StoreBusy, StoreError
 from pratique.core.roots import Root, RootKind
 from pratique.core.store import Counted, HoldAnswer, Stale, Swept
 from pratique.stores import ageing, schema, statements
+from pratique.stores.sql_inbox import AsyncSqlInbox, Make, SqlInbox
 from pratique.stores.statements import DIALECTS, PROBE, Dialect, Steps
 from pratique.stores.store_tables import lacks_the_right
 
@@ -115,6 +116,10 @@ class _Face:
 
 
 class _SyncFace(_Face):
+    def __init__(self, session: Callable[[], Any]) -> None:
+        super().__init__(session)
+        self.inbox = SqlInbox(self.known, self._do)
+
     def start(self) -> None:
         for step in (self.prepare, self.probe, self.check_probe):
             session = self._open()
@@ -148,10 +153,21 @@ class _SyncFace(_Face):
     def uncount(self, key: bytes, times: int) -> None:
         self._once(statements.uncount(key, times))
 
-    def _once(self, steps: Steps[T], *, keep: Callable[[T], bool] = lambda _: True) -> T:
+    def _do(self, make: Make, then: Callable[[Any, Session], object] | None = None) -> Any:
+        return self._once(make(), then=then)
+
+    def _once(
+        self,
+        steps: Steps[T],
+        *,
+        keep: Callable[[T], bool] = lambda _: True,
+        then: Callable[[T, Session], object] | None = None,
+    ) -> T:
         session = self._open()
         try:
             result = run(session, steps)
+            if then is not None:
+                then(result, session)
             if keep(result):
                 session.commit()
         except TROUBLE as error:
@@ -193,6 +209,10 @@ class _SyncFace(_Face):
 
 
 class _AsyncFace(_Face):
+    def __init__(self, session: Callable[[], Any]) -> None:
+        super().__init__(session)
+        self.inbox = AsyncSqlInbox(self.known, self._do)
+
     async def start(self) -> None:
         for step in (self.prepare, self.probe, self.check_probe):
             session: AsyncSession = self.new_session()
@@ -217,10 +237,23 @@ class _AsyncFace(_Face):
     async def uncount(self, key: bytes, times: int) -> None:
         await self._once(statements.uncount(key, times))
 
-    async def _once(self, steps: Steps[T], *, keep: Callable[[T], bool] = lambda _: True) -> T:
+    async def _do(
+        self, make: Make, then: Callable[[Any, AsyncSession], Awaitable[object]] | None = None
+    ) -> Any:
+        return await self._once(make(), then=then)
+
+    async def _once(
+        self,
+        steps: Steps[T],
+        *,
+        keep: Callable[[T], bool] = lambda _: True,
+        then: Callable[[T, AsyncSession], Awaitable[object]] | None = None,
+    ) -> T:
         session = self.new_session()
         try:
             result: T = await session.run_sync(run, steps)
+            if then is not None:
+                await then(result, session)
             if keep(result):
                 await session.commit()
         except TROUBLE as error:

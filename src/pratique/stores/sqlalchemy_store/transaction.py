@@ -18,7 +18,7 @@ from pratique.core.event import Record
 from pratique.core.marking import mark_proven
 from pratique.core.refusal import BoundaryError, StoreBusy, StoreError
 from pratique.core.store import Kept
-from pratique.stores import statements
+from pratique.stores import inbox_statements, statements
 from pratique.stores.statements import Dialect, Result, Steps
 
 from .guard import Guard, driver_is_inside
@@ -100,6 +100,10 @@ class SqlTransaction:
         """See `Transaction.kept`."""
         return run(self.session, statements.kept(key))
 
+    def finish(self, id: str, token: int) -> bool:
+        """See `Finishing.finish`."""
+        return run(self.session, inbox_statements.done(self._dialect, id, token))
+
     def lock(self, linked: object) -> None:
         """Lock the row on databases with row locks, where `link` hasn't."""
         if self.lacks_lock(linked):
@@ -173,6 +177,11 @@ class AsyncSqlTransaction:
         """See `Transaction.kept`."""
         inner = self._begun()
         return await self.session.run_sync(lambda _: inner.kept(key))
+
+    async def finish(self, id: str, token: int) -> bool:
+        """See `Finishing.finish`."""
+        inner = self._begun()
+        return await self.session.run_sync(lambda _: inner.finish(id, token))
 
     async def lock(self, linked: object) -> None:
         """See `Transaction.lock`."""

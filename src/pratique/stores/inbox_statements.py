@@ -1,0 +1,238 @@
+"""The table and every statement of the inbox, once: generators, as in `statements`."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from pratique.core.claim import Fields, Via
+from pratique.core.inbox import Delivery, InboxStatus, Listed, State, Taken
+
+from .statements import Dialect, Steps
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+_PENDING: Final = f"state IN ({State.WAITING:d}, {State.TAKEN:d})"
+_LISTED: Final = (
+    "id, boundary, state, attempts, received_us, length(content), due_ms - {now}, code, "
+    "crossing_id, last_id"
+)
+_WHOLE: Final = "id, boundary, key, content, brought, received_us, crossing_id"
+
+
+class _Brought(msgspec.Struct, frozen=True):
+    fields: tuple[tuple[str, str], ...]
+    peer: str
+    scheme: str
+    method: str
+    target: str
+
+
+_encode: Final = msgspec.json.Encoder().encode
+_decode: Final = msgspec.json.Decoder(_Brought).decode
+
+
+def put(dialect: Dialect, delivery: Delivery) -> Steps[bool]:
+    """Keep a delivery. False where its row is there."""
+    via = delivery.via
+    brought = _Brought(tuple(delivery.fields), via.peer, via.scheme, via.method, via.target)
+    done = yield (
+        "INSERT INTO pratique_inbox (id, boundary, key, state, token, attempts, due_ms, "
+        "changed_ms, received_us, content, brought, code, crossing_id, last_id) "
+        f"VALUES (:id, :boundary, :key, 0, 0, 0, {dialect.now}, {dialect.now}, :received, "
+        ":content, :brought, '', :crossing, '') ON CONFLICT (id) DO NOTHING",
+        {
+            "id": delivery.id,
+            "boundary": delivery.boundary,
+            "key": delivery.key,
+            "received": (delivery.received_at - _EPOCH) // _MICROSECOND,
+            "content": delivery.content,
+            "brought": _encode(brought),
+            "crossing": delivery.crossing_id,
+        },
+    )
+    return done.written == 1
+
+
+def take(dialect: Dialect, boundary: str, lease: timedelta, id: str) -> Steps[Taken | None]:
+    """Take the one that is due for longest, or this one."""
+    # As a subquery the clock is asked once, and the index can be used.
+    is_over = f"due_ms <= (SELECT {dialect.now})"
+    given: dict[str, Any] = {"boundary": boundary, "lease": _ms(lease)}
+    if id:
+        given["id"] = id
+        which = f"id = :id AND boundary = :boundary AND (state = 0 OR (state = 1 AND {is_over}))"
+    else:
+        chosen = (
+            f"SELECT id FROM pratique_inbox WHERE boundary = :boundary AND {_PENDING} "
+            f"AND {is_over} ORDER BY due_ms LIMIT 1"
+        )
+        # PostgreSQL: nobody waits for a row that somebody else takes; ARRAY(…) runs once.
+        skipping = f"id = ANY(ARRAY({chosen} FOR UPDATE SKIP LOCKED))"
+        which = skipping if dialect.name == "postgresql" else f"id = ({chosen})"
+        which += f" AND {_PENDING} AND {is_over}"
+    found = yield (
+        "UPDATE pratique_inbox SET state = 1, token = token + 1, attempts = attempts + 1, "
+        f"due_ms = {dialect.now} + :lease, changed_ms = {dialect.now} WHERE {which} "
+        f"RETURNING token, attempts, {_WHOLE}",
+        given,
+    )
+    if not found.rows:
+        return None
+    token, attempts, *whole = found.rows[0]
+    return Taken(_delivery(whole), int(token), int(attempts))
+
+
+def done(dialect: Dialect, id: str, token: int) -> Steps[bool]:
+    """Say that nothing is left to do. Content and fields go with the same write."""
+    written = yield (
+        "UPDATE pratique_inbox SET state = 2, content = :empty, brought = :empty, "
+        f"changed_ms = {dialect.now} WHERE id = :id AND token = :token AND state = 1",
+        {"id": id, "token": token, "empty": b""},
+    )
+    return written.written == 1
+
+
+def later(
+    dialect: Dialect, id: str, token: int, pause: timedelta, code: str, crossing_id: str
+) -> Steps[bool]:
+    """Let it wait."""
+    written = yield (
+        f"UPDATE pratique_inbox SET state = 0, due_ms = {dialect.now} + :pause, code = :code, "
+        f"last_id = :crossing, changed_ms = {dialect.now} "
+        "WHERE id = :id AND token = :token AND state = 1",
+        {"id": id, "token": token, "pause": _ms(pause), "code": code, "crossing": crossing_id},
+    )
+    return written.written == 1
+
+
+def dead(dialect: Dialect, id: str, token: int, code: str, crossing_id: str) -> Steps[bool]:
+    """Make it a dead letter."""
+    written = yield (
+        "UPDATE pratique_inbox SET state = 3, code = :code, last_id = :crossing, "
+        f"changed_ms = {dialect.now} WHERE id = :id AND token = :token AND state = 1",
+        {"id": id, "token": token, "code": code, "crossing": crossing_id},
+    )
+    return written.written == 1
+
+
+def move(dialect: Dialect, id: str, to: State) -> Steps[bool]:
+    """Let an operator replay or park; never what a worker has, never what is done."""
+    from_, again = ("3, 4", ", attempts = 0") if to is State.WAITING else ("0, 3", "")
+    is_over = f"(state = 1 AND due_ms <= {dialect.now})" if to is State.PARKED else "state = 0"
+    # The token grows: whoever had it before and comes late writes nothing.
+    written = yield (
+        f"UPDATE pratique_inbox SET state = :to, token = token + 1, due_ms = {dialect.now}, "
+        f"changed_ms = {dialect.now}{again} WHERE id = :id AND (state IN ({from_}) OR {is_over})",
+        {"id": id, "to": int(to)},
+    )
+    return written.written == 1
+
+
+def listed(
+    dialect: Dialect, boundary: str, state: State | None, after: str, most: int
+) -> Steps[list[Listed]]:
+    """Return rows without their content."""
+    given: dict[str, Any] = {"after": after, "most": most}
+    where = "id > :after"
+    if boundary:
+        where, given["boundary"] = f"{where} AND boundary = :boundary", boundary
+    if state is not None:
+        where, given["state"] = f"{where} AND state = :state", int(state)
+    found = yield (
+        f"SELECT {_LISTED.format(now=dialect.now)} FROM pratique_inbox "
+        f"WHERE {where} ORDER BY id LIMIT :most",
+        given,
+    )
+    return [_listed(row) for row in found.rows]
+
+
+def show(dialect: Dialect, id: str) -> Steps[tuple[Listed, Delivery] | None]:
+    """Return one row whole."""
+    facts = _LISTED.format(now=dialect.now)
+    found = yield (
+        f"SELECT {facts}, {_WHOLE} FROM pratique_inbox WHERE id = :id",
+        {"id": id},
+    )
+    if not found.rows:
+        return None
+    count = len(Listed.__struct_fields__)
+    row = found.rows[0]
+    return _listed(row[:count]), _delivery(row[count:])
+
+
+def status(dialect: Dialect, boundary: str) -> Steps[InboxStatus]:
+    """Count what isn't done."""
+    found = yield (
+        f"SELECT state, count(*), {dialect.now} - min(received_us) / 1000 FROM pratique_inbox "
+        "WHERE boundary = :boundary AND state IN (0, 1) GROUP BY state UNION ALL "
+        "SELECT state, count(*), 0 FROM pratique_inbox "
+        "WHERE boundary = :boundary AND state IN (3, 4) GROUP BY state",
+        {"boundary": boundary},
+    )
+    counts = {State(row[0]): int(row[1]) for row in found.rows}
+    oldest = max((int(row[2]) for row in found.rows), default=0)
+    return InboxStatus(
+        counts.get(State.WAITING, 0) + counts.get(State.TAKEN, 0),
+        timedelta(milliseconds=max(0, oldest)),
+        counts.get(State.DEAD, 0),
+        counts.get(State.PARKED, 0),
+    )
+
+
+def forgotten(dialect: Dialect, boundary: str, since: timedelta, most: int) -> Steps[list[str]]:
+    """Return what has been due for long."""
+    found = yield (
+        f"SELECT id FROM pratique_inbox WHERE boundary = :boundary AND {_PENDING} "
+        f"AND due_ms <= (SELECT {dialect.now} - :since) ORDER BY due_ms LIMIT :most",
+        {"boundary": boundary, "since": _ms(since), "most": most},
+    )
+    return [str(row[0]) for row in found.rows]
+
+
+def forget(dialect: Dialect, boundary: str, kept: timedelta, most: int) -> Steps[int]:
+    """Delete rows of what was done long ago."""
+    written = yield (
+        "DELETE FROM pratique_inbox WHERE id IN (SELECT id FROM pratique_inbox "
+        "WHERE boundary = :boundary AND state = 2 "
+        f"AND changed_ms <= (SELECT {dialect.now} - :kept) ORDER BY changed_ms LIMIT :most)",
+        {"boundary": boundary, "kept": _ms(kept), "most": most},
+    )
+    return written.written
+
+
+def _delivery(row: Sequence[Any]) -> Delivery:
+    name, boundary, key, content, raw, received_us, crossing_id = row
+    fields, via = Fields(), Via()
+    if bytes(raw):
+        brought = _decode(bytes(raw))
+        fields = Fields(brought.fields)
+        via = Via(brought.peer, brought.scheme, brought.method, brought.target)
+    received_at = _EPOCH + int(received_us) * _MICROSECOND
+    return Delivery(
+        name, boundary, bytes(key), bytes(content), fields, received_at, via, crossing_id
+    )
+
+
+def _listed(row: Sequence[Any]) -> Listed:
+    name, boundary, state, attempts, received_us, size, due, code, crossing_id, last_id = row
+    received_at = _EPOCH + int(received_us) * _MICROSECOND
+    due_in = int(due) * _MILLISECOND
+    return Listed(
+        name,
+        boundary,
+        State(int(state)),
+        int(attempts),
+        received_at,
+        int(size),
+        due_in,
+        code,
+        crossing_id,
+        last_id,
+    )
+
+
+def _ms(span: timedelta) -> int:
+    return span // _MILLISECOND
