@@ -147,7 +147,7 @@ def found(dialect: Dialect) -> Steps[Found]:
     owed = {
         name for version in VERSIONS if version.number <= known.version for name in version.tables
     }
-    if not owed <= present:
+    if known.version <= SCHEMA_VERSION and not owed <= present:
         message = (
             f"the store {known.identity} has lost its table {', '.join(sorted(owed - present))}: "
             "what it kept would be new again. Restore it from a backup."
