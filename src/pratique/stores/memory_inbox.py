@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from threading import Lock
 from time import monotonic
 
+from pratique.core.forks import renew_after_fork
 from pratique.core.inbox import (
     AsyncWithin,
     Delivery,
@@ -37,6 +38,7 @@ class MemoryInbox:
     def __init__(self) -> None:
         self._rows: dict[str, _Row] = {}
         self._lock = Lock()
+        renew_after_fork(self, _lock=Lock)
 
     def put(self, delivery: Delivery, within: Within | None = None) -> bool:
         """See `SyncInbox.put`."""

@@ -5,9 +5,10 @@ import logging
 import threading
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from types import TracebackType
+from types import NoneType, TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
+from pratique.core.forks import renew_after_fork
 from pratique.core.inbox import Taken
 from pratique.core.recorder import Recorder
 from pratique.core.refusal import BoundaryError, StoreError
@@ -61,6 +62,8 @@ class Worker:
         self._thread: threading.Thread | None = None
         self._task: asyncio.Task[None] | None = None
         self._is_stopped = False
+        # No thread of the parent's works in a child, which may begin one of its own.
+        renew_after_fork(self, _thread=NoneType, _in_hand=set, _loop=NoneType, _stopping=NoneType)
 
     def run(self) -> None:
         """Work on this thread until `stop`. The perimeter has started.
