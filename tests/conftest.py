@@ -11,8 +11,14 @@ from hypothesis import settings
 
 from tests import vector_files
 from tests.pg import pg_server, pg_url
+from tests.redis_server import redis_server, redis_url
 
-__all__ = ["pg_server", "pg_url"]  # fixtures are found by being named here
+__all__ = [
+    "pg_server",
+    "pg_url",
+    "redis_server",
+    "redis_url",
+]  # fixtures are found by being named here
 
 _handed_out: dict[str, int] = {}
 settings.register_profile("untimed", deadline=None)  # a busy machine is no failure

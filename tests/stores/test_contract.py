@@ -35,6 +35,8 @@ KINDS = (
     pytest.param("sqlalchemy-asyncpg", marks=pytest.mark.server),
     "django-sqlite",
     pytest.param("django-psycopg", marks=pytest.mark.server),
+    pytest.param("redis", marks=pytest.mark.server),
+    pytest.param("redis-async", marks=pytest.mark.server),
 )
 
 
@@ -73,6 +75,8 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         made: Any = stores.memory()
     elif kind.startswith("sqlite-") or kind == "sqlite":
         made = stores.sqlite(path)
+    elif kind.startswith("redis"):
+        made = stores.redis(request.getfixturevalue("redis_url"))
     elif kind == "sqlite3":
         made = stores.sqlite3(lambda: sqlite3.connect(path))
     elif kind in ("sqlalchemy-sqlite", "sqlalchemy-psycopg"):

@@ -1,13 +1,17 @@
 """The names under which stores are declared; each imports its own library when it is called."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .owner_policy import SETTING
 
 if TYPE_CHECKING:
+    from pratique.core.waiver import Waiver
+
     from .memory_store import MemoryStore
+    from .redis_store.store import RedisStore
     from .sqlalchemy_store.row_level_security import RowLevelSecurity
     from .sqlalchemy_store.store import SqlAlchemyStore
     from .sqlite3_store import Sqlite3Store
@@ -61,6 +65,36 @@ def sqlalchemy(session: Callable[[], Any]) -> "SqlAlchemyStore":
     from .sqlalchemy_store.store import SqlAlchemyStore
 
     return SqlAlchemyStore(session)
+
+
+def redis(
+    url: str,
+    *,
+    identity: str = "",
+    timeout: timedelta = timedelta(seconds=2),
+    declared: Mapping[str, str] | None = None,
+    waived: "Waiver | None" = None,
+) -> "RedisStore":
+    """Keep keys and events in a Redis, by redis-py.
+
+    The effect is outside its transactions: keys are held for a lease around it, by the server's own
+    clock. What Redis can't promise stands in docs/how-to/keep-keys-in-redis.md.
+
+    Args:
+        url: "redis://…", "rediss://…", "unix://…".
+        identity: Which store it must be; the first start on an empty one logs it. Where it is
+            given, a Redis that is empty or another one refuses the start.
+        timeout: For one answer. Above zero, well below the perimeter's deadline.
+        declared: For a server that doesn't tell its settings: what its provider promises of
+            "maxmemory", "maxmemory-policy", "appendonly", "appendfsync".
+        waived: `unsafe.waive(UNIQUE, …)`, where it is known that the server may forget keys.
+
+    Raises:
+        BoundaryError: the timeout is zero or less.
+    """
+    from .redis_store.store import RedisStore
+
+    return RedisStore(url, identity=identity, timeout=timeout, declared=declared, waived=waived)
 
 
 def row_level_security(

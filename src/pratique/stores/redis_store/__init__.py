@@ -1,0 +1,1 @@
+"""Keys and events in a Redis, by redis-py: held by a lease around the effect."""

@@ -1,0 +1,249 @@
+"""The connections to Redis, one class for threads and one for an event loop."""
+
+import asyncio
+import os
+from contextlib import suppress
+from threading import Lock
+from typing import Any, Final, TypeVar, cast
+
+import redis
+from redis import asyncio as aredis
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as Disconnected
+from redis.retry import Retry
+
+from pratique.core.refusal import StoreError
+
+from .scripts import GET
+from .steps import IDENTITY, Ask, Asked, Scan, Steps
+from .talk import Command, Talker
+
+MAX_CONNECTIONS: Final = 64
+"""More callers than that wait for one of them, no longer than for an answer."""
+T = TypeVar("T")
+CLOSED: Final = "the store is closed"
+
+
+class Expected:
+    """Which store it is, once that is known: every new connection must lead to the same one."""
+
+    __slots__ = ("identity",)
+
+    def __init__(self) -> None:
+        self.identity = ""
+
+    def require(self, found: bytes | None) -> None:
+        """Refuse a server that came back empty, or another one.
+
+        Raises:
+            Disconnected: with a StoreError as its cause.
+        """
+        if self.identity and found != self.identity.encode():
+            what = "another store" if found else "empty"
+            error = StoreError(
+                f"Redis is {what} now: it was {self.identity}. What was handled before is "
+                "forgotten there. Bring its data back, or start again to begin anew."
+            )
+            raise Disconnected(str(error)) from error
+
+
+class Link:
+    """Connections of threads."""
+
+    def __init__(self, url: str, talker: Talker, expected: Expected) -> None:
+        self._url, self._talker, self._expected = url, talker, expected
+        self._lock = Lock()
+        self._client: Any = None
+        self._pid = 0
+        self._is_open = False
+
+    def reopen(self) -> None:
+        """Let calls connect, anew."""
+        self.close()
+        self._is_open = True
+
+    def close(self) -> None:
+        """Let go of every connection; later calls are refused."""
+        self._is_open = False
+        client, self._client = self._client, None
+        if client is not None and self._pid == os.getpid():
+            client.connection_pool.disconnect()
+
+    def do(self, steps: Steps[T]) -> T:
+        """Carry steps out.
+
+        Raises:
+            StoreError: see `Talker.tell`.
+        """
+        try:
+            asked = next(steps)
+            while True:
+                asked = steps.send(self._tell(asked))
+        except StopIteration as end:
+            return cast("T", end.value)
+
+    def _tell(self, asked: Asked) -> Any:
+        talk = self._talker.tell(asked)
+        try:
+            command = next(talk)
+            while True:
+                try:
+                    answer = self._send(command)
+                except Exception as error:  # noqa: BLE001  the talk decides what becomes of it
+                    command = talk.throw(error)
+                else:
+                    command = talk.send(answer)
+        except StopIteration as end:
+            return end.value
+        finally:
+            talk.close()
+
+    def _send(self, command: Command) -> Any:
+        client = self._running()
+        if command[0] == "SCAN":
+            return _page(client.execute_command(*_scan(command[1])))
+        if command[0] == "TIME":
+            return client.time()
+        return client.execute_command(*command)
+
+    def _running(self) -> Any:
+        if not self._is_open:
+            raise StoreError(CLOSED)
+        if self._client is None or self._pid != os.getpid():
+            if self._pid != os.getpid():  # a lock that was held at the fork is held for ever
+                self._lock = Lock()
+            with self._lock:
+                if self._client is None or self._pid != os.getpid():
+                    make: Any = redis.BlockingConnectionPool
+                    pool = make.from_url(
+                        self._url, **self._options(), redis_connect_func=self._connected
+                    )
+                    self._client, self._pid = redis.Redis(connection_pool=pool), os.getpid()
+        return self._client
+
+    def _options(self) -> dict[str, Any]:
+        return options(self._talker.timeout)
+
+    def _connected(self, connection: Any) -> None:
+        connection.on_connect()
+        connection.send_command("GET", IDENTITY)
+        self._expected.require(connection.read_response())
+
+
+class AsyncLink:
+    """Connections of one event loop; another loop gets its own."""
+
+    def __init__(self, url: str, talker: Talker, expected: Expected) -> None:
+        self._url, self._talker, self._expected = url, talker, expected
+        self._client: Any = None
+        self._loop: Any = None
+        self._is_open = False
+        self._giving_back: set[asyncio.Task[Any]] = set()
+
+    async def reopen(self) -> None:
+        """Let calls connect, anew."""
+        await self.close()
+        self._is_open = True
+
+    async def close(self) -> None:
+        """Let go of every connection; later calls are refused."""
+        if self._giving_back:
+            await asyncio.wait(tuple(self._giving_back))
+        self._is_open = False
+        client, self._client = self._client, None
+        if client is not None and self._loop is asyncio.get_running_loop():
+            await client.connection_pool.disconnect()
+
+    async def do(self, steps: Steps[T]) -> T:
+        """See `Link.do`. What its caller gave up on is given back."""
+        asked: Asked | None = None
+        try:
+            asked = next(steps)
+            while True:
+                asked = steps.send(await self._tell(asked))
+        except StopIteration as end:
+            return cast("T", end.value)
+        except asyncio.CancelledError:
+            if asked is not None:
+                self._talker.forgive(asked)
+            if self._talker.unknown and self._is_open:
+                task = asyncio.ensure_future(self._give_back())
+                self._giving_back.add(task)
+                task.add_done_callback(self._giving_back.discard)
+            raise
+
+    async def _give_back(self) -> None:
+        with suppress(StoreError):
+            await self._tell(_NOTHING)
+
+    async def _tell(self, asked: Asked) -> Any:
+        talk = self._talker.tell(asked)
+        try:
+            command = next(talk)
+            while True:
+                try:
+                    answer = await self._send(command)
+                except Exception as error:  # noqa: BLE001  the talk decides what becomes of it
+                    command = talk.throw(error)
+                else:
+                    command = talk.send(answer)
+        except StopIteration as end:
+            return end.value
+        finally:
+            talk.close()
+
+    async def _send(self, command: Command) -> Any:
+        client = self._running()
+        if command[0] == "SCAN":
+            return _page(await client.execute_command(*_scan(command[1])))
+        if command[0] == "TIME":
+            return await client.time()
+        return await client.execute_command(*command)
+
+    def _running(self) -> Any:
+        if not self._is_open:
+            raise StoreError(CLOSED)
+        loop = asyncio.get_running_loop()
+        if self._client is None or self._loop is not loop:
+            make: Any = aredis.BlockingConnectionPool
+            pool = make.from_url(
+                self._url,
+                **options(self._talker.timeout),
+                redis_connect_func=self._connected,
+            )
+            self._client, self._loop = aredis.Redis(connection_pool=pool), loop
+        return self._client
+
+    async def _connected(self, connection: Any) -> None:
+        await connection.on_connect()
+        await connection.send_command("GET", IDENTITY)
+        self._expected.require(await connection.read_response())
+
+
+def options(timeout: float) -> dict[str, Any]:
+    """Return how connections are made. Nothing is sent again behind our back: see `Talker`."""
+    return {
+        "socket_timeout": timeout,
+        "socket_connect_timeout": timeout,
+        "timeout": timeout,
+        "max_connections": MAX_CONNECTIONS,
+        "retry": Retry(NoBackoff(), 0),
+        "retry_on_error": [],
+        "decode_responses": False,
+        "protocol": 2,
+    }
+
+
+_NOTHING: Final = Ask(GET, IDENTITY)
+
+
+def _scan(page: Scan) -> Command:
+    pattern = b"".join(
+        b"\\" + bytes((c,)) if c in b"*?[]\\^-" else bytes((c,)) for c in page.prefix
+    )
+    return ("SCAN", int(page.after or b"0"), "MATCH", pattern + b"*", "COUNT", page.most)
+
+
+def _page(answer: Any) -> list[Any]:
+    cursor, names = answer
+    return [b"" if int(cursor) == 0 else b"%d" % int(cursor), *names]
