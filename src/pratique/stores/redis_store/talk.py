@@ -3,6 +3,7 @@
 Generators that yield commands, so that both faces send alike.
 """
 
+import re
 from collections import deque
 from collections.abc import Generator
 from time import monotonic
@@ -33,8 +34,8 @@ NO_END: Final = 1 << 52
 LEARNED_AGAIN: Final = 10.0
 """Seconds. Two clocks that differ by 500 ppm, the most that NTP slews, part by 5 ms meanwhile."""
 MAX_UNKNOWN: Final = 10_000
-LONGEST_CODE: Final = 16
-"""Letters: what an answer of Redis begins with that says what kind of error it is."""
+_CODE: Final = re.compile(r"(?:^|: -)([A-Z]{2,16}) ")
+"""What an answer of Redis begins with that says what kind of error it is, also out of a script."""
 
 
 class Unsure(StoreError):
@@ -178,15 +179,14 @@ def _read(asked: Scan | Raw) -> Talk[list[Any]]:
 
 
 def said(error: BaseException) -> StoreError:
-    """Return what Redis said, by its first word alone: OOM, MISCONF, READONLY, NOAUTH."""
+    """Return what Redis said, by its code alone: OOM, MISCONF, READONLY, NOAUTH."""
     if isinstance(error, StoreError):
         return error
     cause = error.__cause__ or error.__context__
     if isinstance(cause, StoreError):
         return cause
-    word = str(error).partition(" ")[0]
-    is_code = word.isascii() and word.isupper() and len(word) <= LONGEST_CODE
-    return StoreError(f"Redis: {type(error).__name__}{f' {word}' if is_code else ''}")
+    found = _CODE.search(str(error))
+    return StoreError(f"Redis: {type(error).__name__}{f' {found[1]}' if found else ''}")
 
 
 def _ms(seconds: bytes | int, micros: bytes | int) -> int:
