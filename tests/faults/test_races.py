@@ -25,6 +25,7 @@ SYNC = [
     "sqlalchemy",
     "memory",
     "sqlite",
+    pytest.param("redis", marks=pytest.mark.server),
     pytest.param("psycopg", marks=pytest.mark.server),
     "django",
     pytest.param("django-psycopg", marks=pytest.mark.server),
@@ -34,9 +35,17 @@ ASYNC = [
     "sqlite3",
     "memory",
     "sqlite",
+    pytest.param("redis", marks=pytest.mark.server),
     pytest.param("asyncpg", marks=pytest.mark.server),
     pytest.param("psycopg", marks=pytest.mark.server),
 ]
+HELD = ("memory", "sqlite", "redis")
+"""Their rows are in a dictionary, outside any transaction."""
+
+
+def transactional(kinds: list[Any]) -> list[Any]:
+    """Return the kinds whose effect and single use are one commit."""
+    return [kind for kind in kinds if getattr(kind, "values", (kind,))[0] not in HELD]
 
 
 @pytest.fixture(autouse=True)
@@ -69,8 +78,12 @@ def new_shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callabl
     def make(kind: str, *, is_async: bool = False) -> Shop:
         if kind == "sqlite3":
             return shops.plain_sqlite3(tmp_path / "shop.db")
-        if kind in ("memory", "sqlite"):
-            store = stores.memory() if kind == "memory" else stores.sqlite(tmp_path / "keys.db")
+        if kind in HELD:
+            store = {
+                "memory": stores.memory,
+                "sqlite": lambda: stores.sqlite(tmp_path / "keys.db"),
+                "redis": lambda: stores.redis(request.getfixturevalue("redis_url")),
+            }[kind]()
             return shops.held(store, is_async=is_async)
         if kind == "sqlalchemy":
             return shops.sync_orm(f"sqlite:///{tmp_path}/shop.db")
@@ -95,7 +108,7 @@ def renew(shop: Shop, invoices: list[str], kind: str) -> None:
     """Make the first row pending again, and let the provider know the invoices."""
     for invoice in invoices:
         shop.provider.invoices[invoice] = Invoice(invoice, "cus_1")
-    if kind in ("memory", "sqlite"):
+    if kind in HELD:
         shop.row["state"] = "pending"
     else:
         shop.execute("UPDATE subscription SET state = 'pending' WHERE id = 1")
@@ -176,7 +189,7 @@ async def test_32_tasks_with_one_event_have_one_effect(
             check(shop, await tasks(shop, claims), number, DUPLICATE)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in SYNC if kind not in ("memory", "sqlite")])
+@pytest.mark.parametrize("kind", transactional(SYNC))
 def test_32_events_for_one_row_leave_it_legal(new_shop: Callable[..., Shop], kind: str) -> None:
     """ALLOWED under concurrency.
 
@@ -190,7 +203,7 @@ def test_32_events_for_one_row_leave_it_legal(new_shop: Callable[..., Shop], kin
             check(shop, threads(shop, claims), number, {"not_allowed", "busy"})
 
 
-@pytest.mark.parametrize("kind", [kind for kind in ASYNC if kind not in ("memory", "sqlite")])
+@pytest.mark.parametrize("kind", transactional(ASYNC))
 async def test_32_events_for_one_row_leave_it_legal_on_a_loop(
     new_shop: Callable[..., Shop], kind: str
 ) -> None:

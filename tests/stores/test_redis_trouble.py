@@ -72,6 +72,26 @@ async def test_what_a_frozen_server_gets_does_nothing_when_it_wakes(
     assert await store.settle(b"mine", held.token)
 
 
+@pytest.mark.parametrize("call", ["first_use", "hold", "count"])
+async def test_what_a_frozen_server_gets_too_late_is_not_done(
+    server: RedisServer, store: Any, call: str
+) -> None:
+    """Also where the worker that sent it is gone, and gives nothing back. The twin is another's."""
+    await store.hold(b"warm", lease=LEASE)
+    asked = {
+        "first_use": lambda face: face.first_use((b"k",), "c"),
+        "hold": lambda face: face.hold(b"k", lease=LEASE),
+        "count": lambda face: face.count(b"k", LEASE),
+    }[call]
+    with server.frozen(), pytest.raises(StoreError, match="unknown"):
+        await asked(store)
+    other = stores.redis(server.url)
+    other.start()
+    done = asked(other)
+    assert done is None or isinstance(done, Held) or done.times == 1
+    other.close()
+
+
 async def test_a_settle_that_a_frozen_server_gets_is_done_when_it_wakes(
     server: RedisServer, store: Any
 ) -> None:

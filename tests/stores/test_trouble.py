@@ -39,6 +39,8 @@ FORK = """
         shop = shops.held(stores.sqlite(folder / "keys.db"))
     elif kind == "sqlite3":
         shop = shops.plain_sqlite3(folder / "shop.db")
+    elif kind == "redis":
+        shop = shops.held(stores.redis(sys.argv[3]))
     else:
         shop = shops.sync_orm(sys.argv[3])
     effects = os.open(folder / "effects", os.O_CREAT | os.O_APPEND | os.O_WRONLY)
@@ -81,10 +83,17 @@ def in_a_process(code: str, *args: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "sqlite3", "orm"])
-def test_a_fork_after_the_start_still_gives_one_effect(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize(
+    "kind", ["sqlite", "sqlite3", "orm", pytest.param("redis", marks=pytest.mark.server)]
+)
+def test_a_fork_after_the_start_still_gives_one_effect(
+    tmp_path: Path, kind: str, request: pytest.FixtureRequest
+) -> None:
     """Under gunicorn --preload each event has one effect, and nobody waits for ever."""
-    done = in_a_process(FORK, kind, tmp_path, f"sqlite:///{tmp_path}/orm.db")
+    url = f"sqlite:///{tmp_path}/orm.db"
+    if kind == "redis":
+        url = str(request.getfixturevalue("redis_url"))
+    done = in_a_process(FORK, kind, tmp_path, url)
     assert done.returncode == 0, done.stderr
     lines = (tmp_path / "effects").read_text().split()
     assert lines.count("evt_1") == 1, lines
