@@ -1,9 +1,14 @@
-"""The guarded application of test_kill.py: real worker processes, all on one SQLite file."""
+"""The guarded application of test_kill.py: real worker processes, all on one SQLite file.
+
+With PRATIQUE_TEST_REDIS the keys are in a Redis, and the effect is a commit of its own.
+"""
 
 import os
 import random
 import sqlite3
 import time
+from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +20,7 @@ from pratique.webhook import Webhook, providers
 from tests.shop import SECRET, URL, Invoice
 
 FILE = Path(os.environ["PRATIQUE_TEST_FILE"])
+REDIS = os.environ.get("PRATIQUE_TEST_REDIS", "")
 
 
 def connect() -> sqlite3.Connection:
@@ -22,7 +28,11 @@ def connect() -> sqlite3.Connection:
     return sqlite3.connect(FILE, timeout=10)
 
 
-perimeter = Perimeter(store=stores.sqlite3(connect))
+perimeter = (
+    Perimeter(store=stores.redis(REDIS), lease=timedelta(seconds=1))
+    if REDIS
+    else Perimeter(store=stores.sqlite3(connect))
+)
 payments = perimeter.declare(
     Webhook("payments", providers.stripe(secrets=Secret(SECRET, name="main"), livemode=True))
 )
@@ -44,18 +54,34 @@ def link(invoice: Invoice, db: sqlite3.Connection) -> Any:
     return db.execute("SELECT id, effects FROM invoice WHERE id = ?", (invoice.id,)).fetchone()
 
 
-@payments.on(
-    "invoice.paid",
-    confirm=confirm,
-    once=lambda i: i.id,
-    link=link,
-    allow=lambda _invoice, _row: True,
-)
 def pay(paid: Any, db: sqlite3.Connection) -> None:
     """Count the effect; `allow` would let a second one pass, so single use alone must stop it."""
     linger()
     db.execute("UPDATE invoice SET effects = effects + 1 WHERE id = ?", (paid.linked[0],))
     linger()
+
+
+def link_alone(invoice: Invoice) -> Any:
+    """Do the same on a connection of its own."""
+    with closing(connect()) as db:
+        return link(invoice, db)
+
+
+def pay_alone(paid: Any) -> None:
+    """Do the same in a commit of its own: a kill after it, and before the key is settled."""
+    with closing(connect()) as db:
+        with db:
+            pay(paid, db)
+        linger()
+
+
+payments.on(
+    "invoice.paid",
+    confirm=confirm,
+    once=lambda i: i.id,
+    link=link_alone if REDIS else link,
+    allow=lambda _invoice, _row: True,
+)(pay_alone if REDIS else pay)
 
 
 app = FastAPI()
