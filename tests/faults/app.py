@@ -29,7 +29,7 @@ def connect() -> sqlite3.Connection:
 
 
 perimeter = (
-    Perimeter(store=stores.redis(REDIS), lease=timedelta(seconds=1))
+    Perimeter(store=stores.redis(REDIS), lease=timedelta(seconds=3))
     if REDIS
     else Perimeter(store=stores.sqlite3(connect))
 )

@@ -328,6 +328,17 @@ async def test_a_delivery_is_refused_while_redis_hangs_and_has_its_effect_afterw
     await (shop.perimeter.aclose() if is_async else asyncio.to_thread(shop.perimeter.close))
 
 
+async def test_a_store_started_on_a_thread_answers_on_a_loop(server: RedisServer) -> None:
+    """A perimeter starts where its middleware is made. Closed on either, both are."""
+    store = stores.redis(server.url)
+    await asyncio.to_thread(store.start)
+    assert await store.asynchronous.first_use((b"a",), "c") is None
+    assert await asyncio.to_thread(store.first_use, (b"a",), "d") == b"a"
+    await store.asynchronous.close()
+    with pytest.raises(StoreError, match="closed"):
+        await asyncio.to_thread(store.first_use, (b"b",), "c")
+
+
 def test_nobody_listens() -> None:
     """StoreError at the start, never the driver's own exception."""
     with pytest.raises(StoreError):

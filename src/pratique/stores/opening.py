@@ -81,7 +81,8 @@ def redis(
     clock. What Redis can't promise stands in docs/how-to/keep-keys-in-redis.md.
 
     Args:
-        url: "redis://…", "rediss://…", "unix://…".
+        url: "redis://…", "rediss://…", "unix://…"; of any node of a Redis Cluster
+            "redis+cluster://…", "rediss+cluster://…".
         identity: Which store it must be; the first start on an empty one logs it. Where it is
             given, a Redis that is empty or another one refuses the start.
         timeout: For one answer. Above zero, well below the perimeter's deadline.

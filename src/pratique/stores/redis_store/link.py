@@ -8,29 +8,36 @@ from typing import Any, Final, TypeVar, cast
 
 import redis
 from redis import asyncio as aredis
+from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as Disconnected
 from redis.retry import Retry
 
 from pratique.core.refusal import StoreError
 
+from . import nodes
 from .scripts import GET
-from .steps import IDENTITY, Ask, Asked, Scan, Steps
+from .steps import IDENTITY, Ask, Asked, Steps
 from .talk import Command, Talker
 
 MAX_CONNECTIONS: Final = 64
-"""More callers than that wait for one of them, no longer than for an answer."""
+"""More callers than that wait for one of them, no longer than for an answer; on a cluster, where it
+is for each node, they are refused at once."""
 T = TypeVar("T")
 CLOSED: Final = "the store is closed"
 
 
 class Expected:
-    """Which store it is, once that is known: every new connection must lead to the same one."""
+    """What both faces share: whether the store is open, and which one it must be.
 
-    __slots__ = ("identity",)
+    Every new connection must lead to the same one.
+    """
+
+    __slots__ = ("identity", "is_open")
 
     def __init__(self) -> None:
         self.identity = ""
+        self.is_open = False
 
     def require(self, found: bytes | None) -> None:
         """Refuse a server that came back empty, or another one.
@@ -55,19 +62,18 @@ class Link:
         self._lock = Lock()
         self._client: Any = None
         self._pid = 0
-        self._is_open = False
 
     def reopen(self) -> None:
         """Let calls connect, anew."""
         self.close()
-        self._is_open = True
+        self._expected.is_open = True
 
     def close(self) -> None:
         """Let go of every connection; later calls are refused."""
-        self._is_open = False
+        self._expected.is_open = False
         client, self._client = self._client, None
         if client is not None and self._pid == os.getpid():
-            client.connection_pool.disconnect()
+            client.close()
 
     def do(self, steps: Steps[T]) -> T:
         """Carry steps out.
@@ -100,29 +106,40 @@ class Link:
 
     def _send(self, command: Command) -> Any:
         client = self._running()
-        if command[0] == "SCAN":
-            return _page(client.execute_command(*_scan(command[1])))
-        if command[0] == "TIME":
-            return client.time()
+        kind, *words = command
+        if kind == "SCAN":
+            node, page = nodes.scan(client, words[0])
+            return nodes.found(client, words[0], client.execute_command(*page, **node))
+        if kind == "PLACE":
+            return nodes.name(client, words[0])
+        if kind == "TIME":
+            return client.execute_command("TIME", **nodes.of(client, words[0]))
+        if kind == "RAW":
+            return [client.execute_command(*words, **node) for node in nodes.each(client)]
         return client.execute_command(*command)
 
     def _running(self) -> Any:
-        if not self._is_open:
+        if not self._expected.is_open:
             raise StoreError(CLOSED)
         if self._client is None or self._pid != os.getpid():
             if self._pid != os.getpid():  # a lock that was held at the fork is held for ever
                 self._lock = Lock()
             with self._lock:
                 if self._client is None or self._pid != os.getpid():
-                    make: Any = redis.BlockingConnectionPool
-                    pool = make.from_url(
-                        self._url, **self._options(), redis_connect_func=self._connected
-                    )
-                    self._client, self._pid = redis.Redis(connection_pool=pool), os.getpid()
+                    self._client, self._pid = self._connect(), os.getpid()
         return self._client
 
-    def _options(self) -> dict[str, Any]:
-        return options(self._talker.timeout)
+    def _connect(self) -> Any:
+        given = options(self._talker.timeout, Retry(NoBackoff(), 0))
+        plain = nodes.plain(self._url)
+        if plain is not None:
+            cluster: Any = redis.RedisCluster
+            return cluster.from_url(plain, **given)
+        make: Any = redis.BlockingConnectionPool
+        pool = make.from_url(
+            self._url, timeout=self._talker.timeout, redis_connect_func=self._connected, **given
+        )
+        return redis.Redis.from_pool(pool)
 
     def _connected(self, connection: Any) -> None:
         connection.on_connect()
@@ -137,22 +154,21 @@ class AsyncLink:
         self._url, self._talker, self._expected = url, talker, expected
         self._client: Any = None
         self._loop: Any = None
-        self._is_open = False
         self._giving_back: set[asyncio.Task[Any]] = set()
 
     async def reopen(self) -> None:
         """Let calls connect, anew."""
         await self.close()
-        self._is_open = True
+        self._expected.is_open = True
 
     async def close(self) -> None:
         """Let go of every connection; later calls are refused."""
         if self._giving_back:
             await asyncio.wait(tuple(self._giving_back))
-        self._is_open = False
+        self._expected.is_open = False
         client, self._client = self._client, None
         if client is not None and self._loop is asyncio.get_running_loop():
-            await client.connection_pool.disconnect()
+            await client.aclose()
 
     async def do(self, steps: Steps[T]) -> T:
         """See `Link.do`. What its caller gave up on is given back."""
@@ -166,7 +182,7 @@ class AsyncLink:
         except asyncio.CancelledError:
             if asked is not None:
                 self._talker.forgive(asked)
-            if self._talker.unknown and self._is_open:
+            if self._talker.unknown and self._expected.is_open:
                 task = asyncio.ensure_future(self._give_back())
                 self._giving_back.add(task)
                 task.add_done_callback(self._giving_back.discard)
@@ -194,25 +210,39 @@ class AsyncLink:
 
     async def _send(self, command: Command) -> Any:
         client = self._running()
-        if command[0] == "SCAN":
-            return _page(await client.execute_command(*_scan(command[1])))
-        if command[0] == "TIME":
-            return await client.time()
+        kind, *words = command
+        if nodes.is_cluster(client):
+            await client.initialize()
+        if kind == "SCAN":
+            node, page = nodes.scan(client, words[0])
+            return nodes.found(client, words[0], await client.execute_command(*page, **node))
+        if kind == "PLACE":
+            return nodes.name(client, words[0])
+        if kind == "TIME":
+            return await client.execute_command("TIME", **nodes.of(client, words[0]))
+        if kind == "RAW":
+            return [await client.execute_command(*words, **node) for node in nodes.each(client)]
         return await client.execute_command(*command)
 
     def _running(self) -> Any:
-        if not self._is_open:
+        if not self._expected.is_open:
             raise StoreError(CLOSED)
         loop = asyncio.get_running_loop()
         if self._client is None or self._loop is not loop:
-            make: Any = aredis.BlockingConnectionPool
-            pool = make.from_url(
-                self._url,
-                **options(self._talker.timeout),
-                redis_connect_func=self._connected,
-            )
-            self._client, self._loop = aredis.Redis(connection_pool=pool), loop
+            self._client, self._loop = self._connect(), loop
         return self._client
+
+    def _connect(self) -> Any:
+        given = options(self._talker.timeout, AsyncRetry(NoBackoff(), 0))
+        plain = nodes.plain(self._url)
+        if plain is not None:
+            cluster: Any = aredis.RedisCluster
+            return cluster.from_url(plain, **given)
+        make: Any = aredis.BlockingConnectionPool
+        pool = make.from_url(
+            self._url, timeout=self._talker.timeout, redis_connect_func=self._connected, **given
+        )
+        return aredis.Redis.from_pool(pool)
 
     async def _connected(self, connection: Any) -> None:
         await connection.on_connect()
@@ -220,30 +250,16 @@ class AsyncLink:
         self._expected.require(await connection.read_response())
 
 
-def options(timeout: float) -> dict[str, Any]:
+def options(timeout: float, retry: Any) -> dict[str, Any]:
     """Return how connections are made. Nothing is sent again behind our back: see `Talker`."""
     return {
         "socket_timeout": timeout,
         "socket_connect_timeout": timeout,
-        "timeout": timeout,
         "max_connections": MAX_CONNECTIONS,
-        "retry": Retry(NoBackoff(), 0),
-        "retry_on_error": [],
+        "retry": retry,
         "decode_responses": False,
         "protocol": 2,
     }
 
 
 _NOTHING: Final = Ask(GET, IDENTITY)
-
-
-def _scan(page: Scan) -> Command:
-    pattern = b"".join(
-        b"\\" + bytes((c,)) if c in b"*?[]\\^-" else bytes((c,)) for c in page.prefix
-    )
-    return ("SCAN", int(page.after or b"0"), "MATCH", pattern + b"*", "COUNT", page.most)
-
-
-def _page(answer: Any) -> list[Any]:
-    cursor, names = answer
-    return [b"" if int(cursor) == 0 else b"%d" % int(cursor), *names]

@@ -63,7 +63,21 @@ def start(wanted: str, *, declared: Mapping[str, str] | None, waived: Waiver | N
     told = yield Raw(("INFO",))
     if not told:
         raise StoreError("Redis doesn't let this user ask INFO: give it the right (ACL +info)")
-    info: dict[str, Any] = told[0]
+    settings: list[dict[str, str]] = [{} for _ in told]
+    for name in SETTINGS:
+        for known, answer in zip(settings, (yield Raw(("CONFIG GET", name))), strict=False):
+            known.update(answer)
+    for info, known in zip(told, settings, strict=True):
+        _require_usable(info)
+        if len(known) == len(SETTINGS):
+            _require_same(declared or {}, known)
+            _judge(known, waived, info)
+        else:
+            _judge(_declared(declared or {}, info), waived, info)
+    return (yield from _recognise(wanted))
+
+
+def _require_usable(info: Mapping[str, Any]) -> None:
     version = str(info["redis_version"])
     if int(version.partition(".")[0]) < OLDEST:
         message = f"the server is Redis {version}: stores.redis needs {OLDEST} or later."
@@ -71,16 +85,6 @@ def start(wanted: str, *, declared: Mapping[str, str] | None, waived: Waiver | N
     if info["role"] != "master":
         message = "the server is a replica: it can't be written. Give pratique the primary."
         raise BoundaryError(message)
-    settings: dict[str, str] = {}
-    for name in SETTINGS:
-        for answer in (yield Raw(("CONFIG GET", name))):
-            settings.update(answer)
-    if len(settings) < len(SETTINGS):
-        settings = _declared(declared or {}, info)
-    else:
-        _require_same(declared or {}, settings)
-    _judge(settings, waived, info)
-    return (yield from _recognise(wanted))
 
 
 def _recognise(wanted: str) -> Steps[str]:

@@ -54,7 +54,7 @@ class Scan(NamedTuple):
 
 
 class Raw(NamedTuple):
-    """A command as it is, for the start; answered [answer], or [] where the server refuses it."""
+    """A command as it is, for the start; answered by each primary, or [] where one refuses it."""
 
     words: tuple[Any, ...]
 

@@ -12,6 +12,7 @@ from pratique.core.waiver import Waiver
 
 from . import starting, steps
 from .link import AsyncLink, Expected, Link
+from .nodes import plain
 from .starting import require_waiver
 from .talk import Talker
 
@@ -43,10 +44,11 @@ class RedisStore:
             raise BoundaryError(message)
         self._declared, self.waived = declared, waived
         self._wanted, self.expected = identity, Expected()
-        seconds = timeout.total_seconds()
-        self._link = Link(url, Talker(seconds), self.expected)
+        seconds, has_nodes = timeout.total_seconds(), plain(url) is not None
+        self._link = Link(url, Talker(seconds, has_nodes=has_nodes), self.expected)
         self.sync = self
-        self.asynchronous = _OnLoop(self, AsyncLink(url, Talker(seconds), self.expected))
+        on_loop = AsyncLink(url, Talker(seconds, has_nodes=has_nodes), self.expected)
+        self.asynchronous = _OnLoop(self, on_loop)
         what = "Redis" if waived is None else f"Redis that may forget ({waived.owner})"
         self.roots: tuple[Root, ...] = (Root(RootKind.STORE, what),)
 

@@ -71,19 +71,17 @@ class Talker:
 
     Args:
         timeout: For one answer; seconds.
+        has_nodes: Whether it is a cluster.
     """
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, timeout: float, *, has_nodes: bool) -> None:
         self.timeout = timeout
+        self._has_nodes = has_nodes
         self.unknown: deque[tuple[bytes, bytes]] = deque(maxlen=MAX_UNKNOWN)
         self._clocks: dict[str, ServerClock] = {}
 
-    def tell(self, asked: Asked, place: str = "") -> Talk[list[Any]]:
+    def tell(self, asked: Asked) -> Talk[list[Any]]:
         """Send one script, what is still to be given back before it; return its answer.
-
-        Args:
-            asked: What.
-            place: The node that has its key, where there are several: each has its own clock.
 
         Raises:
             StoreError: down, full, not in time.
@@ -94,7 +92,7 @@ class Talker:
         while self.unknown:
             yield from self._withdraw(*self.unknown.popleft())
         try:
-            return (yield from self._send(asked, end, place))
+            return (yield from self._send(asked, end))
         except Unsure:
             self.forgive(asked)
             raise
@@ -106,12 +104,14 @@ class Talker:
 
     def _withdraw(self, key: bytes, call: bytes) -> Talk[None]:
         try:
-            yield from self._send(withdrawal(key, call), monotonic() + self.timeout, "")
+            yield from self._send(withdrawal(key, call), monotonic() + self.timeout)
         except BaseException:
             self.unknown.append((key, call))
             raise
 
-    def _send(self, ask: Ask, end: float, place: str) -> Talk[list[Any]]:
+    def _send(self, ask: Ask, end: float) -> Talk[list[Any]]:
+        # Each node of a cluster has a clock of its own.
+        place = (yield ("PLACE", ask.key)) if self._has_nodes else ""
         clock = self._clocks.setdefault(place, ServerClock())
         for is_last in (False, True):
             try:
@@ -171,7 +171,7 @@ def _read(asked: Scan | Raw) -> Talk[list[Any]]:
     try:
         if isinstance(asked, Scan):
             return (yield ("SCAN", asked))  # type: ignore[no-any-return]
-        return [(yield asked.words)]
+        return (yield ("RAW", *asked.words))  # type: ignore[no-any-return]
     except ResponseError:
         return []
     except (RedisError, RedisClusterException, OSError) as error:

@@ -1,0 +1,137 @@
+"""What a failover of Redis takes back: measured, and said in docs/how-to/keep-keys-in-redis.md."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from typing import Any
+
+import pytest
+
+from pratique import Refused, stores
+from pratique.core.refusal import StoreError
+from tests import shop as shops
+from tests.faults.rounds import rounds
+from tests.redis_server import RedisServer, running
+from tests.shop import claim
+
+pytestmark = [pytest.mark.faults, pytest.mark.server, pytest.mark.timeout(600)]
+WRITERS, CLAIMS = 8, 100
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[RedisServer, RedisServer]]:
+    """Run a primary and its replica, in step."""
+    with running(repl_diskless_sync_delay="0") as primary, running() as replica:
+        follow(primary, replica)
+        yield primary, replica
+
+
+def follow(primary: RedisServer, replica: RedisServer) -> None:
+    """Let a server copy another one, and wait until it has."""
+    with replica.client() as client:
+        client.replicaof("127.0.0.1", str(primary.port))
+    with primary.client() as client:
+        client.set("in step", "1")
+        for _ in range(200):
+            if client.wait(1, 100) == 1:
+                return
+    raise TimeoutError("the replica didn't come into step")
+
+
+def promote(replica: RedisServer) -> None:
+    """Make a primary of it, as a sentinel does."""
+    with replica.client() as client:
+        client.replicaof("NO", "ONE")
+
+
+def lost_after_promotion(replica: RedisServer, used: list[bytes]) -> int:
+    """Return how many used keys are new on the promoted replica."""
+    store = stores.redis(replica.url)
+    store.start()
+    lost = sum(store.first_use((key,), "again") is None for key in used)
+    store.close()
+    return lost
+
+
+def test_a_promotion_forgets_what_was_not_copied(pair: tuple[RedisServer, RedisServer]) -> None:
+    """Acknowledged while the copy stood still, and all of it new again. WAIT tells; it takes nothing back.
+
+    The twin: what was copied before is used afterwards.
+    """
+    primary, replica = pair
+    store = stores.redis(primary.url)
+    store.start()
+    copied, not_copied = ([b"%s-%d" % (n, i) for i in range(CLAIMS)] for n in (b"a", b"b"))
+    assert all(store.first_use((key,), "c") is None for key in copied)
+    with primary.client() as client, replica.client() as other:
+        assert client.wait(1, 1000) == 1
+        other.replicaof("127.0.0.1", "1")  # it looks for its primary in vain
+        assert all(store.first_use((key,), "c") is None for key in not_copied)
+        assert client.wait(1, 50) == 0
+        assert store.first_use(not_copied[:1], "d") == not_copied[0]
+    store.close()
+    identity = store.identity
+    primary.kill()
+    promote(replica)
+    assert lost_after_promotion(replica, copied) == 0
+    assert lost_after_promotion(replica, not_copied) == CLAIMS
+    assert identity  # the promoted one has it too: nothing tells it from the whole store
+    stores.redis(replica.url, identity=identity).start()
+
+
+def test_one_event_has_two_effects_after_such_a_promotion(
+    pair: tuple[RedisServer, RedisServer],
+) -> None:
+    """The hole itself: the same delivery, before and after. Without the promotion it is refused."""
+    primary, replica = pair
+    first = shops.held(stores.redis(primary.url))
+    with replica.client() as other, first.perimeter:
+        other.replicaof("127.0.0.1", "1")
+        first.perimeter.admit(first.payments, claim())
+        with pytest.raises(Refused) as refused:
+            first.perimeter.admit(first.payments, claim())
+        assert refused.value.code == "replayed"
+    primary.kill()
+    promote(replica)
+    then = shops.held(stores.redis(replica.url))
+    with then.perimeter:
+        then.perimeter.admit(then.payments, claim())
+    assert (first.row["upgrades"], then.row["upgrades"]) == (1, 1)
+
+
+def test_what_a_failover_under_load_forgets(pair: tuple[RedisServer, RedisServer]) -> None:
+    """Figures: a primary killed while eight threads claim and its replica keeps up."""
+    primary, replica = pair
+    total = gone = 0
+    for number in range(rounds(2)):
+        stopped = Event()
+        store = stores.redis(primary.url)
+        store.start()
+
+        def claims(writer: int, number: int = number, store: Any = store) -> list[bytes]:
+            used: list[bytes] = []
+            while not stopped.is_set():
+                key = b"%d-%d-%d" % (number, writer, len(used))
+                try:
+                    store.first_use((key,), "c")
+                except StoreError:
+                    break
+                used.append(key)
+            return used
+
+        with ThreadPoolExecutor(WRITERS) as pool:
+            working = [pool.submit(claims, writer) for writer in range(WRITERS)]
+            time.sleep(0.2)
+            primary.kill()
+            stopped.set()
+            used = [key for one in working for key in one.result()]
+        store.close()
+        promote(replica)
+        total, gone = total + len(used), gone + lost_after_promotion(replica, used)
+        primary.start()
+        follow(replica, primary)
+        primary, replica = replica, primary
+    print(f"failover: {rounds(2)} times, {total} claims acknowledged, {gone} forgotten")
+    assert total > 0
+    assert gone <= total // 10
