@@ -18,6 +18,7 @@ from pratique.stores import sweep as sweep_of
 
 from . import lock
 from .application import application
+from .events import events as events_of
 from .forwarded import forwarded
 from .issuer import issuer
 from .report import report
@@ -28,6 +29,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,  # a local can be a secret
     help="No claim crosses without proof.",
 )
+app.add_typer(events_of, name="events")
 app.add_typer(forwarded, name="forwarded")
 app.add_typer(issuer, name="issuer")
 for command in (lock.routes, lock.lock, lock.check, lock.diff, report):
