@@ -20,7 +20,7 @@ from benchmarks.timing import least, row
 from pratique.core.event import Outcome, Record, encode_record
 from pratique.core.recorder import Recorder
 from pratique.core.threads import Tally
-from pratique.events import JsonLines
+from pratique.events import Chain, JsonLines
 
 LOOPS = 2_000
 BURST = 15_000
@@ -89,7 +89,9 @@ def main() -> None:
         ratio = best["encode + one O_APPEND write"] / emit
         row("a write of each record, × of JsonLines", ratio, ">= 2", ok=ratio >= 2)
         _tail(sink)
-        _burst(sink)
+        _burst(sink, "as it is")
+        chained = Chain("k3y-of-the-chain-9f2c71d0", lambda head: head)
+        _burst(JsonLines(Path(name) / "chained.jsonl", chain=chained), "chained")
 
 
 def _tail(sink: JsonLines) -> None:
@@ -104,7 +106,7 @@ def _tail(sink: JsonLines) -> None:
     print(f"single calls, µs: {shown}, most {spent[-1] / 1e3:.0f}")
 
 
-def _burst(sink: JsonLines) -> None:
+def _burst(sink: JsonLines, how: str) -> None:
     """Print what one record costs this process in all, from emit to the file."""
     one = record()
     sink.flush()
@@ -115,7 +117,8 @@ def _burst(sink: JsonLines) -> None:
     spent = time.perf_counter() - begin
     assert kept, "the disk refuses"
     assert sink.dropped == 0
-    print(f"from emit to the file, {BURST} at once: {spent / BURST * 1e6:.2f} µs each")
+    sink.close()
+    print(f"from emit to the file {how}, {BURST} at once: {spent / BURST * 1e6:.2f} µs each")
 
 
 if __name__ == "__main__":

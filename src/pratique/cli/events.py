@@ -1,7 +1,8 @@
-"""`pratique events`: ships what the file of a sink holds to those who read other formats."""
+"""`pratique events`: ships what the file of a sink holds, and tells whether it was changed."""
 
 import sys
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, BinaryIO, Final
 
@@ -9,15 +10,21 @@ import msgspec
 import typer
 
 from pratique.core.event import Record, decode_record
+from pratique.core.refusal import BoundaryError
+from pratique.core.secret import Secret
+from pratique.events.head import Head
 from pratique.events.ocsf import ocsf_event
 from pratique.events.ocsf_storm import Storms
+from pratique.events.verify import Finding, Problem, Verification, heads_in
 
 FORMATS: Final = ("ocsf",)
 MAX_LINE_BYTES: Final = 1 << 20
+EXITS: Final = {Problem.BROKEN: 3, Problem.MISSING: 5, Problem.TRUNCATED: 4}
+"""With which `verify` ends; where several are found, the first of these."""
 events = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,  # a local can be a secret
-    help="Ship the records of crossings.",
+    help="Ship the records of crossings, and verify them.",
 )
 
 
@@ -55,6 +62,36 @@ def export(
         raise typer.Exit(1)
 
 
+@events.command()
+def verify(
+    files: Annotated[list[Path], typer.Argument(help="Of chained lines, the oldest first.")],
+    *,
+    heads: Annotated[Path, typer.Option(help="What the witness has: a head a line.")],
+    key: Annotated[list[str], typer.Option(help="Variable with the chain's key; several: rolled.")],
+    since: Annotated[
+        datetime | None, typer.Option(help="What is older was deleted on purpose. UTC.")
+    ] = None,
+) -> None:
+    """Tell whether lines are as they were written: 0; 3 broken, 4 truncated, 5 a writer missing."""
+    at = since.replace(tzinfo=UTC) if since is not None else None
+    checked = Verification(_keys(key), _heads(heads), since=at)
+    worst: set[Problem] = set()
+    for found in _found(checked, files):
+        worst.add(found.problem)
+        typer.echo(f"{found.problem}: {found.told}")
+    typer.echo(
+        f"{checked.lines} lines of {checked.writers} writers are as they were written, "
+        f"{checked.unwitnessed} came after the newest head of their writer"
+    )
+    if checked.beheaded:
+        typer.echo(f"{checked.beheaded} chains begin in their middle: their first line is unproven")
+    if checked.fragments:
+        typer.echo(f"{checked.fragments} lines are parts of one, and no records")
+    for problem in Problem:
+        if problem in worst:
+            raise typer.Exit(EXITS[problem])
+
+
 def rendered(records: Iterable[Record]) -> Iterator[bytes]:
     """Yield the events of some records as lines, and the finding of a storm when it is over."""
     encode, watch = msgspec.json.Encoder().encode, Storms()
@@ -64,8 +101,41 @@ def rendered(records: Iterable[Record]) -> Iterator[bytes]:
     yield from (encode(found) + b"\n" for found in watch.rest())
 
 
+def _found(checked: Verification, files: list[Path]) -> Iterator[Finding]:
+    for file in files:
+        try:
+            with file.open("rb") as source:
+                yield from checked.read(_lines(source), name=file.name)
+        except OSError as error:
+            raise typer.BadParameter(f"{file}: {error.strerror}") from None
+    yield from checked.end()
+
+
+def _keys(variables: list[str]) -> list[bytes]:
+    try:
+        return [live.value.encode() for name in variables for live in Secret.env(name).read()]
+    except BoundaryError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _heads(path: Path) -> list[Head]:
+    try:
+        found = heads_in(path.read_bytes())
+    except OSError as error:
+        raise typer.BadParameter(f"{path}: {error.strerror}") from None
+    except ValueError as error:
+        raise typer.BadParameter(f"{path}: a line is no head: {error}") from None
+    if not found:
+        raise typer.BadParameter(f"{path} holds no head: nothing was witnessed")
+    return found
+
+
+def _lines(source: BinaryIO) -> Iterator[bytes]:
+    return iter(lambda: source.readline(MAX_LINE_BYTES), b"")
+
+
 def _records(source: BinaryIO, unreadable: list[int]) -> Iterator[Record]:
-    for number, line in enumerate(iter(lambda: source.readline(MAX_LINE_BYTES), b""), 1):
+    for number, line in enumerate(_lines(source), 1):
         try:
             yield decode_record(line)
         except ValueError:

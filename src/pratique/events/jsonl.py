@@ -8,6 +8,7 @@ from typing import Final
 from pratique.core.event import Record, decode_record, encode_record
 from pratique.core.refusal import BoundaryError
 
+from .chain import Chain
 from .gap import gap_record
 from .writer import AT_ONCE, DELAY, MAX_WAITING_BYTES, MAX_WAITING_LINES, Writer
 
@@ -34,9 +35,11 @@ class JsonLines:
         max_bytes: Of lines that wait for the disk.
         delay: Longest time between two batches. `AT_ONCE`: the request itself writes its record,
             which costs it a write of the disk's, and a kill -9 takes none.
+        chain: Links the lines of each process, for `pratique events verify`.
 
     Raises:
-        BoundaryError: there is no path, nothing may wait, or the delay is below zero.
+        BoundaryError: there is no path, nothing may wait, the delay is below zero, or the chain is
+            another sink's.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class JsonLines:
         max_records: int = MAX_WAITING_LINES,
         max_bytes: int = MAX_WAITING_BYTES,
         delay: timedelta = DELAY,
+        chain: Chain | None = None,
     ) -> None:
         if not str(path):
             message = "JsonLines('') names no file."
@@ -59,6 +63,7 @@ class JsonLines:
         self._path = Path(path)
         self._file: int | None = None
         self._is_torn = False
+        self._chain = chain.take() if chain is not None else None
         self._at = _EPOCH
         self._writer = Writer(
             self._append,
@@ -67,7 +72,7 @@ class JsonLines:
             most_bytes=max_bytes,
             delay=delay,
             gap=self._gap,
-            ended=self._close_file,
+            ended=self._end,
         )
 
     def emit(self, record: Record) -> None:
@@ -81,8 +86,8 @@ class JsonLines:
         return self._writer.dropped
 
     def debts(self) -> list[str]:
-        """Return nothing: a file that can't be written is counted, and stops nothing."""
-        return []
+        """Return what its chain lacks. A disk that refuses is counted, and stops no start."""
+        return self._chain.debts() if self._chain is not None else []
 
     def flush(self) -> bool:
         """Append what waits; say whether all of it was. For a reader of the file."""
@@ -104,9 +109,18 @@ class JsonLines:
         self._writer.close()
 
     def _append(self, lines: list[bytes]) -> int:
+        chain = self._chain
+        if chain is None:
+            return self._write(lines)
+        kept = self._write(chain.bind(lines))
+        chain.kept(kept)
+        return kept
+
+    def _write(self, lines: list[bytes]) -> int:
+        file = self._descriptor()
         content = b"".join([b"\n", *lines] if self._is_torn else lines)
         before = int(self._is_torn)
-        taken = os.write(self._descriptor(), content)
+        taken = os.write(file, content)
         if taken == len(content):
             self._is_torn = False
             return len(lines)
@@ -118,9 +132,10 @@ class JsonLines:
         if self._file is not None and not self._is_in_place(self._file):
             self._close_file()
         if self._file is None:
-            self._file = os.open(
-                self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600
-            )
+            flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+            self._file = os.open(self._path, flags, 0o600)
+            size = os.fstat(self._file).st_size  # a process that was killed may have left a part
+            self._is_torn = size > 0 and os.pread(self._file, 1, size - 1) != b"\n"
         return self._file
 
     def _is_in_place(self, file: int) -> bool:
@@ -128,6 +143,11 @@ class JsonLines:
             return os.path.samestat(os.fstat(file), self._path.stat())
         except FileNotFoundError:
             return False
+
+    def _end(self) -> None:
+        self._close_file()
+        if self._chain is not None:
+            self._chain.close()
 
     def _close_file(self) -> None:
         if self._file is not None:

@@ -114,6 +114,10 @@ class Writer:
         if not has_thread:
             self.drain()
 
+    def hurry(self) -> None:
+        """Let the thread write what waits without waiting for its delay."""
+        self._wake.set()
+
     def drain(self) -> bool:
         """Write what waits, on this thread; say whether nothing is left.
 
