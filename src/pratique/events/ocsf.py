@@ -60,6 +60,7 @@ _VERDICTS: Final = {
     Outcome.MISMATCH: Verdict(2, 25, _FAILURE, MEDIUM),
     Outcome.DUPLICATE: Verdict(2, 6, OTHER, INFORMATIONAL),
     Outcome.IGNORED: Verdict(1, 16, OTHER, INFORMATIONAL),
+    Outcome.RECEIVED: Verdict(1, 14, _SUCCESS, INFORMATIONAL),
     Outcome.LATER: Verdict(2, 14, OTHER, INFORMATIONAL),
     Outcome.WOULD_ADMIT: Verdict(3, 17, OTHER, INFORMATIONAL),
     Outcome.WOULD_REFUSE: Verdict(3, 15, OTHER, LOW),

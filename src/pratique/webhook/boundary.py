@@ -113,10 +113,8 @@ class Webhook(On, Boundary, Kept):
             BoundaryError: the boundary has started, or a type has a handler already.
         """
         if self._open is not None:
-            message = (
-                f'Boundary "{self.name}": on({registration.types[0]!r}) comes after the start.'
-            )
-            raise BoundaryError(message)
+            first = registration.types[0]
+            raise BoundaryError(f'Boundary "{self.name}": on({first!r}) comes after the start.')
         taken = {name for other in self._registered for name in other.types} & set(
             registration.types
         )
