@@ -6,7 +6,6 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any
 
@@ -77,7 +76,7 @@ def held_elsewhere(holder: object) -> Iterator[None]:
         thread.join()
 
 
-def tally(_: Path) -> Held:
+def tally() -> Held:
     """Counters; the child counts its own."""
     counted = Tally()
     counted.add(LABEL)
@@ -89,14 +88,14 @@ def tally(_: Path) -> Held:
     return counted, answer
 
 
-def pool(_: Path) -> Held:
+def pool() -> Held:
     """A pool whose threads are the parent's."""
     threads = Pool(1)
     threads.submit(int).result()
     return threads, lambda: threads.submit(int, "7").result() == 7
 
 
-def perimeter(_: Path) -> Held:
+def perimeter() -> Held:
     """A perimeter that another thread starts."""
     shop = Perimeter()
     shop.declare(Fetch("previews", WAY))
@@ -108,7 +107,7 @@ def perimeter(_: Path) -> Held:
     return shop, answer
 
 
-def reminder(_: Path) -> Held:
+def reminder() -> Held:
     """What ends by itself."""
     reminds = Reminder([], lambda _: None, new_lock=Lock)
     reminds._next = NOON
@@ -120,20 +119,20 @@ def reminder(_: Path) -> Held:
     return reminds, answer
 
 
-def decisions(_: Path) -> Held:
+def decisions() -> Held:
     """Remembered decisions: the child has what was remembered."""
     cache = DecisionCache(max_age=timedelta(hours=1))
     cache.keep("point", b"question", Decision(True), asked_at=cache.clock())
     return cache, lambda: cache.find("point", b"question") is not None
 
 
-def watch(_: Path) -> Held:
+def watch() -> Held:
     """Counts of naked connections."""
     naked = Watch({})
     return naked, lambda: list(naked.samples()) == []
 
 
-def connections(_: Path) -> Held:
+def connections() -> Held:
     """The connections of a policy."""
     kept = Connections(WAY, Lookup())
 
@@ -144,7 +143,7 @@ def connections(_: Path) -> Held:
     return kept, answer
 
 
-def fetch(_: Path) -> Held:
+def fetch() -> Held:
     """A fetch boundary."""
     shop = Perimeter()
     previews = shop.declare(Fetch("previews", WAY))
@@ -152,7 +151,7 @@ def fetch(_: Path) -> Held:
     return previews, lambda: previews._fetcher() is not None
 
 
-def partner(_: Path) -> Held:
+def partner() -> Held:
     """A partner boundary."""
     shop = Perimeter()
     errand = shop.declare(Partner("risk", "https://example.com", policy=WAY))._errand
@@ -160,7 +159,7 @@ def partner(_: Path) -> Held:
     return errand, lambda: errand._fetcher() is not None
 
 
-def circuit(_: Path) -> Held:
+def circuit() -> Held:
     """A breaker, open, whose one trial is another thread's."""
     breaker = Breaker(1, timedelta(microseconds=1)).of("risk")
     with pytest.raises(Refused):
@@ -173,31 +172,13 @@ def fail() -> int:
     raise Refused(VALID, "no connection", code="unreachable", answer=Answer.RETRY)
 
 
-def memory(_: Path) -> Held:
+def memory() -> Held:
     """A store in memory."""
     store = stores.memory()
     return store, lambda: store.sync.first_use((os.urandom(8),), "c") is None
 
 
-def sqlite(folder: Path) -> Held:
-    """A file of ours, its writer running."""
-    store = stores.sqlite(folder / "keys.db")
-    store.start()
-    return store, lambda: store.sync.first_use((os.urandom(8),), "c") is None
-
-
-def sqlite_first(folder: Path) -> Held:
-    """A file of ours whose writer is only being started."""
-    store = stores.sqlite(folder / "keys.db")
-
-    def answer() -> bool:
-        store.start()
-        return store.sync.first_use((os.urandom(8),), "c") is None
-
-    return store, answer
-
-
-def wsgi(_: Path) -> Held:
+def wsgi() -> Held:
     """A WSGI application whose first request is being answered."""
     shop = Perimeter()
     shop.declare(Fetch("previews", WAY))
@@ -207,16 +188,16 @@ def wsgi(_: Path) -> Held:
 
 CASES = [
     tally, pool, perimeter, reminder, decisions, watch, connections,
-    fetch, partner, circuit, memory, sqlite, sqlite_first, wsgi,
+    fetch, partner, circuit, memory, wsgi,
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_child_answers_while_its_parent_held_the_lock(
-    case: Callable[[Path], Held], tmp_path: Path
+    case: Callable[[], Held],
 ) -> None:
     """And so does the next child, once that thread has let go."""
-    holder, answer = case(tmp_path)
+    holder, answer = case()
     with held_elsewhere(holder):
         assert child_answers(answer)
     assert child_answers(answer)

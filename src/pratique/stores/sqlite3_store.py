@@ -11,6 +11,7 @@ from uuid import uuid4
 from weakref import WeakSet
 
 from pratique.core.event import Record
+from pratique.core.forks import rest_before_fork
 from pratique.core.refusal import BoundaryError, StoreBusy, StoreError
 from pratique.core.roots import Root, RootKind
 from pratique.core.store import AsyncStore, Counted, HoldAnswer, Kept, Stale, Swept
@@ -101,6 +102,7 @@ class Sqlite3Store:
         self._mine = local()
         self._opened: WeakSet[_Mine] = WeakSet()
         self.inbox = SqlInbox(lambda: SQLITE, self._do)
+        rest_before_fork(self, Sqlite3Store._rest)
         self.sync = self
         self.roots: tuple[Root, ...] = (Root(RootKind.STORE, "our own database"),)
 
@@ -124,6 +126,17 @@ class Sqlite3Store:
         for mine in tuple(self._opened):
             mine.end()
         self._mine = local()
+
+    def _rest(self) -> Callable[[], object]:
+        """Close the forking thread's connection to a file, unless its transaction is open.
+
+        Those of other threads are theirs alone to close.
+        """
+        mine: _Mine | None = getattr(self._mine, "held", None)
+        if mine is not None and _is_idle_on_a_file(mine.connection):
+            mine.end()
+            del self._mine.held
+        return bool  # nothing to wake: the next call connects
 
     def connection(self) -> Any:
         """Return this thread's connection.
@@ -346,6 +359,17 @@ def is_open(connection: Any) -> bool:
         return connection.in_transaction in (True, False)
     except Exception:  # noqa: BLE001  apsw and sqlite3 each have an exception of their own for it
         return False
+
+
+def _is_idle_on_a_file(connection: Any) -> bool:
+    """Say whether it has a file, which another connection can open again, and no transaction."""
+    if not is_open(connection) or connection.in_transaction:
+        return False
+    cursor = connection.cursor()
+    if hasattr(cursor, "row_factory"):
+        cursor.row_factory = None
+    rows = cursor.execute("PRAGMA database_list").fetchall()
+    return any(name == "main" and file for _, name, file in rows)
 
 
 def roll_back(connection: Any) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn
 from uuid import uuid4
 
 from pratique.core.event import Record
-from pratique.core.forks import renew_after_fork
+from pratique.core.forks import renew_after_fork, rest_before_fork
 from pratique.core.refusal import BoundaryError, StoreError
 from pratique.core.roots import Root, RootKind
 from pratique.core.store import Counted, HoldAnswer, Stale, Swept
@@ -41,6 +41,7 @@ class SqliteStore:
         self._lock = Lock()
         self._writer: Writer | None = None
         renew_after_fork(self, _lock=Lock, _writer=NoneType)
+        rest_before_fork(self, SqliteStore._rest)
         self._is_closed = False
         self.inbox = SqlInbox(lambda: SQLITE, self._do)
         self.sync = self
@@ -77,7 +78,7 @@ class SqliteStore:
         done = Lock()
         done.acquire()
         operation = Operation(steps, done.release)
-        self._running().put(operation)
+        self._hand_over(operation)
         if not done.acquire(timeout=WAIT_SECONDS):
             operation.is_withdrawn = True  # what isn't begun never lands
             message = f"the disk took longer than {WAIT_SECONDS} s"
@@ -104,7 +105,7 @@ class SqliteStore:
                 return  # the loop is gone, and with it whoever waited
 
         operation = Operation(steps, tell)
-        self._running().put(operation)
+        self._hand_over(operation)
         try:
             await future
         except asyncio.CancelledError:
@@ -114,17 +115,22 @@ class SqliteStore:
             raise
         return operation.answer()
 
-    def _running(self) -> Writer:
-        writer = self._writer
-        if writer is None:
-            with self._lock:
-                if self._is_closed:
-                    message = "the store is closed"
-                    raise StoreError(message)
-                writer = self._writer
-                if writer is None:
-                    writer = self._writer = Writer(self._connection)
-        return writer
+    def _hand_over(self, operation: Operation) -> None:
+        with self._lock:
+            if self._is_closed:
+                message = "the store is closed"
+                raise StoreError(message)
+            if self._writer is None:
+                self._writer = Writer(self._connection)
+            self._writer.put(operation)
+
+    def _rest(self) -> Callable[[], object]:
+        """Finish what waits and close the file; until the fork nobody opens it again."""
+        self._lock.acquire()
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.stop()
+        return self._lock.release
 
     def _connection(self) -> Any:
         connection = self._open(self._path)

@@ -1,14 +1,16 @@
 """What is checked of a user's session at start, and what keeps our transaction ours."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NoReturn, Self
 from weakref import WeakKeyDictionary, WeakSet
 
 from sqlalchemy import Engine, event, text
 from sqlalchemy.engine import Connection, ExceptionContext
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import QueuePool
 
+from pratique.core.forks import rest_before_fork
 from pratique.core.refusal import BoundaryError
 from pratique.stores.durable import check_durable
 from pratique.stores.guarding import ends_it, locks_all
@@ -30,6 +32,11 @@ def _leave_the_parents_connections() -> None:
 
 
 os.register_at_fork(after_in_child=_leave_the_parents_connections)
+
+
+def _close_what_is_idle(engine: Engine) -> Callable[[], object]:
+    engine.dispose()
+    return bool  # nothing to wake: the next session connects
 
 
 class Guard:
@@ -97,6 +104,8 @@ class Guard:
 def guard_engine(engine: Engine, session_type: type[Session]) -> None:
     """Watch an engine and a type of session, once."""
     _watched.add(engine)
+    if engine.dialect.name == "sqlite" and type(engine.pool) is QueuePool:  # it has a file
+        rest_before_fork(engine, _close_what_is_idle)
     if not event.contains(engine, "commit", _on_commit):
         event.listen(engine, "commit", _on_commit)
         event.listen(engine, "rollback", _on_rollback)
