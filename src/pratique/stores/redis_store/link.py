@@ -1,9 +1,9 @@
 """The connections to Redis, one class for threads and one for an event loop."""
 
 import asyncio
-import os
 from contextlib import suppress
 from threading import Lock
+from types import NoneType
 from typing import Any, Final, TypeVar, cast
 
 import redis
@@ -13,6 +13,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as Disconnected
 from redis.retry import Retry
 
+from pratique.core.forks import renew_after_fork
 from pratique.core.refusal import StoreError
 
 from . import nodes
@@ -61,7 +62,7 @@ class Link:
         self._url, self._talker, self._expected = url, talker, expected
         self._lock = Lock()
         self._client: Any = None
-        self._pid = 0
+        renew_after_fork(self, _lock=Lock, _client=NoneType)
 
     def reopen(self) -> None:
         """Let calls connect, anew."""
@@ -72,7 +73,7 @@ class Link:
         """Let go of every connection; later calls are refused."""
         self._expected.is_open = False
         client, self._client = self._client, None
-        if client is not None and self._pid == os.getpid():
+        if client is not None:
             client.close()
 
     def do(self, steps: Steps[T]) -> T:
@@ -121,12 +122,10 @@ class Link:
     def _running(self) -> Any:
         if not self._expected.is_open:
             raise StoreError(CLOSED)
-        if self._client is None or self._pid != os.getpid():
-            if self._pid != os.getpid():  # a lock that was held at the fork is held for ever
-                self._lock = Lock()
+        if self._client is None:
             with self._lock:
-                if self._client is None or self._pid != os.getpid():
-                    self._client, self._pid = self._connect(), os.getpid()
+                if self._client is None:
+                    self._client = self._connect()
         return self._client
 
     def _connect(self) -> Any:
