@@ -28,7 +28,7 @@ from tests.faults.soak_traffic import Honest, Jumps, Tally
 from tests.faults.soak_world import World, opened
 from tests.processes import wait_for
 
-SENDERS = {"payments": 3, "orders": 2, "risk": 2, "preview": 2}
+SENDERS = {"payments": 3, "orders": 2, "risk": 2, "preview": 2, "gateway": 2}
 """Threads of honest senders; two more attack."""
 PAUSE = 0.3
 """Seconds on average between two things that one thread sends."""

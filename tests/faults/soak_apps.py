@@ -1,6 +1,6 @@
 """The guarded APIs of the fault run, each a uvicorn process on the one PostgreSQL.
 
-Payments, orders, risk and preview are declared as in `pratique.demo`; what differs is the database,
+All five are declared as in `pratique.demo`; what differs is the database,
 and the clock, which is read with its offset from a file so that it can jump.
 """
 
@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from pratique import Perimeter, Proven, stores
 from pratique.client.ownership import OwnedRows
+from pratique.demo.gateway.shop import HOST
 from pratique.demo.network import Network
 from pratique.demo.orders.guarded import DOMAIN, GATEWAY, REPORTS
 from pratique.demo.payments.guarded import Invoice
@@ -31,11 +32,20 @@ from pratique.demo.risk.guarded import decided
 from pratique.demo.risk.guarded import declared as declared_risk
 from pratique.events import JsonLines
 from pratique.fetch import Fetch, FetchPolicy, Internal
-from pratique.integrations.fastapi import does, endpoint, guard
+from pratique.forwarded import Forwarded, presets
+from pratique.integrations.fastapi import Public, does, endpoint, guard
 from pratique.keys import Jwks
 from pratique.service import ANYBODY, Minter, Service, TransactionToken, mtls
 from pratique.webhook import Webhook, providers
-from tests.faults.soak_rows import PRICE, Account, Decision, Order, Preview, Subscription
+from tests.faults.soak_rows import (
+    PRICE,
+    Account,
+    Decision,
+    Order,
+    Preview,
+    Subscription,
+    Visit,
+)
 
 REFUND = "order.refund"
 Told_ = dict[str, Any]
@@ -204,7 +214,34 @@ def preview(told: Told_) -> FastAPI:
     return app
 
 
-APPS = {"payments": payments, "orders": orders, "risk": risk, "preview": preview}
+def gateway(told: Told_) -> FastAPI:
+    """Return the API behind a gateway: who the client is, the gateway says."""
+    engine = create_engine(told["url"])
+    perimeter = Perimeter(events=JsonLines(told["events"]), clock=Clock(told["clock"]))
+    policy = presets.nginx(trusted=("127.0.0.1",), hosts=(HOST,))
+    perimeter.declare(Forwarded("edge", policy, record="every"))
+    app = guard(FastAPI(), perimeter)
+
+    @app.post("/api/visits/{number}")
+    @Public("who a client is, its address alone says here")
+    def visit(number: int, request: Request) -> JSONResponse:
+        client = request.client.host if request.client is not None else ""
+        with Session(engine) as db:
+            if db.get(Visit, number) is None:
+                db.add(Visit(id=number, client=client))
+                db.commit()
+        return JSONResponse({})
+
+    return app
+
+
+APPS = {
+    "payments": payments,
+    "orders": orders,
+    "risk": risk,
+    "preview": preview,
+    "gateway": gateway,
+}
 
 
 def _down(app: FastAPI) -> None:
@@ -220,7 +257,7 @@ def main() -> None:
     """Serve one of them on loopback."""
     kind, port = sys.argv[1], int(sys.argv[2])
     told = json.loads(os.environ["SOAK_SETTINGS"])
-    more: dict[str, Any] = {"loop": "asyncio"}
+    more: dict[str, Any] = {"loop": "asyncio", "proxy_headers": kind != "gateway"}
     if kind == "orders":
         more = {
             "http": "pratique.integrations.uvicorn:MtlsProtocol",

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from pratique.demo.gateway.shop import HOST
 from pratique.demo.orders.guarded import DOMAIN, GATEWAY, REPORTS
 from pratique.demo.payments.attacks import ATTACKS as PAYMENTS
 from pratique.demo.payments.target import WEBHOOK, Delivery
@@ -77,7 +78,12 @@ class Hostile:
         chance = random.Random(f"{seed} hostile")
         names = ("", "gateway", "reports")
         clients = {name: inner(self.world, name) for name in names}
-        all_ways = zip(KINDS, (self._deliver, self._call, self._decide, self._show), strict=True)
+        clients["away"] = inner(self.world, address=f"{AWAY}{seed % 200 + 1}")
+        all_ways = zip(
+            KINDS,
+            (self._deliver, self._call, self._decide, self._show, self._visit),
+            strict=True,
+        )
         ways = [way for kind, way in all_ways if kind in self.world.kinds]
         turn = chance.randrange(1000)
         while not ends.is_set():
@@ -140,6 +146,35 @@ class Hostile:
                 json={"url": spelt},
                 headers={"x-user": user},
             )
+
+    def _visit(self, clients: dict[str, httpx.Client], turn: int, number: int) -> None:
+        """Say that somebody else calls, through the gateway or past it."""
+        apis = self.world.of("gateway")
+        api = apis[turn % len(apis)]
+        spoof, past = SPOOFS[turn % len(SPOOFS)], turn // len(SPOOFS) % 2
+        url = api.url if past else self.world.gateways[api.name].url
+        self.tally.sent["hostile gateway"] += 1
+        fields = [("Host", HOST), *spoof]
+        try:
+            answer = clients["away"].post(f"{url}/api/visits/{number}", headers=fields)
+        except httpx.TransportError as error:
+            self.tally.note(self.tally.hostile, "gateway", type(error).__name__)
+        else:
+            self.tally.note(self.tally.hostile, "gateway", code_of(answer))
+
+
+AWAY = "127.0.40."
+"""Whence attackers send what a gateway says of them; honest clients send from 127.0.30.x."""
+SPOOFS: tuple[tuple[tuple[str, str], ...], ...] = (
+    (("X-Forwarded-For", "127.0.30.1"),),
+    (("X-Forwarded-For", "127.0.30.1, 127.0.0.1"),),
+    (("X-Forwarded-For", "127.0.0.1"), ("X-Forwarded-For", "127.0.30.1")),
+    (("Forwarded", "for=127.0.30.1"), ("X-Real-IP", "127.0.30.1")),
+    (("X_Forwarded_For", "127.0.30.1"), ("True-Client-IP", "127.0.30.1")),
+    (("X-Forwarded-For", "unknown, 127.0.30.1"), ("X-Forwarded-Proto", "https, http")),
+    (("X-Forwarded-Host", "evil.example"), ("X-Forwarded-For", "127.0.30.1")),
+    (("X-Forwarded-For", "127.0.30.1:99999"), ("X-Forwarded-Host", HOST)),
+)
 
 
 def states_of(number: int) -> frozenset[str]:

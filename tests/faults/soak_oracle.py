@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import text
 
 from pratique.demo.preview.site import HONEST as PAGE
-from tests.faults.soak_hostile import Hostile, states_of
+from tests.faults.soak_hostile import AWAY, Hostile, states_of
 from tests.faults.soak_rows import HONEST, PRICE
 from tests.faults.soak_traffic import KEPT, Tally
 from tests.faults.soak_world import World
@@ -23,7 +23,7 @@ def judged(world: World, tally: Tally, hostile: Hostile) -> list[str]:
         found += [f"{kind}: {len(late)} honest never got a 2xx: {sorted(late)[:9]}"] * bool(late)
     if world.parties.canary_hits:
         found.append(f"the canary was hit {len(world.parties.canary_hits)} times")
-    for judge in (_payments, _orders, _decisions, _previews):
+    for judge in (_payments, _orders, _decisions, _previews, _visits):
         found += judge(world, tally, hostile)
     return found[:KEPT]
 
@@ -88,3 +88,14 @@ def _previews(world: World, tally: Tally, hostile: Hostile) -> Iterator[str]:
         yield f"preview {name}: nobody heard of it"
     for user in sorted(hostile.previews & set(kept)):
         yield f"preview {user}: hostile, and kept"
+
+
+def _visits(world: World, tally: Tally, _: Hostile) -> Iterator[str]:
+    kept = {row[0]: row[1] for row in _rows(world, "SELECT id, client FROM visit")}
+    honest = {number: client for number, client in kept.items() if number < HONEST}
+    yield from _once("visit", dict.fromkeys(honest, 1), tally.done["gateway"], {})
+    for number, client in sorted(kept.items()):
+        if number < HONEST and client != tally.visitors.get(number):
+            yield f"visit {number}: came from {tally.visitors.get(number)}, {client} is kept"
+        if number >= HONEST and not client.startswith(AWAY):
+            yield f"visit {number}: hostile, and {client} is believed"

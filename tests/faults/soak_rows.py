@@ -51,6 +51,12 @@ class Preview(Base):
     text: Mapped[str]
 
 
+class Visit(Base):
+    __tablename__ = "visit"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    client: Mapped[str]
+
+
 def fill(engine: Engine) -> None:
     """Make the tables with every row that will be asked for."""
     Base.metadata.create_all(engine)

@@ -2,6 +2,7 @@
 
 import random
 import ssl
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from pratique.demo.gateway.shop import HOST
 from pratique.demo.orders.guarded import GATEWAY
 from pratique.demo.payments.target import WEBHOOK, body, signed
 from pratique.demo.preview.told import IMAGES
@@ -43,6 +45,8 @@ class Tally:
     """Seconds from the first attempt to a 2xx."""
     working: Counter[str] = field(default_factory=Counter)
     """Requests under way, by process."""
+    visitors: dict[int, str] = field(default_factory=dict)
+    """The address from which each honest visit is sent."""
     wrong: list[str] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)
 
@@ -102,12 +106,16 @@ def code_of(answer: httpx.Response) -> str:
     return str(answer.status_code)
 
 
-def inner(world: World, who: str = "") -> httpx.Client:
-    """Return a client that believes our authority, and shows a certificate where it has one."""
+def inner(world: World, who: str = "", *, address: str = "") -> httpx.Client:
+    """Return a client that believes our authority, and shows a certificate where it has one.
+
+    It sends from an address of loopback where one is named.
+    """
     context = ssl.create_default_context(cafile=str(world.ca))
     if who:
         context.load_cert_chain(world.folder / f"{who}.pem")
-    return httpx.Client(verify=context, trust_env=False, timeout=PATIENCE)
+    door = httpx.HTTPTransport(verify=context, local_address=address or None)
+    return httpx.Client(transport=door, trust_env=False, timeout=PATIENCE)
 
 
 class Honest:
@@ -125,12 +133,16 @@ class Honest:
             "orders": self._refund,
             "risk": self._decide,
             "preview": self._show,
+            "gateway": self._visit,
         }
+        self._from = threading.local()
 
     def run(self, kind: str, seed: int, pause: float, ends: Event, gives_up: Event) -> None:
         """Send one thing after the other until it ends; finish the last one."""
         chance = random.Random(f"{seed} {kind}")
-        with inner(self._world, "gateway" if kind == "orders" else "") as client:
+        self._from.address = f"127.0.30.{seed % 200 + 1}" if kind == "gateway" else ""
+        who = "gateway" if kind == "orders" else ""
+        with inner(self._world, who, address=self._from.address) as client:
             while not ends.is_set():
                 number = next(self._numbers[kind])
                 if number >= HONEST:
@@ -207,6 +219,11 @@ class Honest:
 
     def _decide(self, client: httpx.Client, api: Api, number: int) -> httpx.Response:
         return client.post(f"{api.url}/api/orders/{number}/decide")
+
+    def _visit(self, client: httpx.Client, api: Api, number: int) -> httpx.Response:
+        self.tally.visitors[number] = self._from.address
+        url = f"{self._world.gateways[api.name].url}/api/visits/{number}"
+        return client.post(url, headers={"host": HOST})
 
     def _show(self, client: httpx.Client, api: Api, number: int) -> httpx.Response:
         sent = {"url": f"https://{IMAGES}/page/{number}"}

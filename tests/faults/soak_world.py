@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any
@@ -18,6 +19,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
 from pratique.demo.certificates import Authority
+from pratique.demo.gateway.proxy import handler
 from pratique.demo.network import write
 from pratique.demo.orders.guarded import GATEWAY, ORDERS, REPORTS
 from pratique.demo.preview.told import IMAGES, PARTNER, WIKI
@@ -26,7 +28,7 @@ from tests.faults.soak_parties import Parties
 from tests.faults.soak_rows import fill
 from tests.processes import ROOT, free_port, listens, wait_for
 
-KINDS = ("payments", "orders", "risk", "preview")
+KINDS = ("payments", "orders", "risk", "preview", "gateway")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
@@ -115,6 +117,20 @@ class Api:
         return 0
 
 
+class Gateway(ThreadingHTTPServer):
+    """The demonstration's reverse proxy before one API; who can't be reached has no answer."""
+
+    daemon_threads = True
+
+    def __init__(self, behind: int) -> None:
+        super().__init__(("127.0.0.1", 0), handler(behind, "https"))
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        Thread(target=self.serve_forever, daemon=True).start()
+
+    def handle_error(self, *_: Any) -> None:
+        """Hang up: the API was killed."""
+
+
 class World:
     """Everything that runs: the database, two processes of each API, everybody else."""
 
@@ -144,6 +160,7 @@ class World:
         self.apis = [
             Api(kind, f"{kind}-{one}", told, environment) for kind in kinds for one in ("a", "b")
         ]
+        self.gateways = {api.name: Gateway(api.port) for api in self.of("gateway")}
         self._ends, self._lock = Event(), Lock()
         self._keeper = Thread(target=self._keep, daemon=True)
 
@@ -185,6 +202,9 @@ class World:
             if api.process is not None:
                 api.process.kill()
                 api.process.wait()
+        for gateway in self.gateways.values():
+            gateway.shutdown()
+            gateway.server_close()
         self.parties.close()
         self.engine.dispose()
 
