@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from functools import partial
+from time import monotonic
 from typing import Any, Final, TypeVar, cast
 
 from .closing import (
@@ -15,7 +16,7 @@ from .closing import (
     too_late,
 )
 from .crossing import Crossing
-from .deadlines import Limit
+from .deadlines import Limit, watched
 from .drive import Run, finish, is_awaitable, needed, revoke
 from .event import Outcome, Record
 from .inbox import AsyncFinishing
@@ -56,6 +57,7 @@ class _AsyncRun:
 
     __slots__ = (
         "acted",
+        "began_at",
         "crossing",
         "holds",
         "limit",
@@ -80,8 +82,14 @@ class _AsyncRun:
         self.holds: dict[bytes, int] = {}
         self.question: Question | None = None
         self.limit: Limit | None = None
+        self.began_at = monotonic()
         self.acted = False
         self.thread: Run | None = None  # the sync part, where the store has no async face
+
+    def begin_limit(self) -> None:
+        """Begin the deadline, once the crossing has something to wait for."""
+        if self.limit is None and not self.acted and self.world.deadlines is not None:
+            self.limit = self.world.deadlines.begin(self.began_at)
 
     async def ask(self, question: Ask) -> Any:
         """Call a user's callable inline: in our transaction the session belongs to this loop."""
@@ -95,11 +103,17 @@ class _AsyncRun:
             return await cast("Awaitable[Any]", value)
         return value
 
-    async def ask_outside(self, question: Ask) -> Any:
+    def ask_outside(self, question: Ask) -> Awaitable[Any]:
         """Call a user's callable outside a transaction: a sync one on a thread of the pool."""
         callback = question.call
-        if callback.is_async:
-            return await callback.call(*question.args)
+        if not callback.is_async:
+            return self.ask_on_a_thread(question)
+        own: Awaitable[Any] = callback.call(*question.args)  # no other coroutine around it
+        return own
+
+    async def ask_on_a_thread(self, question: Ask) -> Any:
+        """Call a user's sync callable on a thread of the pool: it may wait."""
+        callback = question.call
         call = partial(copy_context().run, carried, callback)
         pool = self.world.pools.of(self.crossing.boundary.name)
         try:
@@ -117,18 +131,17 @@ class _AsyncRun:
             return await cast("Awaitable[Any]", value)
         return value
 
-    async def decide(self, question: Decide) -> Any:
+    def decide(self, question: Decide) -> Awaitable[Any]:
         """Call a policy: a sync one may ask somebody, and the loop would wait with it."""
-        if self.transaction is not None or question.call.wants_session:
-            return await self.ask(question)
-        return await self.ask_outside(question)
+        is_inside = self.transaction is not None or question.call.wants_session
+        return self.ask(question) if is_inside else self.ask_outside(question)
 
-    async def other(self, question: Question) -> Any:
+    def other(self, question: Question) -> Awaitable[Any]:
         """Answer a question that a room adds. See `Run.other`."""
         kind = type(question)
         if kind not in self.world.answers and isinstance(question, Ask):
-            return await self.ask(question)
-        return await self.world.answers[kind](question)
+            return self.ask(question)
+        return cast("Awaitable[Any]", self.world.answers[kind](question))
 
     async def begin(self, question: Begin) -> bytes | None:
         self.transaction = transaction = await needed(self.store).begin()
@@ -146,18 +159,20 @@ class _AsyncRun:
             self.session = None
             await reading.rollback()
 
-    async def name(self, question: Name) -> Any:
-        if self.transaction is None and question.call.wants_session:
-            return await self.look(question)
-        return await self.ask(question)
+    def name(self, question: Name) -> Awaitable[Any]:
+        is_reading = self.transaction is None and question.call.wants_session
+        return self.look(question) if is_reading else self.ask(question)
 
-    async def lookup(self, question: Lookup) -> object:
-        if self.transaction is None:
-            is_reading = question.call.wants_session
-            return await (self.look(question) if is_reading else self.ask_outside(question))
+    def lookup(self, question: Lookup) -> Awaitable[Any]:
+        if self.transaction is not None:
+            return self.lock(question, self.transaction)
+        return self.look(question) if question.call.wants_session else self.ask_outside(question)
+
+    async def lock(self, question: Lookup, transaction: AsyncTransaction) -> Any:
+        """Find our own row in the open transaction, and lock it."""
         linked = await self.ask(question)
         if linked is not None:
-            await self.transaction.lock(linked)
+            await transaction.lock(linked)
         return linked
 
     async def recall(self, question: Recall) -> Kept | None:
@@ -277,22 +292,12 @@ async def adrive(flow: Flow[T], crossing: Crossing, world: World) -> T:
     Raises:
         Refused: the only thing that leaves, save what the user's own effect raises.
     """
+    run = _AsyncRun(crossing, world)
     outer = enter(crossing.id)
     try:
-        return await _drive_in_time(flow, crossing, world)
-    finally:
-        enter(outer)
-
-
-async def _drive_in_time(flow: Flow[T], crossing: Crossing, world: World) -> T:
-    run = _AsyncRun(crossing, world)
-    if world.deadlines is None:
         return await _finish(flow, run)
-    try:
-        with world.deadlines.begin() as run.limit:
-            return await _finish(flow, run)
-    except TimeoutError as error:
-        if run.limit is None or not run.limit.is_over:
+    except asyncio.CancelledError as error:
+        if run.limit is None or not run.limit.leave():
             raise
         refused = too_late(run.question)
         refused.crossing_id = crossing.id
@@ -301,48 +306,51 @@ async def _drive_in_time(flow: Flow[T], crossing: Crossing, world: World) -> T:
         else:
             await run.refuse(refused)
         raise refused from error
+    finally:
+        if run.limit is not None:
+            run.limit.leave()
+        enter(outer)
 
 
 async def _finish(flow: Flow[T], run: _AsyncRun) -> T:
     try:
-        return await _loop(flow, run)
-    except BaseException as error:
-        if run.thread is not None:  # rolled back, recorded and closed on its own thread
-            raise
-        await run.abandon(error)
-        refused = closed(error, run.question, run.crossing, acted=run.acted)
-        if isinstance(refused, Refused):
-            await run.refuse(refused)
-        elif run.acted and isinstance(error, Exception):
-            record = failed_effect(run.crossing, error)
-            await run.keep(record, None)
-            run.world.recorder.emit(record, sample=False)
-        if refused is error:
-            raise
-        raise refused from error
-
-
-async def _loop(flow: Flow[T], run: _AsyncRun) -> T:
-    try:
         question = next(flow)
         while True:
             run.question = question
-            kind = type(question)
             if run.limit is not None and run.limit.is_over:
-                raise too_late(question)  # a callable swallowed the cancellation
+                raise too_late(question)  # noqa: TRY301  a callable swallowed the cancellation
             if run.store is None and _needs_store(question):
                 return await _on_a_thread(flow, run, question)
-            answer_of = _ANSWERS.get(kind)
+            answer_of: _AnswerOf = _ANSWERS.get(type(question), _AsyncRun.other)
             try:
-                answer = await (
-                    answer_of(run, question) if answer_of is not None else run.other(question)
-                )
+                answer = await watched(answer_of(run, question), run.begin_limit)
             except BaseException as error:  # noqa: BLE001  the flow decides what becomes of it
                 question = flow.throw(closed(error, question, run.crossing, acted=run.acted))
             else:
                 question = flow.send(answer)
     except StopIteration as end:
-        return cast("T", end.value)
+        told: T = end.value
+        return told
+    except BaseException as error:
+        if run.thread is not None:  # rolled back, recorded and closed on its own thread
+            raise
+        refused = await _failed(run, error)
+        if refused is error:
+            raise
+        raise refused from error
+
+
+async def _failed(run: _AsyncRun, error: BaseException) -> BaseException:
+    """Roll back and record what ended a flow early; return what leaves in its place."""
+    await run.abandon(error)
+    refused = closed(error, run.question, run.crossing, acted=run.acted)
+    if isinstance(refused, Refused):
+        await run.refuse(refused)
+    elif run.acted and isinstance(error, Exception):
+        record = failed_effect(run.crossing, error)
+        await run.keep(record, None)
+        run.world.recorder.emit(record, sample=False)
+    return refused
 
 
 def _needs_store(question: Question) -> bool:
@@ -355,6 +363,7 @@ async def _on_a_thread(flow: Flow[T], run: _AsyncRun, question: Question) -> T:
     gate = Gate()
     thread = Run(run.crossing, run.world, gate)
     thread.question = question
+    run.begin_limit()
     pool = run.world.pools.of(run.crossing.boundary.name)
     try:
         future = pool.submit(copy_context().run, finish, flow, thread, question)

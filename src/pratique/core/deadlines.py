@@ -1,14 +1,17 @@
-"""One timer for all crossings of an event loop.
+"""One timer for all crossings of an event loop, and only for those that wait.
 
 They share one deadline, so whichever began first ends first: a queue and its head's timer do.
-`asyncio.timeout` arms and disarms a timer for each, which costs as much as a third of a crossing.
+`asyncio.timeout` arms and disarms a timer for each, which costs as much as a third of a crossing;
+one of which no answer has to be waited for can't be late, and needs none.
 """
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable, Callable, Generator
 from threading import local
-from types import TracebackType
-from typing import Self
+from time import monotonic
+from types import TracebackType, coroutine
+from typing import Any, Self
 
 
 class Limit:
@@ -42,6 +45,11 @@ class Limit:
             self.is_over = True
             self._task.cancel()
 
+    def leave(self) -> bool:
+        """Let go of the task; say whether it was the deadline, and nobody else, that ended it."""
+        task, self._task = self._task, None
+        return self.is_over and task is not None and task.uncancel() <= self._cancelling
+
     def __enter__(self) -> Self:
         return self
 
@@ -51,11 +59,7 @@ class Limit:
         error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
-        task, self._task = self._task, None
-        if not self.is_over or task is None:
-            return
-        is_ours = task.uncancel() <= self._cancelling
-        if is_ours and kind is not None and issubclass(kind, asyncio.CancelledError):
+        if self.leave() and kind is not None and issubclass(kind, asyncio.CancelledError):
             raise TimeoutError from error
 
 
@@ -98,8 +102,13 @@ class Deadlines:
         self._seconds = seconds
         self._mine = local()
 
-    def begin(self) -> Limit:
+    def begin(self, began_at: float | None = None) -> Limit:
         """Begin the deadline of the task that runs now.
+
+        Args:
+            began_at: When the crossing began, by `time.monotonic`; now, where it is left out. A
+                thread of a loop does one thing at a time: what begins before another one and waits
+                for the first time after it is none of ours.
 
         Raises:
             RuntimeError: no task of asyncio runs.
@@ -112,6 +121,25 @@ class Deadlines:
         queue: _Queue | None = getattr(self._mine, "queue", None)
         if queue is None or queue.loop is not loop:
             queue = self._mine.queue = _Queue(loop)
-        limit = Limit(task, loop.time() + self._seconds)
+        spent = 0.0 if began_at is None else monotonic() - began_at
+        limit = Limit(task, loop.time() + self._seconds - spent)
         queue.add(limit)
         return limit
+
+
+@coroutine
+def watched(answer: Awaitable[Any], begin: Callable[[], object]) -> Generator[Any, None, Any]:
+    """Await an answer; call *begin* first where it really has to be waited for."""
+    steps = answer.__await__()
+    try:
+        waits_for = next(steps)
+        begin()
+        while True:
+            try:
+                yield waits_for
+                break
+            except BaseException as error:  # noqa: BLE001  it is for who waits there
+                waits_for = steps.throw(error)
+    except StopIteration as end:
+        return end.value
+    return (yield from steps)
