@@ -59,7 +59,7 @@ class Client(Acting):
     ) -> Flow[object]:
         """Return whose request it is. See `Identity.prove`."""
         _ = action, key
-        return (yield from self.identity.prove(crossing, session=session))
+        return self.identity.prove(crossing, session=session)
 
     def identity_proofs(self) -> Sequence[Proof]:
         """Return what the identity rests on."""

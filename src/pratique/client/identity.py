@@ -244,7 +244,7 @@ class BearerToken:
         Raises:
             Refused: FRESH, code "revoked", "not_revocable" (401).
         """
-        yield from self._taken_back.require(claims, session, issued=lambda: issued(claims))
+        return self._taken_back.require(claims, session, issued=lambda: issued(claims))
 
     def proofs(self) -> Sequence[Proof]:
         """Return what it rests on: the issuer, and its keys."""

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from types import NoneType
 from typing import Any, Final
 
 from .callback import Callback, not_a_bool
 from .crossing import Crossing
 from .decision import Decision
 from .obligation import ALLOWED, BIT, LINKED, Obligation
-from .question import LATER, Decide, Flow, Lookup
+from .question import LATER, Decide, Flow, Later, Lookup
 from .refusal import Answer, BoundaryError, Refused
 
 OF_THE_STORE: Final = object()
@@ -17,6 +18,10 @@ NOT_FOUND: Final = 404
 NOT_FOUND_DETAIL: Final = "the user has no such object"
 FORBIDDEN: Final = 403
 _EMPTY: Final = frozenset({list, tuple, dict, set, frozenset, str, bytes})
+_DOUBTFUL: Final = _EMPTY | {NoneType, bool, Later}
+"""Types of what may be nothing, or no thing. A row of ours is of another one."""
+_LINKED: Final = BIT[LINKED]
+_ALLOWED: Final = BIT[ALLOWED]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,22 +104,26 @@ def access(
     Source: OWASP API1:2023, API5:2023; CWE-639, CWE-862.
     """
     user = yield Lookup(*rule.user.with_session((subject,), session))
-    _require_thing("user", user)
-    _require(user, LINKED, "unknown_user", "the subject is no user of ours that may act", FORBIDDEN)
+    if type(user) in _DOUBTFUL:
+        _require_thing("user", user)
+        detail = "the subject is no user of ours that may act"
+        _require(user, LINKED, "unknown_user", detail, FORBIDDEN)
     crossing.done |= rule.loading
     found: object = None
     if rule.find is not None:
         found = yield Lookup(*rule.find.with_session((user, key), session))
-        _require_thing("find", found)
-        _require(found, LINKED, "not_found", NOT_FOUND_DETAIL, NOT_FOUND)
-    crossing.discharge(LINKED)
-    if crossing.excused & BIT[ALLOWED]:
+        if type(found) in _DOUBTFUL:
+            _require_thing("find", found)
+            _require(found, LINKED, "not_found", NOT_FOUND_DETAIL, NOT_FOUND)
+    crossing.done |= _LINKED
+    if crossing.excused & _ALLOWED:
         return user, found
     told: object = yield Decide(*rule.policy.with_session((user, rule.action, found), session))
     if type(told) is Decision:
         told = _weighed(crossing, told)
-    require_allowed(told, "the policy", "the policy says no")
-    crossing.discharge(ALLOWED)
+    if told is not True:
+        require_allowed(told, "the policy", "the policy says no")
+    crossing.done |= _ALLOWED
     return user, found
 
 

@@ -1,7 +1,7 @@
 """What may be done across a boundary: one action, with everything that it owes."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import msgspec
 
@@ -9,7 +9,7 @@ from .access import Access, access
 from .boundary import Declaration
 from .crossing import Crossing
 from .marking import mark_proven
-from .obligation import VALID
+from .obligation import BIT, VALID
 from .proven import Proven
 from .question import Flow
 from .refusal import BoundaryError, Refused
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 O = TypeVar("O")  # noqa: E741  the object
 C = TypeVar("C")
+_VALID: Final = BIT[VALID]
 
 
 class Change(msgspec.Struct, Generic[O, C], frozen=True):
@@ -103,8 +104,9 @@ class Action:
         subject = yield from self.boundary.identify(crossing, self, key=key, session=session)
         named, sent = self.read(crossing, key)
         user, found = yield from access(crossing, self.rule, subject, key=named, session=session)
-        crossing.discharge(VALID)
+        crossing.done |= _VALID
         value = found if self.rule.find is not None else user
         proven = crossing.prove(value if self.content is None else Change(value, sent))
-        mark_proven(session, self.name)
+        if session is not None:
+            mark_proven(session, self.name)
         return proven

@@ -9,9 +9,11 @@ from typing import Final, TypeAlias
 from pratique.core.refusal import BoundaryError
 
 from .jws import MAX_TOKEN_BYTES
-from .jwt import JwtClaims, TokenPolicy, verify_token
+from .jwt import JwtClaims, TokenPolicy, seconds_since_1970, verify_token
 
 _Key: TypeAlias = tuple[bytes, bytes, str]
+_Entry: TypeAlias = tuple[JwtClaims, float, float]
+"""What was verified, when, and until when it is in force: seconds since 1970."""
 _DEFAULT_AGE: Final = timedelta(minutes=1)
 _ZERO: Final = timedelta(0)
 
@@ -20,8 +22,8 @@ class TokenCache:
     """Remembers tokens that were verified, the least recently used forgotten first.
 
     An entry is found by the digest of the token, the whole policy and the version of its keys: the
-    same token under another policy, or after the keys changed, is verified anew. The dates are
-    checked on each hit, so that nothing lives past its `exp`. A refusal is never remembered.
+    same token under another policy, or after the keys changed, is verified anew, and so is one that
+    has ended meanwhile: nothing lives past its `exp`. A refusal is never remembered.
 
     What must be asked each time (single use of `jti`, DPoP, a certificate's binding, whether the
     user is still one of ours) isn't in it.
@@ -40,8 +42,8 @@ class TokenCache:
         if max_tokens < 1 or max_age <= _ZERO:
             raise BoundaryError("TokenCache(max_tokens=, max_age=) are above zero.")
         self._max_tokens = max_tokens
-        self._max_age = max_age
-        self._entries: OrderedDict[_Key, tuple[JwtClaims, datetime]] = OrderedDict()
+        self._max_age = max_age.total_seconds()
+        self._entries: OrderedDict[_Key, _Entry] = OrderedDict()
 
     def verify(self, token: str, policy: TokenPolicy, *, at: datetime) -> JwtClaims:
         """Return what `verify_token` returns.
@@ -57,18 +59,22 @@ class TokenCache:
         key = _key_of(token, policy)
         if key is None:
             return verify_token(token, policy, at=at)
-        found = self._entries.get(key)
-        # A clock that goes back would stretch the age: then look anew.
-        if found is not None and _ZERO <= at - found[1] <= self._max_age:
-            policy.require_fresh(found[0], at=at)
-            with suppress(KeyError):  # another thread may have pushed it out meanwhile
-                self._entries.move_to_end(key)
-            return found[0]
+        entries, now = self._entries, seconds_since_1970(at)
+        found = entries.get(key)
+        if found is not None:
+            claims, seen_at, ends_at = found
+            # A clock that goes back would stretch the age: then look anew.
+            if 0 <= now - seen_at <= self._max_age and now < ends_at:
+                try:
+                    entries.move_to_end(key)
+                except KeyError:  # another thread has pushed it out meanwhile
+                    return claims
+                return claims
         claims = verify_token(token, policy, at=at)
-        self._entries[key] = (claims, at)
-        while len(self._entries) > self._max_tokens:
+        entries[key] = (claims, now, policy.ends_at(claims))
+        while len(entries) > self._max_tokens:
             with suppress(KeyError):
-                self._entries.popitem(last=False)
+                entries.popitem(last=False)
         return claims
 
     def clear(self) -> None:

@@ -38,7 +38,8 @@ class JwtClaims(Mapping[str, Any]):
     @property
     def subject(self) -> str:
         """Return `sub`: text without control characters, never empty."""
-        return cast("str", self._members["sub"])
+        subject: str = self._members["sub"]
+        return subject
 
     @property
     def issuer(self) -> str:
@@ -75,6 +76,9 @@ class JwtClaims(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         return frozen(self._members[name])
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._members
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._members)
@@ -118,6 +122,8 @@ class TokenPolicy:
     leeway: timedelta = _ZERO
     lead: timedelta = _ZERO
     max_age: timedelta | None = None
+    source: KeySource = field(init=False, repr=False)
+    """Where its keys come from."""
     fingerprint: bytes = field(init=False, repr=False)
     _audiences: frozenset[str] = field(init=False, repr=False)
     _opener: Opener = field(init=False, repr=False)
@@ -140,6 +146,7 @@ class TokenPolicy:
         facts = [self.issuer, sorted(told), sorted(algorithms), typ, leeway, lead, max_age]
         for name, value in {
             "keys": source,  # what was handed in may be a secret: it isn't kept
+            "source": source,
             "fingerprint": hashlib.sha256(msgspec.json.encode(facts)).digest(),
             "_audiences": told,
             "_opener": Opener(source, algorithms),
@@ -149,11 +156,6 @@ class TokenPolicy:
             "_max_age": max_age,
         }.items():
             object.__setattr__(self, name, value)
-
-    @property
-    def source(self) -> KeySource:
-        """Return where its keys come from."""
-        return cast("KeySource", self.keys)
 
     def read(self, token: str, *, at: datetime) -> JwtClaims:
         """Do what `verify_token` does."""
@@ -170,13 +172,16 @@ class TokenPolicy:
         self._require_dates(members, at)
         return JwtClaims(members)
 
-    def require_fresh(self, claims: JwtClaims, *, at: datetime) -> None:
-        """Refuse claims that were verified by this policy before, and aren't in force now.
+    def ends_at(self, claims: JwtClaims) -> float:
+        """Return until when claims are in force that this policy has verified.
 
-        Raises:
-            Refused: FRESH.
+        Seconds since 1970; from then on they are to be verified anew. A date that has begun stays
+        begun, so that nothing else ends them.
         """
-        self._require_dates(claims, at)
+        ends_at = seconds_of(claims, "exp")
+        if self._max_age is not None:
+            ends_at = min(ends_at, seconds_of(claims, "iat") + self._max_age)
+        return ends_at + self._leeway
 
     def _require_parties(self, members: dict[str, Any]) -> None:
         get = members.get
@@ -198,8 +203,7 @@ class TokenPolicy:
             raise _bad_claim("scope is neither text nor a list of texts")
 
     def _require_dates(self, members: Mapping[str, Any], at: datetime) -> None:
-        # The difference: a naive time beside an aware one is a TypeError, never a guessed zone.
-        now, leeway, lead = (at - _EPOCH).total_seconds(), self._leeway, self._lead
+        now, leeway, lead = seconds_since_1970(at), self._leeway, self._lead
         if now >= seconds_of(members, "exp") + leeway:
             raise TokenRefused("it has expired", code="expired_token", obligation=FRESH)
         if "nbf" in members and seconds_of(members, "nbf") > now + lead:
@@ -244,6 +248,12 @@ def verify_token(token: str, policy: TokenPolicy, *, at: datetime) -> JwtClaims:
     Source: RFC 7519 §7.2; RFC 8725 §3; RFC 9068 §4.
     """
     return policy.read(token, at=at)
+
+
+def seconds_since_1970(at: datetime) -> float:
+    """Return a time as a token says it. TypeError: it has no zone."""
+    # The difference: a naive time beside an aware one is a TypeError, never a guessed zone.
+    return (at - _EPOCH).total_seconds()
 
 
 def _is_for(told: Any, ours: frozenset[str]) -> bool:
