@@ -1,9 +1,9 @@
 """What somebody outside says: content, fields, who handed it over, when it reached us."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, Self, TypeVar
 
 import msgspec
 
@@ -11,12 +11,24 @@ from .memo import Memo
 from .obligation import VALID
 from .refusal import Refused
 
+T = TypeVar("T", str, bytes)
 # RFC 9110 §5.6.2: token = 1*tchar. §5.5: a field value holds no CR, LF or NUL.
 _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}")
-_IMPOSSIBLE: Final = re.compile(r"[\r\n\x00]")
-_keys: Final = Memo[str, str](1024)
-"""Names that were looked at, and their lower case."""
-_known: Final = _keys.get  # bound once: each line of each message asks
+
+
+class _Keys(Memo[T, str]):
+    """Names that were looked at, and their lower case."""
+
+    def __missing__(self, name: T) -> str:
+        """Look at a new name, and refuse what is none."""
+        text = _text(name)
+        if _NAME.fullmatch(text) is None:
+            raise Refused(VALID, "a field name is not a token of RFC 9110", code="bad_field_name")
+        return self.keep(name, text.lower())
+
+
+_keys: Final = _Keys[str](1024)
+_keys_of_octets: Final = _Keys[bytes](1024)
 
 
 class Fields:
@@ -29,21 +41,44 @@ class Fields:
         Refused: VALID, code "bad_field_name" or "bad_field_value".
     """
 
-    __slots__ = ("__weakref__", "_index", "_lines")
+    __slots__ = ("__weakref__", "_index", "_names", "_values")
 
     def __init__(self, lines: Iterable[tuple[str, str]] = ()) -> None:
-        self._lines: tuple[tuple[str, str], ...] = tuple(lines)
-        index: dict[str, str | tuple[str, ...]] = {}
-        for name, value in self._lines:
-            key = _known(name) or _key(name)
-            if not value.isprintable() and _IMPOSSIBLE.search(value) is not None:
-                raise Refused(VALID, "a field value holds CR, LF or NUL", code="bad_field_value")
-            before = index.get(key)
-            if before is None:
-                index[key] = value
-            else:
-                index[key] = (before, value) if isinstance(before, str) else (*before, value)
-        self._index = index
+        said = tuple(lines)
+        names, values = [name for name, _ in said], [value for _, value in said]
+        self._take(names, [_keys[name] for name in names], values, "\n".join(values))
+
+    @classmethod
+    def of_octets(cls, lines: Sequence[tuple[bytes, bytes]]) -> Self:
+        """Return the same of lines as an ASGI server hands them over.
+
+        Raises:
+            Refused: VALID, code "bad_field_name" or "bad_field_value".
+        """
+        made, names = cls.__new__(cls), [name for name, _ in lines]
+        joined = b"\n".join([value for _, value in lines]).decode("latin-1")
+        values = joined.split("\n") if names else []
+        made._take(names, [_keys_of_octets[name] for name in names], values, joined)  # noqa: SLF001  its own
+        return made
+
+    def _take(
+        self,
+        names: Sequence[str] | Sequence[bytes],
+        keys: Sequence[str],
+        values: Sequence[str],
+        joined: str,
+    ) -> None:
+        """Keep lines; *joined* are all of the values, an LF between each and the next."""
+        # Looked at together: a value with an LF of its own is one LF too many.
+        if joined.count("\n") >= (len(keys) or 1) or "\r" in joined or "\0" in joined:
+            raise Refused(VALID, "a field value holds CR, LF or NUL", code="bad_field_value")
+        self._names, self._values = names, values
+        self._index: dict[str, str | tuple[str, ...]] = dict(zip(keys, values, strict=True))
+        if len(self._index) < len(keys):  # some name came more than once
+            lists: dict[str, list[str]] = {}
+            for key, value in zip(keys, values, strict=True):
+                lists.setdefault(key, []).append(value)
+            self._index |= {key: tuple(said) for key, said in lists.items() if len(said) > 1}
 
     def one(self, name: str) -> str | None:
         """Return the value of the only line of that name, None where there is none.
@@ -80,22 +115,19 @@ class Fields:
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         """Return every line as it came."""
-        return iter(self._lines)
+        return zip(map(_text, self._names), self._values, strict=True)
 
     def __len__(self) -> int:
         """Return the number of lines."""
-        return len(self._lines)
+        return len(self._names)
 
     def __repr__(self) -> str:
         """Return the names alone: a value may be a secret."""
-        return f"Fields({', '.join(name for name, _ in self._lines)})"
+        return f"Fields({', '.join(map(_text, self._names))})"
 
 
-def _key(name: str) -> str:
-    """Return a name's lower case, if it is one."""
-    if _NAME.fullmatch(name) is None:
-        raise Refused(VALID, "a field name is not a token of RFC 9110", code="bad_field_name")
-    return _keys.keep(name, name.lower())
+def _text(name: str | bytes) -> str:
+    return name if isinstance(name, str) else name.decode("latin-1")
 
 
 class Tls(msgspec.Struct, frozen=True):

@@ -43,12 +43,7 @@ def claim_of(scope: Scope, content: bytes, perimeter: Perimeter) -> Claim:
     path = raw_path.decode("latin-1") if raw_path else scope.get("path", "/")
     return Claim(
         content,
-        Fields(
-            [
-                (name.decode("latin-1"), value.decode("latin-1"))
-                for name, value in scope.get("headers", ())
-            ]
-        ),
+        Fields.of_octets(scope.get("headers", ())),
         perimeter.clock(),
         Via(
             peer=str(client[0]) if client else "",
@@ -60,7 +55,7 @@ def claim_of(scope: Scope, content: bytes, perimeter: Perimeter) -> Claim:
     )
 
 
-async def read_content(scope: Scope, receive: Receive, cap: int) -> bytes:
+def read_content(scope: Scope, receive: Receive, cap: int) -> Awaitable[bytes]:
     """Read the content, at most *cap* bytes and `READ_SECONDS` long.
 
     Never more than that is buffered.
@@ -76,8 +71,10 @@ async def read_content(scope: Scope, receive: Receive, cap: int) -> bytes:
             has_content = True
         elif name == b"transfer-encoding":
             has_content = True
-    if not has_content:
-        return await _read(receive, cap)
+    return _read_in_time(receive, cap) if has_content else _read(receive, cap)
+
+
+async def _read_in_time(receive: Receive, cap: int) -> bytes:
     try:
         async with asyncio.timeout(READ_SECONDS):
             return await _read(receive, cap)
@@ -255,10 +252,10 @@ class Guarded:
                 return
         has_answered = False
 
-        async def noted_send(message: Message) -> None:
+        def noted_send(message: Message) -> Awaitable[None]:
             nonlocal has_answered
             has_answered = True
-            await send(message)
+            return send(message)
 
         outer = within.enter("")  # a call in process is a request like one from outside
         try:
