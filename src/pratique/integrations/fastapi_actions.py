@@ -15,13 +15,11 @@ from pratique.core.acting import Acting
 from pratique.core.action import Action
 from pratique.core.crossing import Crossing
 from pratique.core.once import OneTime
-from pratique.core.proven import Proven
-from pratique.core.question import Flow
 from pratique.core.refusal import BoundaryError
 
 from .asgi import claim_once
 from .context import CONTEXT_KEY
-from .plan import ACTION, mark_doing, place_of
+from .plan import ACTION, Proving, mark_doing, place_of
 from .proving import Owed, id_of
 from .proving import called as _called
 from .proving import owned as _owned
@@ -191,7 +189,7 @@ def _dependency(owes: Owed, session: Given | None, key: Any = None) -> Callable[
         )
         crossed: list[Crossing] = []
 
-        def flow_of(crossing: Crossing) -> Flow[Proven[Any]]:
+        def flow_of(crossing: Crossing) -> Proving:
             crossed.append(crossing)
             return action.flow(crossing, key=given.get("key", ""), session=given.get("session"))
 

@@ -20,7 +20,7 @@ from pratique.service import Context
 
 from .context import CONTEXT_KEY, known_context
 from .described import DESCRIBED, Described
-from .plan import PLAN, Plan, mark_doing, place_of, view_debts
+from .plan import PLAN, Arguments, Plan, mark_doing, place_of, view_debts
 from .proving import called, opened, owned
 from .reply import Reply, refusal, told
 from .routes import (
@@ -215,10 +215,13 @@ def guarded(view: View) -> View:
         for boundary in others:
             _perimeter_of(boundary)
         claim = _claim_of_view(plan, perimeter)
-        with plan.prove(perimeter, claim, places) as given:
-            request.environ[CONTEXT_KEY] = given.context
+
+        def run(arguments: Arguments, context: object) -> Any:
+            request.environ[CONTEXT_KEY] = context
             wanted = {name: value for name, value in places.items() if name in known}
-            return current_app.ensure_sync(view)(*args, **{**wanted, **given.arguments})
+            return current_app.ensure_sync(view)(*args, **{**wanted, **arguments})
+
+        return plan.call(perimeter, claim, places, run)
 
     prove.__name__ = getattr(view, "__name__", "view")
     prove.__doc__ = view.__doc__

@@ -4,24 +4,16 @@ import asyncio
 import re
 from collections.abc import (
     AsyncGenerator,
+    Awaitable,
     Callable,
-    Generator,
     Iterable,
     Iterator,
     Mapping,
 )
-from contextlib import (
-    AbstractAsyncContextManager,
-    AbstractContextManager,
-    AsyncExitStack,
-    ExitStack,
-    asynccontextmanager,
-    contextmanager,
-)
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, asynccontextmanager
 from datetime import datetime
 from inspect import iscoroutinefunction, signature
-from typing import Annotated, Any, Final, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
 from pratique.core import within
 from pratique.core.action import Action
@@ -35,6 +27,9 @@ from pratique.core.refusal import BoundaryError
 from .proving import Open, Opened, Owed
 from .shadow import let_go, observes, shadow_debt
 
+Arguments = dict[str, Any]
+"""What a view is called with, by name."""
+Proving = Flow[Any]
 V = TypeVar("V", bound=Callable[..., Any])
 PLAN: Final = "__pratique_plan__"
 ACTION: Final = "__pratique_action__"
@@ -42,14 +37,6 @@ PLACE: Final = "__pratique_place__"
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _PLACE: Final = re.compile(r"[{<](?:\w+(?:\([^)]*\))?:)?(\w+)")
 """A named place of a path: {order_id}, {order_id:int}, <order_id>, <int:order_id>."""
-
-
-@dataclass(slots=True)
-class Given:
-    """What a view is called with, and for whom: see `Plan`."""
-
-    arguments: dict[str, Any] = field(default_factory=dict)
-    context: object = None
 
 
 class Plan:
@@ -79,6 +66,8 @@ class Plan:
                 f"guarded({self.name}): no parameter owes a proof. Annotate one: "
                 "order: Annotated[Proven[Order], owned(…)]."
             )
+        opens = [each.session is not None for each in self.owed.values()]
+        self._opens = bool(self.opened) or any(opens)
         self.boundaries = tuple({each.action.boundary: None for each in every})
         self.max_content_bytes = min(each.max_content_bytes for each in self.boundaries)
 
@@ -112,83 +101,102 @@ class Plan:
                     'the path. Name it so there, or say which it is: owned(…, key="…").'
                 )
 
-    @contextmanager
-    def prove(
+    def call(
         self,
         perimeter: Perimeter,
         claim: Claim | None,
         places: Mapping[str, object],
+        run: Callable[[Arguments, object], Any],
         *,
         carry: Callable[..., Any] | None = None,
-    ) -> Generator[Given]:
-        """Prove one request, for a view on this thread; what was opened is closed at the end.
+    ) -> Any:
+        """Prove one request, then run its view on this thread; what was opened is closed after it.
 
         Args:
             perimeter: Has started.
             claim: The request; None where it couldn't be read, and `lets_go`.
             places: What stands in the path, by name.
+            run: (what the view is called with, for whom it was proven) -> its answer.
             carry: `perimeter.carry`; `carry_here` where what is opened belongs to this thread.
+
+        Returns:
+            None where the view raised, and what was opened took that for its own.
 
         Raises:
             Refused: a proof is not given.
         """
-        with ExitStack() as stack:
-            found: dict[Open, Any] = {}
+        outer, carry = within.current(), carry or perimeter.carry
+        try:
+            if not self._opens:
+                return run(*self._prove(perimeter, claim, places, carry, _nothing_is_opened))
+            with ExitStack() as stack:
+                return run(*self._prove(perimeter, claim, places, carry, _opening(stack)))
+            return None
+        finally:
+            within.enter(outer)
 
-            def session_of(call: Open | None) -> Any:
-                if call is not None and call not in found:
-                    found[call] = _entered(stack, call())
-                return found[call] if call is not None else None
-
-            given = Given()
-            stack.callback(within.enter, within.current())
-            given.arguments |= dict.fromkeys(self.shadows)
-            for owed in self.shadows.values():
-                self._look(perimeter, claim, owed, places, carry=carry)
-            for name, owed in self.owed.items():
-                flow_of = _flow_of(owed, places, session_of(owed.session), given)
-                proven = (carry or perimeter.carry)(owed.action.boundary, _read_one(claim), flow_of)
-                given.arguments[name] = within.go_on(proven)
-            for name, each in self.opened.items():
-                given.arguments[name] = session_of(each.call)
-            yield given
-
-    def aprove(
-        self, perimeter: Perimeter, claim: Claim | None, places: Mapping[str, object]
-    ) -> AbstractAsyncContextManager[Given]:
+    async def acall(
+        self,
+        perimeter: Perimeter,
+        claim: Claim | None,
+        places: Mapping[str, object],
+        run: Callable[[Arguments, object], Awaitable[Any]],
+    ) -> Any:
         """Do the same on the event loop; a session may be an asynchronous one.
 
         A synchronous one is entered and left on a thread: its commit waits for a disk.
         """
-        is_opening = self.opened or any(owed.session is not None for owed in self.owed.values())
-        if is_opening or self.shadows or claim is None:
-            return self._aprove_and_close(perimeter, claim, places)
-        return _Proving(self.owed, perimeter, claim, places)
+        outer = within.current()
+        try:
+            if not self._opens:
+                return await run(*await self._aprove(perimeter, claim, places, _nothing_is_opened))
+            async with AsyncExitStack() as stack:
+                return await run(*await self._aprove(perimeter, claim, places, _aopening(stack)))
+            return None
+        finally:
+            within.enter(outer)
 
-    @asynccontextmanager
-    async def _aprove_and_close(
-        self, perimeter: Perimeter, claim: Claim | None, places: Mapping[str, object]
-    ) -> AsyncGenerator[Given]:
-        async with AsyncExitStack() as stack:
-            found: dict[Open, Any] = {}
+    def _prove(
+        self,
+        perimeter: Perimeter,
+        claim: Claim | None,
+        places: Mapping[str, object],
+        carry: Callable[..., Any],
+        session_of: Callable[[Open], Any],
+    ) -> tuple[Arguments, object]:
+        arguments: Arguments = dict.fromkeys(self.shadows)
+        for owed in self.shadows.values():
+            self._look(perimeter, claim, owed, places, carry)
+        crossed: list[Crossing] = []
+        for name, owed in self.owed.items():
+            session = None if owed.session is None else session_of(owed.session)
+            flow_of = _flow_of(owed, places, session, crossed)
+            proven = carry(owed.action.boundary, claim or _unread(), flow_of)
+            arguments[name] = within.go_on(proven)
+        for name, each in self.opened.items():
+            arguments[name] = session_of(each.call)
+        return arguments, crossed[-1].context if crossed else None
 
-            async def session_of(call: Open | None) -> Any:
-                if call is not None and call not in found:
-                    found[call] = await _aentered(stack, call())
-                return found[call] if call is not None else None
-
-            given = Given()
-            stack.callback(within.enter, within.current())
-            given.arguments |= dict.fromkeys(self.shadows)
-            for owed in self.shadows.values():
-                await self._alook(perimeter, claim, owed, places)
-            for name, owed in self.owed.items():
-                flow_of = _flow_of(owed, places, await session_of(owed.session), given)
-                proven = await perimeter.acarry(owed.action.boundary, _read_one(claim), flow_of)
-                given.arguments[name] = within.go_on(proven)
-            for name, each in self.opened.items():
-                given.arguments[name] = await session_of(each.call)
-            yield given
+    async def _aprove(
+        self,
+        perimeter: Perimeter,
+        claim: Claim | None,
+        places: Mapping[str, object],
+        session_of: Callable[[Open], Awaitable[Any]],
+    ) -> tuple[Arguments, object]:
+        arguments: Arguments = dict.fromkeys(self.shadows)
+        for owed in self.shadows.values():
+            await self._alook(perimeter, claim, owed, places)
+        crossed: list[Crossing] = []
+        for name, owed in self.owed.items():
+            session = None if owed.session is None else await session_of(owed.session)
+            flow_of = _flow_of(owed, places, session, crossed)
+            read = claim or _unread()
+            proven = await perimeter.acarry(owed.action.boundary, read, flow_of)
+            arguments[name] = within.go_on(proven)
+        for name, each in self.opened.items():
+            arguments[name] = await session_of(each.call)
+        return arguments, crossed[-1].context if crossed else None
 
     @staticmethod
     def _look(
@@ -196,8 +204,7 @@ class Plan:
         claim: Claim | None,
         owed: Owed,
         places: Mapping[str, object],
-        *,
-        carry: Callable[..., Any] | None,
+        carry: Callable[..., Any],
     ) -> None:
         """Let a boundary judge what it doesn't hand over, in a session of its own."""
         boundary = owed.action.boundary
@@ -207,9 +214,7 @@ class Plan:
             with ExitStack() as own:
                 session = _entered(own, owed.session()) if owed.session is not None else None
                 # While it observes this raises, so that the session rolls back.
-                (carry or perimeter.carry)(
-                    boundary, claim, _flow_of(owed, places, session, Given())
-                )
+                carry(boundary, claim, _flow_of(owed, places, session, []))
         except Exception as error:  # noqa: BLE001  the view runs whatever comes of it
             let_go(perimeter, boundary, claim.received_at, error)
 
@@ -224,8 +229,7 @@ class Plan:
             async with AsyncExitStack() as own:
                 opens = owed.session
                 session = await _aentered(own, opens()) if opens is not None else None
-                flow_of = _flow_of(owed, places, session, Given())
-                await perimeter.acarry(boundary, claim, flow_of)
+                await perimeter.acarry(boundary, claim, _flow_of(owed, places, session, []))
         except Exception as error:  # noqa: BLE001  the view runs whatever comes of it
             let_go(perimeter, boundary, claim.received_at, error)
 
@@ -238,43 +242,9 @@ class Plan:
                 self.opened[name] = mark
 
 
-class _Proving:
-    """Proves one request on the event loop where nothing is opened, and so nothing to be closed."""
-
-    __slots__ = ("_claim", "_outer", "_owed", "_perimeter", "_places")
-
-    def __init__(
-        self,
-        owed: Mapping[str, Owed],
-        perimeter: Perimeter,
-        claim: Claim,
-        places: Mapping[str, object],
-    ) -> None:
-        self._owed, self._perimeter = owed, perimeter
-        self._claim, self._places = claim, places
-        self._outer = within.current()
-
-    async def __aenter__(self) -> Given:
-        given = Given()
-        try:
-            for name, owed in self._owed.items():
-                flow_of = _flow_of(owed, self._places, None, given)
-                proven = await self._perimeter.acarry(owed.action.boundary, self._claim, flow_of)
-                given.arguments[name] = within.go_on(proven)
-        except BaseException:
-            within.enter(self._outer)
-            raise
-        return given
-
-    async def __aexit__(self, *_: object) -> None:
-        within.enter(self._outer)
-
-
-def _read_one(claim: Claim | None) -> Claim:
-    """Return the claim; nothing is proven of one that couldn't be read."""
-    if claim is None:
-        raise BoundaryError("a view whose proofs are enforced is asked without a claim.")
-    return claim
+def _unread() -> NoReturn:
+    """Nothing is proven of a claim that couldn't be read."""
+    raise BoundaryError("a view whose proofs are enforced is asked without a claim.")
 
 
 def place_of(action: Action, key: str | None) -> str | None:
@@ -341,16 +311,43 @@ def _hints(view: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _flow_of(
-    owed: Owed, places: Mapping[str, object], session: object, given: Given
-) -> Callable[[Crossing], Flow[Any]]:
+    owed: Owed, places: Mapping[str, object], session: object, crossed: list[Crossing]
+) -> Callable[[Crossing], Proving]:
     key = "" if owed.place is None else str(places.get(owed.place, ""))
 
-    def flow_of(crossing: Crossing) -> Flow[Any]:
-        proven = yield from owed.action.flow(crossing, key=key, session=session)
-        given.context = crossing.context
-        return proven
+    def flow_of(crossing: Crossing) -> Proving:  # a name: what it stands for is made once
+        crossed.append(crossing)  # which knows for whom it is, once it is proven
+        return owed.action.flow(crossing, key=key, session=session)
 
     return flow_of
+
+
+def _nothing_is_opened(call: Open) -> Any:
+    raise BoundaryError(f"{call!r} is opened by a view that opens nothing.")
+
+
+def _opening(stack: ExitStack) -> Callable[[Open], Any]:
+    """Return what opens a session, the same one however often it is asked."""
+    found: dict[Open, Any] = {}
+
+    def session_of(call: Open) -> Any:
+        if call not in found:
+            found[call] = _entered(stack, call())
+        return found[call]
+
+    return session_of
+
+
+def _aopening(stack: AsyncExitStack) -> Callable[[Open], Awaitable[Any]]:
+    """Do the same on the event loop."""
+    found: dict[Open, Any] = {}
+
+    async def session_of(call: Open) -> Any:
+        if call not in found:
+            found[call] = await _aentered(stack, call())
+        return found[call]
+
+    return session_of
 
 
 def _entered(stack: ExitStack, made: Any) -> Any:

@@ -213,7 +213,7 @@ def guard(
         return found
 
     def has_grown() -> bool:
-        return any(each.has_changed() for each in counted)
+        return _have_changed(counted)
 
     def build_guarded() -> Any:
         return Guarded(build(), perimeter, debts, has_grown=has_grown)
@@ -320,6 +320,13 @@ def _counted(router: Router) -> list[_Counted]:
     ]
     found = [(owner, name, getattr(owner, name)) for owner, name in owners]
     return [_Counted(owner, name, held, len(held)) for owner, name, held in found]
+
+
+def _have_changed(counted: list[_Counted]) -> bool:
+    for each in counted:  # noqa: SIM110  at each request: no generator is made for it
+        if each.has_changed():
+            return True
+    return False
 
 
 def _defaults(router: Router) -> Iterable[tuple[str, Any]]:

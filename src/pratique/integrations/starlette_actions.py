@@ -14,7 +14,7 @@ from pratique.service import Context
 
 from .asgi import claim_once, perimeter_of
 from .context import CONTEXT_KEY, known_context
-from .plan import PLAN, Plan, mark_doing, place_of
+from .plan import PLAN, Arguments, Plan, mark_doing, place_of
 from .reply import told
 from .shadow import Replay
 
@@ -45,24 +45,28 @@ def guarded(view: Callable[..., Any]) -> Endpoint:
 
     async def prove(*args: Any) -> Response:
         request: Request = args[-1]
-        perimeter = perimeter_of(request.scope, asked)
+        scope, receive = request.scope, request.receive
         for boundary in others:
-            perimeter_of(request.scope, boundary)
-        whole = Replay(request.receive)
+            perimeter_of(scope, boundary)
         claim: Claim | None = None
+        whole = None if plan.owed else Replay(receive)
         try:
-            _, claim = await claim_once(request.scope, whole.first, asked, plan.max_content_bytes)
+            read = receive if whole is None else whole.first
+            perimeter, claim = await claim_once(scope, read, asked, plan.max_content_bytes)
         except Refused:
+            perimeter = perimeter_of(scope, asked)
             if not plan.lets_go(perimeter.clock()):
                 raise
-        if not plan.owed:
-            args = (*args[:-1], Request(request.scope, whole.again))
-        async with plan.aprove(perimeter, claim, request.path_params) as given:
-            request.scope[CONTEXT_KEY] = given.context
+        if whole is not None:
+            args = (*args[:-1], Request(scope, whole.again))
+
+        def run(arguments: Arguments, context: object) -> Any:
+            scope[CONTEXT_KEY] = context
             if plan.is_async:
-                answer: Response = await view(*args, **given.arguments)
-            else:
-                answer = await run_in_threadpool(view, *args, **given.arguments)
+                return view(*args, **arguments)
+            return run_in_threadpool(view, *args, **arguments)
+
+        answer: Response = await plan.acall(perimeter, claim, request.path_params, run)
         return answer
 
     prove.__name__ = prove.__qualname__ = f"guarded_{getattr(view, '__name__', 'view')}"

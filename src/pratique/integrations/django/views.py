@@ -15,7 +15,7 @@ from pratique.core.once import OneTime
 from pratique.core.refusal import BoundaryError, Refused
 from pratique.integrations.context import known_context
 from pratique.integrations.limits import DEFAULT_CAP
-from pratique.integrations.plan import PLAN, Plan, mark_doing, place_of
+from pratique.integrations.plan import PLAN, Arguments, Plan, mark_doing, place_of
 from pratique.integrations.reply import accepted, not_there, refusal, told
 from pratique.integrations.routes import mark_crossing
 from pratique.integrations.shadow import observes
@@ -25,6 +25,9 @@ from .ownership import Locking
 from .request import Held, claim_once, context_held_by, held_by, response_of
 
 View = Callable[..., HttpResponseBase]
+Run = Callable[[Arguments, object], Any]
+Named = dict[str, Any]
+Asked = tuple[Held, Claim, Run]
 V = TypeVar("V", bound=Callable[..., Any])
 ON_THE_LOOP: Final = "__pratique_on_the_loop__"
 """The mark of a view that has an asynchronous twin, for a request that is served on a loop."""
@@ -111,27 +114,26 @@ def guarded(view: Callable[..., Any]) -> Callable[..., Any]:
             "none for an async view. Make it a plain def, or say lock=False."
         )
 
-    def named(places: dict[str, Any]) -> dict[str, Any]:
-        return {name: value for name, value in places.items() if takes_all or name in takes}
+    def asked(args: tuple[Any, ...], places: dict[str, Any]) -> tuple[Held, Claim, Run]:
+        request = _request_of(args)
+        held = _held_by_all(request, plan)
+        claim = claim_once(request, plan.boundaries[0], plan.max_content_bytes)
+
+        def run(arguments: Arguments, context: object) -> Any:
+            held.context = context
+            named = {name: value for name, value in places.items() if takes_all or name in takes}
+            return view(*args, **{**named, **arguments})
+
+        return held, claim, run
 
     def prove(*args: Any, **places: Any) -> HttpResponseBase:
-        request = _request_of(args)
-        held = _held_by_all(request, plan)
-        claim = claim_once(request, plan.boundaries[0], plan.max_content_bytes)
+        held, claim, run = asked(args, places)
         here = held.perimeter.carry_here  # a connection of Django's belongs to a thread
-        with plan.prove(held.perimeter, claim, places, carry=here) as given:
-            held.context = given.context
-            answer = view(*args, **{**named(places), **given.arguments})
-            return cast("HttpResponseBase", answer)
+        return cast("HttpResponseBase", plan.call(held.perimeter, claim, places, run, carry=here))
 
     async def aprove(*args: Any, **places: Any) -> HttpResponseBase:
-        request = _request_of(args)
-        held = _held_by_all(request, plan)
-        claim = claim_once(request, plan.boundaries[0], plan.max_content_bytes)
-        async with plan.aprove(held.perimeter, claim, places) as given:
-            held.context = given.context
-            answer = await view(*args, **{**named(places), **given.arguments})
-            return cast("HttpResponseBase", answer)
+        held, claim, run = asked(args, places)
+        return cast("HttpResponseBase", await plan.acall(held.perimeter, claim, places, run))
 
     made: Callable[..., Any] = aprove if plan.is_async else prove
     made.__name__ = made.__qualname__ = f"guarded_{getattr(view, '__name__', 'view')}"
