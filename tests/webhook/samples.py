@@ -105,6 +105,7 @@ def _timed(name: str, **members: Any) -> Content:
 
 
 _SPECIAL: dict[str, dict[str, Any]] = {
+    "box": {"content": _json(id="b1", trigger="FILE.UPLOADED", source={"id": "f1"})},
     "bitbucket": {"lines": (("X-Event-Key", "repo:push"),)},
     "braintree": {
         "content": _braintree,
@@ -130,7 +131,9 @@ _SPECIAL: dict[str, dict[str, Any]] = {
     },
     "line": {"content": _json(events=[{"webhookEventId": "01H", "type": "message"}])},
     "linear": {"content": _timed("webhookTimestamp", action="create", type="Issue")},
+    "meta": {"content": _json(object="page", entry=[{"id": "1"}])},
     "onfido": {"content": _json(payload={"action": "check.completed", "object": {"id": "c1"}})},
+    "paddle": {"content": _json(event_id="evt_1", event_type="transaction.paid")},
     "paystack": {"content": _json(event="charge.success", data={"id": 3, "reference": "r1"})},
     "pusher": {
         "content": _timed("time_ms", events=[{"name": "channel_occupied", "channel": "c1"}])
@@ -147,6 +150,8 @@ _SPECIAL: dict[str, dict[str, Any]] = {
         "is_form": True,
     },
     "twitch": {"content": _json(subscription={"type": "stream.online"}, event={"id": "1"})},
+    "typeform": {"content": _json(event_id="01H", event_type="form_response")},
+    "workos": {"content": _json(id="evt_1", event="user.created")},
     "x-twitter": {"content": _json(for_user_id="1", tweet_create_events=[])},
     "zoom": {"content": _json(event="meeting.ended", payload={"object": {"id": 5}})},
 }

@@ -3,6 +3,7 @@
 Nothing here is proven: it is called behind the signature, and it never raises.
 """
 
+import re
 from collections.abc import Callable
 from hashlib import sha256
 from typing import Final, cast
@@ -18,6 +19,8 @@ _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder(order="deterministic").encode
 _LATEST: Final = 10**14
 """Milliseconds since 1970: the year 5138."""
+_is_kind: Final = re.compile(r"[A-Za-z0-9_\-:./]{1,255}").fullmatch
+"""A type in a field: "push", "repo:push", "orders/paid". It is compared, and goes nowhere else."""
 Paths = str | tuple[str, ...]
 """Dotted places in the content; "a|b" is the first of two that is there, a tuple all, joined."""
 MANY: Final = "batch"
@@ -97,7 +100,7 @@ def envelope_at(
         if (id or id_field) and is_id(identity) is None:
             return None
         kind = claim.fields.one(type_field) or "" if type_field else all_at(content, type, ".")
-        if type_field and is_id(kind) is None:
+        if type_field and _is_kind(kind) is None:
             return None
         object_id = all_at(content, about, "-")
         live = _found(content, livemode) if livemode else None
