@@ -47,7 +47,7 @@ def test_an_honest_delivery_opens(case: str) -> None:
 
 
 @EVERY
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_any_content_and_any_field_values_are_refused_and_raise_nothing_else(
     case: str, data: st.DataObject
@@ -95,7 +95,7 @@ def test_content_that_the_sender_signed_and_nobody_can_read_raises_nothing_else(
 
 
 @EVERY
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_one_flipped_bit_in_anything_bound_is_refused(case: str, data: st.DataObject) -> None:
     """Law 4: content, time, id, signature."""

@@ -28,6 +28,7 @@ from .facts import Facts
 from .handshake import acknowledged, answered
 from .inbox import Inbox, Noting, inbox_debts, keeping, received, told
 from .kept import Kept
+from .key import event_key
 from .on import On
 from .opened import Envelope, Opened
 from .rules import Context, Registration
@@ -262,7 +263,10 @@ class Webhook(On, Boundary, Kept):
                 hint="confirm it by a literal of the sender's, or renew it with a reviewer",
                 answer=Answer.RETRY,
             )
-        crossing.key = opened.key
+        key = opened.key
+        if scheme.repeats:  # else the second time that a channel is occupied is lost as a replay
+            key = event_key(key, "", str(opened.sent).encode())
+        crossing.key = key
         crossing.secret_name = opened.secret_name
         envelope = opened.envelope
         if envelope is None:
@@ -304,7 +308,7 @@ class Webhook(On, Boundary, Kept):
             content,
         )
         admitted: Admitted[Any, Any, Any] = yield from settle(
-            crossing, rule, event, opened.key, is_transactional=self._is_transactional
+            crossing, rule, event, key, is_transactional=self._is_transactional
         )
         return admitted
 

@@ -194,6 +194,7 @@ class Context:
         if registration.once is None or self.store is None:
             return None
         key = "signed id" if self.scheme.signed_key else "digest of the signed content"
+        key += " and time" if self.scheme.repeats else ""
         kept = (
             "in the effect's transaction"
             if self.store.transactional

@@ -88,6 +88,8 @@ class Scheme:
         signs_url: Our own public URL is signed: the declaration owes it.
         seal_content: (content, time, id, signature, facts) -> the content that is sent, where the
             signature is a part of it; called with "" first, for what is signed. See `sealed`.
+        repeats: Honest contents can repeat, and no id tells them apart: a resend with a new time is
+            no duplicate by itself, and what happens once is the business key's alone.
         vouched: Who answers for a source that is "unconfirmed".
     """
 
@@ -115,6 +117,7 @@ class Scheme:
     also: Callable[[str, str, Claim, Facts], Iterable[tuple[bytes, ...]]] | None = None
     signs_url: bool = False
     seal_content: Callable[[bytes, str, str, str, Facts], bytes] | None = None
+    repeats: bool = False
     vouched: Unconfirmed | None = None
     _memo: Memo[object, Opener] = field(
         default_factory=lambda: Memo[object, Opener](KNOWN), repr=False, compare=False

@@ -36,6 +36,7 @@ SCHEME = Scheme(
     signed_time=True,
     signed_key=False,
     time=MILLISECONDS,
+    repeats=True,
     time_of=milliseconds_at("time_ms"),
     digest_of=without("time_ms"),
 )

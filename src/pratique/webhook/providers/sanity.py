@@ -1,6 +1,7 @@
 """Sanity: HMAC-SHA256 in base64url over time, in milliseconds, and content.
 
-The content is what the user's own projection makes of a document; the operation isn't signed.
+The content is what the user's own projection makes of a document, so that two changes may have one
+content; the operation isn't signed.
 """
 
 from pratique.webhook.content import envelope_at
@@ -25,4 +26,5 @@ SCHEME = Scheme(
     signed_key=False,
     signed_type=False,
     time=MILLISECONDS,
+    repeats=True,
 )
