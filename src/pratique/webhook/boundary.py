@@ -255,18 +255,10 @@ class Webhook(On, Boundary, Kept):
             raise
         scheme = self.sender.scheme
         crossing.done |= _PROVEN_BY_OPEN if scheme.signed_time else BIT[AUTHENTIC]
-        if scheme.vouched is not None and not scheme.vouched.holds(claim.received_at):
-            raise Refused(
-                AUTHENTIC,
-                f"{scheme.name} is unconfirmed, and what let it be used has ended",
-                code="unconfirmed_sender",
-                hint="confirm it by a literal of the sender's, or renew it with a reviewer",
-                answer=Answer.RETRY,
-            )
-        key = opened.key
+        self.sender.require_vouched(claim.received_at)
+        crossing.key = opened.key
         if scheme.repeats:  # else the second time that a channel is occupied is lost as a replay
-            key = event_key(key, "", str(opened.sent).encode())
-        crossing.key = key
+            crossing.key = event_key(opened.key, "", str(opened.sent).encode())
         crossing.secret_name = opened.secret_name
         envelope = opened.envelope
         if envelope is None:
@@ -308,7 +300,7 @@ class Webhook(On, Boundary, Kept):
             content,
         )
         admitted: Admitted[Any, Any, Any] = yield from settle(
-            crossing, rule, event, key, is_transactional=self._is_transactional
+            crossing, rule, event, crossing.key, is_transactional=self._is_transactional
         )
         return admitted
 

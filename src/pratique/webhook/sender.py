@@ -1,10 +1,11 @@
 """A sender as a boundary declares it."""
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from pratique.core.refusal import BoundaryError
+from pratique.core.obligation import AUTHENTIC
+from pratique.core.refusal import Answer, BoundaryError, Refused
 from pratique.core.secret import LiveSecret, Secret, read_all
 
 from .compile import Opener
@@ -30,6 +31,22 @@ class Sender:
         Empty only where an optional one is unset. BoundaryError where one is bad.
         """
         return read_all(self.secrets)
+
+    def require_vouched(self, at: datetime) -> None:
+        """Refuse what comes once an unconfirmed sender may no longer be used.
+
+        Raises:
+            Refused: AUTHENTIC, code "unconfirmed_sender".
+        """
+        vouched = self.scheme.vouched
+        if vouched is not None and not vouched.holds(at):
+            raise Refused(
+                AUTHENTIC,
+                f"{self.scheme.name} is unconfirmed, and what let it be used has ended",
+                code="unconfirmed_sender",
+                hint="confirm it by a literal of the sender's, or renew it with a reviewer",
+                answer=Answer.RETRY,
+            )
 
     def opener(self, scope: str) -> Opener:
         """Compile for the live secrets.
