@@ -8,6 +8,8 @@ is a digest of that text, and a form must have the id that it is about.
 
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from functools import lru_cache
 from hashlib import sha256
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
@@ -22,32 +24,37 @@ from pratique.webhook.verify import hmac_of_text
 
 _FIELD = "X-Twilio-Signature"
 _MAX_FORM_FIELDS = 300
+_MAX_FORM = 64 << 10
+"""Bytes; Twilio's own have some KiB, and a stranger's is read before its signature is checked."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]{0,127}").fullmatch
 _IDS = ("MessageSid", "SmsSid", "CallSid", "RecordingSid", "ConferenceSid", "AccountSid")
 _STATES = ("MessageStatus", "SmsStatus", "CallStatus", "RecordingStatus", "StatusCallbackEvent")
 _json = envelope_at(type="type|EventType|status", about="sid|id")
 
 
-def _form(claim: Claim) -> list[tuple[str, str]]:
-    try:
-        pairs = parse_qsl(
-            claim.content.decode("ascii"),
-            keep_blank_values=True,
-            strict_parsing=True,
-            max_num_fields=_MAX_FORM_FIELDS,
-            errors="strict",
-        )
-    except ValueError:
-        pairs = []
+@lru_cache(4)  # each step of one delivery asks for it
+def _form(content: bytes) -> tuple[dict[str, str], bytes]:
+    """Return a form, and the text of it that is signed."""
+    pairs: list[tuple[str, str]] = []
+    if len(content) <= _MAX_FORM and content.isascii():
+        with suppress(ValueError):
+            pairs = parse_qsl(
+                content.decode(),
+                keep_blank_values=True,
+                strict_parsing=True,
+                max_num_fields=_MAX_FORM_FIELDS,
+                errors="strict",
+            )
     if not pairs or not all(_NAME(name) for name, _ in pairs):
         raise malformed(_FIELD, "the content isn't a form, and no bodySHA256 binds it")
-    return pairs
+    text = "".join(f"{name}{value}" for name, value in sorted(set(pairs)))
+    return dict(pairs), text.encode()
 
 
 def _text(claim: Claim, url: str) -> bytes:
-    told = parse_qs(urlsplit(url).query).get("bodySHA256")
-    if told is None:
-        return "".join(f"{name}{value}" for name, value in sorted(set(_form(claim)))).encode()
+    if "bodySHA256" not in url:
+        return _form(claim.content)[1]
+    told = parse_qs(urlsplit(url).query).get("bodySHA256", [])
     if len(told) != 1 or not mac.compare_digest(
         sha256(claim.content).hexdigest().encode(), told[0].encode("utf-8", "surrogatepass")
     ):
@@ -79,7 +86,7 @@ def _read(claim: Claim, _facts: Facts) -> tuple[str, str, Sequence[str]]:
 def _envelope(claim: Claim) -> Envelope | None:
     if "bodySHA256=" in claim.via.target or claim.content[:1] in (b"{", b"["):
         return _json(claim)
-    form = dict(_form(claim))
+    form, _ = _form(claim.content)
     about = next((form[name] for name in _IDS if is_id(form.get(name, ""))), "")
     if not about:
         return None
