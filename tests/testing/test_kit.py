@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from starlette.testclient import TestClient
 
-from pratique import Perimeter, Refused, Secret
+from pratique import Claim, Fields, Perimeter, Refused, Secret, unsafe
 from pratique.client import BearerToken, Client
 from pratique.core.proofs.authentic.jwt import verify_token
 from pratique.core.refusal import BoundaryError
@@ -27,6 +27,7 @@ from pratique.testing import (
     delivery,
     session_cookie,
 )
+from pratique.testing.shapes import SHAPES
 from pratique.webhook import Webhook, providers
 from tests.attacks.door import app_of, flask_app_of
 from tests.shop import URL, Shop, plain_sqlite3
@@ -133,23 +134,38 @@ def test_crossings_are_heard_by_boundary(shop: Shop, client: TestClient) -> None
     assert heard.of("elsewhere") == []
 
 
-@pytest.mark.parametrize("name", ["slack", "standard-webhooks", "stripe"])
+TYPES = {"braintree": "item_made", "x-twitter": "item_events"}
+"""Where a sender's types have a form of their own."""
+
+
+def declared(name: str) -> Webhook:
+    """Return a boundary of a sender, whatever its scheme needs."""
+    scheme = providers.get(name)
+    if scheme.source != "literal":
+        scheme = unsafe.unconfirmed(scheme, reason="a test", owner="us", until=date(2027, 1, 1))
+    pins = {pin.name: "our-own" for pin in scheme.pins if pin.is_owed}
+    url = "https://shop.example/hooks" if scheme.signs_url else None
+    return Webhook("hooks", scheme(secrets=Secret(SECRET, name="main"), url=url, **pins))
+
+
+@pytest.mark.parametrize(
+    "name", [*SHAPES, *(n for n in providers.names() if providers.get(n).type_field)]
+)
 def test_a_delivery_has_its_senders_shape(name: str) -> None:
     """It opens at its own scheme, with its type; with another secret it doesn't."""
-    hooks = Webhook("hooks", providers.get(name)(secrets=Secret(SECRET, name="main")))
-    at = datetime(2026, 1, 5, tzinfo=UTC)
+    hooks, told = declared(name), TYPES.get(name, "item.made")
+    sender, at = hooks.sender, datetime(2026, 1, 5, tzinfo=UTC)
+    content = None if name in SHAPES else {"id": 1}
     for secret, is_good in ((None, True), ("wrong", False)):
-        from pratique import Claim, Fields
-
-        made = delivery(hooks, "item.made", secret=secret, at=at)
+        made = delivery(hooks, told, content, secret=secret, at=at)
         claim = Claim(made.content, Fields(made.fields), at)
         if is_good:
-            opened = hooks.sender.scheme.open(claim, secrets=[SECRET])
+            opened = sender.scheme.open(claim, secrets=[SECRET], url=sender.url, **sender.pins)
             assert opened.envelope is not None
-            assert opened.envelope.type == "item.made"
+            assert opened.envelope.type == told
         else:
             with pytest.raises(Refused):
-                hooks.sender.scheme.open(claim, secrets=[SECRET])
+                sender.scheme.open(claim, secrets=[SECRET], url=sender.url, **sender.pins)
 
 
 def test_a_shape_that_is_not_known_is_asked_for() -> None:

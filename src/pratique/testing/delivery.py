@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from secrets import token_hex
@@ -13,10 +13,13 @@ import msgspec
 from pratique.core.attack import Request
 from pratique.core.claim import Claim, Fields
 
+from .shapes import SHAPES, Told, plain
+
 if TYPE_CHECKING:  # what is off imports little: the plugin is loaded in every run
     from pratique.webhook import Webhook
 
 JSON: Final = "application/json"
+FORM: Final = "application/x-www-form-urlencoded"
 
 
 class Delivery(dict[str, Any]):
@@ -93,19 +96,20 @@ def delivery(
         at = boundary.perimeter.clock() if boundary.perimeter is not None else datetime.now(UTC)
     event_id = id or f"evt_{token_hex(8)}"
     if content is None:
-        content = _shape(boundary, type, event_id, object_id)
+        content = _shape(boundary, type, event_id, object_id, at)
     raw = _raw(content)
-    lines = [("Content-Type", JSON), *fields]
-    if scheme.name == "github":
-        lines.append(("X-GitHub-Event", type))
-    lines += _sealed(boundary, raw, event_id, secret, at)
-    envelope = scheme.envelope(Claim(raw, Fields(lines), at))
+    made = _sealed(boundary, raw, event_id, secret, at)
+    lines = [("Content-Type", _content_type(made)), *fields]
+    if scheme.type_field:
+        lines.append((scheme.type_field, type))
+    lines += [line for line in made.fields if line[0].lower() != "content-type"]
+    envelope = scheme.envelope(Claim(made.content, Fields(lines), at))
     if envelope is None or envelope.type != type:
         raise ValueError(
             f"{scheme.name}: the content isn't one of its events of type {type!r}. "
             "Pass content= as the sender writes it."
         )
-    return Delivery(content=raw, headers=lines)
+    return Delivery(content=made.content, headers=lines)
 
 
 def live_secret(boundary: "Webhook") -> str:
@@ -123,15 +127,26 @@ def live_secret(boundary: "Webhook") -> str:
 
 def _sealed(
     boundary: "Webhook", raw: bytes, event_id: str, secret: str | None, at: datetime
-) -> list[tuple[str, str]]:
-    scheme = boundary.sender.scheme
+) -> Claim:
+    sender = boundary.sender
+
+    def seal(each: str) -> Claim:
+        return sender.scheme.sealed(
+            raw, secret=each, at=at, key=event_id, url=sender.url, **sender.pins
+        )
+
     if secret is None:
-        return list(scheme.seal(raw, secret=live_secret(boundary), at=at, key=event_id))
+        return seal(live_secret(boundary))
     try:
-        return list(scheme.seal(raw, secret=secret, at=at, key=event_id))
+        return seal(secret)
     except ValueError:  # not in the sender's form, as "wrong" is not: one that follows from it is
         digest = b64encode(sha256(secret.encode()).digest()).decode()
-        return list(scheme.seal(raw, secret=f"whsec_{digest}", at=at, key=event_id))
+        return seal(f"whsec_{digest}")
+
+
+def _content_type(made: Claim) -> str:
+    is_json = made.content[:1] in (b"{", b"[", b"")
+    return made.fields.one("Content-Type") or (JSON if is_json else FORM)
 
 
 def _raw(content: object) -> bytes:
@@ -144,33 +159,12 @@ def _raw(content: object) -> bytes:
     return msgspec.json.encode(content)
 
 
-def _shape(boundary: "Webhook", type: str, event_id: str, object_id: str) -> dict[str, Any]:
-    pins = boundary.sender.pins
-    known = _SHAPES.get(boundary.sender.scheme.name)
-    if known is None and not boundary.sender.scheme.signed_type:
+def _shape(boundary: "Webhook", type: str, event_id: str, object_id: str, at: datetime) -> object:
+    scheme, pins = boundary.sender.scheme, boundary.sender.pins
+    repeated = {pin.name: pins[pin.name] for pin in scheme.pins if pin.of and pin.name in pins}
+    if scheme.name not in SHAPES and not scheme.signed_type:
         raise ValueError(
-            f"{boundary.sender.scheme.name}: an event of type {type!r} has a shape of its own. "
+            f"{scheme.name}: an event of type {type!r} has a shape of its own. "
             "Pass content= as the sender writes it."
         )
-    return (known or _any)(type, event_id, object_id, pins)
-
-
-def _any(type: str, event_id: str, object_id: str, pins: Mapping[str, Any]) -> dict[str, Any]:
-    return {"id": event_id, "type": type, "data": {"id": object_id}, **pins}
-
-
-def _stripe(type: str, event_id: str, object_id: str, pins: Mapping[str, Any]) -> dict[str, Any]:
-    told: dict[str, Any] = {"object": "event", "id": event_id, "type": type}
-    return {**told, "data": {"object": {"id": object_id}}, **pins}
-
-
-def _slack(type: str, event_id: str, object_id: str, pins: Mapping[str, Any]) -> dict[str, Any]:
-    told: dict[str, Any] = {"type": "event_callback", "event_id": event_id, "team_id": "T0000001"}
-    return {**told, "event": {"type": type, "item": object_id}, **pins}
-
-
-_SHAPES: Final[dict[str, Callable[[str, str, str, Mapping[str, Any]], dict[str, Any]]]] = {
-    "stripe": _stripe,
-    "slack": _slack,
-    "standard-webhooks": _any,
-}
+    return SHAPES.get(scheme.name, plain)(Told(type, event_id, object_id, at, repeated))

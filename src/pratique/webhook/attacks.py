@@ -67,7 +67,7 @@ class Honest:
     def timed(self, told: str, *, at: datetime) -> Request:
         """Return it signed at a time, with another text in place of that time."""
         signed = self.sealed(self.request.content, at=at)
-        old = str(int(at.timestamp()))
+        old = self.scheme.time.write(at)
         names = {name.lower() for name in self.names()}
         return replace(
             signed,
@@ -84,7 +84,9 @@ class Honest:
         return envelope.object_id if envelope is not None else ""
 
     def _fields(self, secret: str, at: datetime, content: bytes) -> Sequence[tuple[str, str]]:
-        return tuple(self.scheme.seal(content, secret=secret, at=at))
+        sender = self.boundary.sender
+        sealed = self.scheme.sealed(content, secret=secret, at=at, url=sender.url, **sender.pins)
+        return tuple(sealed.fields)
 
 
 def _unsigned(honest: Honest) -> Request:
@@ -126,8 +128,8 @@ def _spelt_anew(honest: Honest) -> Request | None:
 
 def _sent(lead: int) -> Callable[[Honest], Request | None]:
     def made(honest: Honest) -> Request | None:
-        if not honest.scheme.signed_time:
-            return None
+        if not honest.scheme.signed_time or honest.scheme.time_of is not None:
+            return None  # a time inside the content is the content's
         tolerance = honest.boundary.sender.tolerance or honest.scheme.tolerance
         at = honest.at + lead * (tolerance + _A_MINUTE)
         return honest.sealed(honest.request.content, at=at)
@@ -137,9 +139,9 @@ def _sent(lead: int) -> Callable[[Honest], Request | None]:
 
 def _timed_anew(told: str) -> Callable[[Honest], Request | None]:
     def made(honest: Honest) -> Request | None:
-        if not honest.scheme.signed_time:
-            return None
-        now = str(int(honest.at.timestamp()))
+        if not honest.scheme.signed_time or honest.scheme.time_of is not None:
+            return None  # a time inside the content is the content's
+        now = honest.scheme.time.write(honest.at)
         return honest.timed(told or now, at=honest.at - timedelta(seconds=1))
 
     return made

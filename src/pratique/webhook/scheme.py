@@ -70,6 +70,7 @@ class Scheme:
         signed_time: A time is inside what is signed.
         signed_key: An id is inside what is signed; else the key is a digest of the content.
         signed_type: The event's type is inside what is signed; else it is a hint.
+        type_field: The field that names the type where it isn't signed.
         tolerance: Longest age and lead of the signed time.
         pins: What a declaration may pin.
         grade: How much the signature says.
@@ -105,6 +106,7 @@ class Scheme:
     signed_time: bool
     signed_key: bool
     signed_type: bool = True
+    type_field: str = ""
     tolerance: timedelta = TOLERANCE
     pins: tuple[Pin, ...] = ()
     grade: Grade = Grade.SIGNED

@@ -21,4 +21,5 @@ SCHEME = Scheme(
     signed_time=False,
     signed_key=False,
     signed_type=False,
+    type_field="X-Event-Key",
 )

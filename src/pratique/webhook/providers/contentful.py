@@ -62,6 +62,7 @@ SCHEME = Scheme(
     signed_time=True,
     signed_key=False,
     signed_type=False,
+    type_field="X-Contentful-Topic",
     tolerance=timedelta(seconds=30),
     time=MILLISECONDS,
     signs_url=True,

@@ -21,5 +21,6 @@ SCHEME = Scheme(
     signed_time=False,
     signed_key=False,
     signed_type=False,
+    type_field="X-Gitea-Event",
     source="unconfirmed",
 )

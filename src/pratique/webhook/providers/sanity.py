@@ -25,6 +25,7 @@ SCHEME = Scheme(
     signed_time=True,
     signed_key=False,
     signed_type=False,
+    type_field="sanity-operation",
     time=MILLISECONDS,
     repeats=True,
 )
