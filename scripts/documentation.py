@@ -17,9 +17,11 @@ sys.path[:0] = [str(ROOT)]
 
 from scripts.command_line import command_line  # noqa: E402  mkdocs loads a hook by its path
 from scripts.reference import PAGES, file_of, page_of  # noqa: E402
+from scripts.senders import senders  # noqa: E402
 
 API: Final = "reference/api"
 COMMANDS: Final = "reference/command-line.md"
+SENDERS: Final = "reference/senders.md"
 PROJECT: Final = tuple(page.name for page in sorted(ROOT.glob("*.md")))
 _LINK: Final = re.compile(r"\[([^\[\]]*)\]\((?!https?:|mailto:|#)([^)#\s]+)((?:#[^)]*)?)\)")
 
@@ -29,6 +31,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     if not settings.configured:
         settings.configure()
     shelf = next(each["Reference"] for each in config.nav if "Reference" in each)
+    shelf.append(SENDERS)
     shelf.append(COMMANDS)
     shelf.append({"API": [{name: f"{API}/{file_of(name)}"} for name in PAGES]})
     return config
@@ -36,6 +39,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add what isn't in the folder: the API's pages, and those at the root."""
+    files.append(File.generated(config, SENDERS, content=senders()))
     files.append(File.generated(config, COMMANDS, content=command_line()))
     for name in PAGES:
         uri = f"{API}/{file_of(name)}"

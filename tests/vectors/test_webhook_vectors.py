@@ -27,16 +27,17 @@ SENDERS = set(
 )
 
 
-def _entries() -> list[dict[str, Any]]:
+def _entries(name: str) -> list[dict[str, Any]]:
     folders = [Path(os.environ["PRATIQUE_VECTORS"])] if "PRATIQUE_VECTORS" in os.environ else []
     for folder in [*folders, Path(__file__).parent]:
-        if (folder / "webhooks.json").is_file():
-            entries: list[dict[str, Any]] = json.loads((folder / "webhooks.json").read_text())
+        if (folder / name).is_file():
+            entries: list[dict[str, Any]] = json.loads((folder / name).read_text())
             return [entry for entry in entries if entry["provider"] in providers.names()]
     return []
 
 
-ENTRIES = _entries()
+ENTRIES = _entries("webhooks.json")
+CHALLENGES = _entries("challenges.json")
 
 
 def opened(entry: dict[str, Any]) -> Opened | None:
@@ -78,3 +79,19 @@ def test_github_s_unsigned_fields_are_no_part_of_the_key() -> None:
         if entry["id"] in ("github-303", "github-304") and (found := opened(entry)) is not None
     }
     assert len(keys) == 1
+
+
+@pytest.mark.parametrize("entry", CHALLENGES, ids=[entry["id"] for entry in CHALLENGES])
+def test_a_handshake_is_answered_as_the_sender_says(entry: dict[str, Any]) -> None:
+    """The case holds what is asked and, behind the arrow, what answers it."""
+    asked, _, wanted = entry["case"].partition(" -> ")
+    content = base64.b64decode(entry["content_b64"])
+    assert content.decode() in asked
+    found = providers.get(entry["provider"]).answer(
+        Claim(content, Fields(), NO_CLOCK), secrets=[entry["secret"]], **entry["pins"]
+    )
+    assert found.decode() == wanted
+    with pytest.raises(Refused):
+        providers.get(entry["provider"]).answer(
+            Claim(content + b"{}", Fields(), NO_CLOCK), secrets=[entry["secret"]], **entry["pins"]
+        )

@@ -116,6 +116,8 @@ def test_a_scheme_that_lets_deliveries_be_replayed_isnt_sent_with(name: str) -> 
             return
         with pytest.raises(BoundaryError, match="replay"):
             Outgoing(providers.github, through=fetch)
+        with pytest.raises(BoundaryError, match="signs a URL"):
+            Outgoing(providers.hubspot, through=fetch)
 
 
 @every_way

@@ -62,7 +62,7 @@ class Outgoing(Generic[R_co]):
         clock: Tells the time in UTC; tests hand in their own.
 
     Raises:
-        BoundaryError: the scheme signs no time or no key.
+        BoundaryError: the scheme signs no time or no key, or more than content and fields.
     """
 
     def __init__(
@@ -77,6 +77,12 @@ class Outgoing(Generic[R_co]):
                 f"Outgoing({scheme.name}): it doesn't sign both a time and an event's id, so that "
                 "whoever sees one delivery can replay it at the customer. "
                 "Take providers.standard_webhooks."
+            )
+            raise BoundaryError(message)
+        if scheme.signs_url or scheme.time_of is not None or scheme.seal_content is not None:
+            message = (
+                f"Outgoing({scheme.name}): it signs a URL, a time or a signature that stand "
+                "elsewhere than in fields. Take providers.standard_webhooks."
             )
             raise BoundaryError(message)
         self.scheme = scheme

@@ -1,4 +1,7 @@
-"""GitLab with a signing token: Standard Webhooks. Its older secret token is another sender."""
+"""GitLab with a signing token: Standard Webhooks. Its older secret token is another sender.
+
+It says that it signs as the standard does, whose own literals confirm the scheme.
+"""
 
 from pratique.webhook.content import envelope_at
 from pratique.webhook.scheme import Scheme
