@@ -20,7 +20,7 @@ from benchmarks.timing import least, row
 from pratique.core.event import Outcome, Record, encode_record
 from pratique.core.recorder import Recorder
 from pratique.core.threads import Tally
-from pratique.events import Chain, JsonLines
+from pratique.events import Chain, JsonLines, SqliteEvents
 
 LOOPS = 2_000
 BURST = 15_000
@@ -65,11 +65,13 @@ def contestants(folder: Path) -> tuple[dict[str, Callable[[], object]], JsonLine
     logger, told = logger_of(folder / "logged.jsonl"), msgspec.structs.asdict(one)
     told = {name: str(value) for name, value in told.items()}
     sink = JsonLines(folder / "events.jsonl")
+    rows = SqliteEvents(folder / "rows.db")
     recorder = Recorder([JsonLines(folder / "recorded.jsonl")], count=Tally().add)
     return {
         "deque.append": lambda: queue.append(b""),
         "encode + deque.append": lambda: queue.append(encode_record(one)),
         "JsonLines.emit": lambda: sink.emit(one),
+        "SqliteEvents.emit": lambda: rows.emit(one),
         "Recorder.emit with it": lambda: recorder.emit(one, sample=False),
         "encode + one O_APPEND write": lambda: os.write(plain, encode_record(one) + b"\n"),
         "logging, JSON, FileHandler": lambda: logger.info("%(crossing_id)s", told),
@@ -90,6 +92,7 @@ def main() -> None:
         row("a write of each record, × of JsonLines", ratio, ">= 2", ok=ratio >= 2)
         _tail(sink)
         _burst(sink, "as it is")
+        _burst(SqliteEvents(Path(name) / "events.db"), "of SQLite")
         chained = Chain("k3y-of-the-chain-9f2c71d0", lambda head: head)
         _burst(JsonLines(Path(name) / "chained.jsonl", chain=chained), "chained")
 
@@ -106,7 +109,7 @@ def _tail(sink: JsonLines) -> None:
     print(f"single calls, µs: {shown}, most {spent[-1] / 1e3:.0f}")
 
 
-def _burst(sink: JsonLines, how: str) -> None:
+def _burst(sink: JsonLines | SqliteEvents, how: str) -> None:
     """Print what one record costs this process in all, from emit to the file."""
     one = record()
     sink.flush()

@@ -12,7 +12,8 @@ from pratique.core.event import Record
 from pratique.core.perimeter import Perimeter
 from pratique.core.refusal import StoreError
 from pratique.core.store import Store
-from pratique.events import JsonLines
+from pratique.events import JsonLines, SqliteEvents
+from pratique.events.sqlite import is_sqlite
 from pratique.stores import asweep
 from pratique.stores import sweep as sweep_of
 
@@ -58,21 +59,24 @@ def demo(
 @app.command()
 def why(
     crossing_id: Annotated[str, typer.Argument(help="From the crossing-id field of an answer.")],
-    events: Annotated[Path | None, typer.Option(help="A file of JSON lines.")] = None,
+    events: Annotated[
+        Path | None, typer.Option(help="Written by JsonLines or SqliteEvents.")
+    ] = None,
     perimeter: Annotated[
         str | None, typer.Option(help="module:attribute of the perimeter.")
     ] = None,
 ) -> None:
     """Tell one crossing: what came, what was owed, what to do."""
     if events is None and perimeter is None:
-        message = "say where to look: --events FILE of JSON lines, or --perimeter MODULE:ATTRIBUTE"
+        message = "say where to look: --events FILE of a sink, or --perimeter MODULE:ATTRIBUTE"
         raise typer.BadParameter(message)
     record: Record | None = None
     if events is not None:
         if not events.is_file():
             message = f"{events} is no file"
             raise typer.BadParameter(message)
-        record = JsonLines(events).find(crossing_id)
+        sink = SqliteEvents(events) if is_sqlite(events) else JsonLines(events)
+        record = sink.find(crossing_id)
     if record is None and perimeter is not None:
         record = _stored(application(perimeter).perimeter, crossing_id)
     if record is None:

@@ -15,6 +15,7 @@ from pratique.core.secret import Secret
 from pratique.events.head import Head
 from pratique.events.ocsf import ocsf_event
 from pratique.events.ocsf_storm import Storms
+from pratique.events.sqlite import is_sqlite, rows_of
 from pratique.events.verify import Finding, Problem, Verification, heads_in
 
 FORMATS: Final = ("ocsf",)
@@ -35,7 +36,7 @@ def group() -> None:
 
 @events.command()
 def export(
-    file: Annotated[Path, typer.Argument(help="Of JSON lines, written by JsonLines.")],
+    file: Annotated[Path, typer.Argument(help="Written by JsonLines or SqliteEvents.")],
     *,
     form: Annotated[str, typer.Option("--format", help=", ".join(FORMATS))] = "ocsf",
     out: Annotated[Path | None, typer.Option(help="Where to; standard output by default.")] = None,
@@ -45,15 +46,14 @@ def export(
         raise typer.BadParameter(f"--format is one of {', '.join(FORMATS)}")
     unreadable: list[int] = []
     try:
-        with file.open("rb") as source:
-            lines = rendered(_records(source, unreadable))
-            if out is None:
-                for line in lines:
-                    sys.stdout.buffer.write(line)
-                sys.stdout.flush()
-            else:
-                with out.open("wb") as target:
-                    target.writelines(lines)
+        lines = rendered(_records(file, unreadable))
+        if out is None:
+            for line in lines:
+                sys.stdout.buffer.write(line)
+            sys.stdout.flush()
+        else:
+            with out.open("wb") as target:
+                target.writelines(lines)
     except OSError as error:
         raise typer.BadParameter(f"{error.filename or file}: {error.strerror}") from None
     if unreadable:
@@ -134,9 +134,14 @@ def _lines(source: BinaryIO) -> Iterator[bytes]:
     return iter(lambda: source.readline(MAX_LINE_BYTES), b"")
 
 
-def _records(source: BinaryIO, unreadable: list[int]) -> Iterator[Record]:
-    for number, line in enumerate(_lines(source), 1):
+def _records(file: Path, unreadable: list[int]) -> Iterator[Record]:
+    for number, line in enumerate(rows_of(file) if is_sqlite(file) else _lines_of(file), 1):
         try:
             yield decode_record(line)
         except ValueError:
             unreadable.append(number)
+
+
+def _lines_of(file: Path) -> Iterator[bytes]:
+    with file.open("rb") as source:
+        yield from _lines(source)

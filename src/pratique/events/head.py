@@ -4,6 +4,7 @@ import hmac
 import os
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -87,6 +88,7 @@ def _seal_of(head: Head, key: bytes) -> str:
     return hmac.digest(_key(key, b"head"), said, "sha256").hex()[:LINK_DIGITS]
 
 
+@lru_cache(maxsize=16)
 def _key(key: bytes, purpose: bytes) -> bytes:
     """Return the key for one purpose: a link is never a seal."""
     return hmac.digest(key, b"pratique events " + purpose, "sha256")
