@@ -76,6 +76,7 @@ def every_record() -> Iterator[Record]:
                     error="KeyError in shop.py:7",
                     within="c-0",
                     incident="INC-7",
+                    marks=("address:" + "a" * 24, "subject:" + "b" * 24),
                 )
     yield gap_record(7, at=AT)
 

@@ -161,6 +161,8 @@ def told(record: Record) -> list[str]:
         value = getattr(record, name)
         if value:
             lines.append(f"{name:<11} {value}")
+    if record.marks:
+        lines.append(f"marks       {', '.join(record.marks)}")
     lines.append(f"proven      {', '.join(record.proofs) or 'nothing'}")
     return lines
 

@@ -3,7 +3,6 @@
 import unicodedata
 from collections.abc import Callable, Sequence
 from hashlib import sha256
-from ipaddress import IPv6Address, ip_address
 from typing import Any, ClassVar, Final
 
 from pratique.core.access import Asker, is_nothing
@@ -13,6 +12,7 @@ from pratique.core.claim import Claim
 from pratique.core.crossing import Crossing
 from pratique.core.key import ATTEMPTS, prefixed
 from pratique.core.obligation import AUTHENTIC, FRESH, VALID
+from pratique.core.peer import network_of
 from pratique.core.question import Flow, Lookup
 from pratique.core.refusal import Answer, Refused
 from pratique.core.roots import OWN_CODE, Root, RootKind, ways
@@ -22,8 +22,6 @@ from pratique.core.writable import UNPROCESSABLE, Content
 MAX_ACCOUNT: Final = 320
 """Characters: 64 before the @ and 255 after it. Source: RFC 5321 §4.5.3.1."""
 _UNAUTHENTICATED: Final = 401
-_NETWORK_BITS: Final = 64
-"""Of an IPv6 address: one client has the rest of it to itself. Source: RFC 6177 §2."""
 
 
 def account_name(text: str) -> str:
@@ -42,15 +40,7 @@ def peer_address(claim: Claim) -> str:
     the client's from it (`uvicorn --proxy-headers --forwarded-allow-ips=…`): all clients would then
     be one.
     """
-    try:
-        address = ip_address(claim.via.peer.partition("%")[0])
-    except ValueError:
-        return claim.via.peer
-    if not isinstance(address, IPv6Address):
-        return str(address)
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return f"{int(address) >> (128 - _NETWORK_BITS):016x}::/{_NETWORK_BITS}"
+    return network_of(claim.via.peer)
 
 
 class SignIn:

@@ -8,6 +8,7 @@ import msgspec
 from .access import Access, access
 from .boundary import Declaration
 from .crossing import Crossing
+from .fingerprint import note_subject
 from .marking import mark_proven
 from .obligation import BIT, VALID
 from .proven import Proven
@@ -102,6 +103,7 @@ class Action:
         """
         self.take(crossing)
         subject = yield from self.boundary.identify(crossing, self, key=key, session=session)
+        note_subject(crossing, subject)
         named, sent = self.read(crossing, key)
         user, found = yield from access(crossing, self.rule, subject, key=named, session=session)
         crossing.done |= _VALID

@@ -15,6 +15,7 @@ from .waiver import Observe, Waiver
 if TYPE_CHECKING:
     from .break_glass import BreakGlass
     from .crossing import Crossing
+    from .fingerprint import Fingerprints
     from .perimeter import Perimeter
     from .store import Store
 
@@ -131,6 +132,8 @@ class Boundary(ABC):
         """Where it is declared."""
         self.glass: BreakGlass | None = None
         """What it goes without because of an incident; set at the start."""
+        self.fingerprints: Fingerprints | None = None
+        """What marks its records; the perimeter's."""
 
     @abstractmethod
     def declarations(self) -> Sequence[Declaration]:

@@ -130,6 +130,7 @@ class Crossing:
         "id",
         "incident",
         "key",
+        "marks",
         "observing",
         "party",
         "remark",
@@ -149,8 +150,8 @@ class Crossing:
         self.declaration: Declaration | None = None
         self.done = 0
         self.key = b""
-        self.secret_name = ""
-        self.error = ""
+        self.secret_name = self.error = ""
+        self.marks = boundary.fingerprints.of_claim(claim) if boundary.fingerprints else ()
         self.party = ""
         """Who calls for the subject, where that is somebody else and proven."""
         self.single_use: tuple[bytes, ...] = ()
@@ -261,6 +262,7 @@ class Crossing:
             self.error,
             self.within,
             self.incident,
+            self.marks,
         )
 
 

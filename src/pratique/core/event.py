@@ -66,6 +66,8 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Id of the crossing inside which this one began: who a fetch was made for stands there."""
     incident: str = ""
     """Of the incident because of which an obligation wasn't asked for: see `break_glass`."""
+    marks: tuple[str, ...] = ()
+    """Keyed fingerprints: "address:…", "subject:…". See `Fingerprints`."""
 
 
 class Sink(Protocol):

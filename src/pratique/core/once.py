@@ -15,6 +15,7 @@ from .boundary import Declaration, Proof
 from .callback import Callback
 from .crossing import Crossing, Rule, settle
 from .event import Outcome
+from .fingerprint import note_subject
 from .idempotency import Retry, retry_of
 from .key import ATTEMPTS, business_key, prefixed
 from .obligation import ALLOWED, BIT, LINKED, UNIQUE, VALID
@@ -228,6 +229,7 @@ class OneTime(Action):
         _ = session
         self.take(crossing)
         subject = yield from self.boundary.identify(crossing, self, key=key, session=OF_THE_STORE)
+        note_subject(crossing, subject)
         asked: Asked[Any] = Asked(subject, *self.read(crossing, key))
         crossing.discharge(VALID)
         retry = retry_of(crossing, self.name, subject, key)

@@ -13,6 +13,7 @@ from .crossing import Crossing
 from .drive import drive
 from .drive_here import drive_here
 from .event import Outcome, Record, Sink
+from .fingerprint import Fingerprints
 from .forks import renew_after_fork
 from .question import Flow, Question
 from .recorder import LoggerSink, Recorder, outcome_of
@@ -46,6 +47,7 @@ class Perimeter:
         lease: How long a key is held around an effect that is outside a transaction.
         clock: Tells the time in UTC; tests hand in their own.
         answers: Answers for questions that rooms add, by type.
+        fingerprints: Marks of addresses and subjects in the records, by a key; none by default.
 
     Raises:
         BoundaryError: `deadline` or `lease` is zero or less, `events` is empty.
@@ -60,12 +62,14 @@ class Perimeter:
         lease: timedelta = LEASE,
         clock: Callable[[], datetime] | None = None,
         answers: dict[type[Question], Callable[[Any], Any]] | None = None,
+        fingerprints: Fingerprints | None = None,
     ) -> None:
         for name, span in (("deadline", deadline), ("lease", lease)):
             if span is not None and span <= timedelta(0):
                 message = f"Perimeter({name}={span}) is not above zero."
                 raise BoundaryError(message)
         self.store = store
+        self.fingerprints = fingerprints
         self.clock: Callable[[], datetime] = clock or utc_now
         self.tally: Final = Tally()
         self.recorder = Recorder(_sinks(events), count=self.tally.add)
@@ -95,6 +99,7 @@ class Perimeter:
             )
             raise BoundaryError(message)
         self._register.add(boundary, self)
+        boundary.fingerprints = self.fingerprints
         return boundary
 
     def narrow(self, *, deadline: timedelta) -> None:
@@ -142,7 +147,8 @@ class Perimeter:
 
         Reads secrets; touches no store.
         """
-        return [*self._register.debts(self.store, self.clock()), *self.recorder.debts()]
+        found = [*self._register.debts(self.store, self.clock()), *self.recorder.debts()]
+        return [*found, *(self.fingerprints.debts() if self.fingerprints is not None else ())]
 
     def warnings(self) -> list[str]:
         """Return what isn't proven and ends soon or is an alarm, one sentence each."""

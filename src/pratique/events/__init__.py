@@ -1,5 +1,7 @@
 """Places that keep the record of each crossing."""
 
+from pratique.core.fingerprint import Fingerprints
+
 from .chain import Chain
 from .head import FileWitness, Head, Witness
 from .jsonl import JsonLines
@@ -11,6 +13,7 @@ __all__ = [
     "DELAY",
     "Chain",
     "FileWitness",
+    "Fingerprints",
     "Head",
     "JsonLines",
     "SqliteEvents",

@@ -7,6 +7,7 @@ from typing import Final, Self
 
 import msgspec
 
+from pratique.core.forks import generation
 from pratique.core.refusal import BoundaryError
 from pratique.core.secret import Secret, read_all
 
@@ -62,7 +63,7 @@ class Chain:
         self._clock = clock or _now
         self._heads = Writer(self._tell, name="witness", most=_HEADS, delay=within)
         self._is_taken = False
-        self._pid = 0
+        self._process = -1
         self._key = b""
         self._told = 0
         self._sequence = 0
@@ -95,7 +96,7 @@ class Chain:
         Raises:
             BoundaryError: the key can't be read.
         """
-        if self._pid != os.getpid():
+        if self._process != generation():
             self._begin()
         bound: list[bytes] = []
         self._links = []
@@ -125,7 +126,7 @@ class Chain:
 
     def _begin(self) -> None:
         self._key = read_all(self._source)[0].value.encode()
-        self._pid = os.getpid()
+        self._process = generation()
         self._writer = os.urandom(8).hex()
         self._sequence = self._told = 0
         self._link = NO_LINK

@@ -62,6 +62,7 @@ _VERDICTS: Final = {
     Outcome.IGNORED: Verdict(1, 16, OTHER, INFORMATIONAL),
     Outcome.RECEIVED: Verdict(1, 14, _SUCCESS, INFORMATIONAL),
     Outcome.LATER: Verdict(2, 14, OTHER, INFORMATIONAL),
+    Outcome.RECEIVED: Verdict(1, 14, OTHER, INFORMATIONAL),
     Outcome.WOULD_ADMIT: Verdict(3, 17, OTHER, INFORMATIONAL),
     Outcome.WOULD_REFUSE: Verdict(3, 15, OTHER, LOW),
     Outcome.EFFECT_FAILED: Verdict(1, _ERROR, _FAILURE, HIGH),
@@ -73,7 +74,8 @@ _VERDICTS: Final = {
 def ocsf_event(record: Record) -> dict[str, Any]:
     """Return the OCSF event of one record: API Activity inbound, HTTP Activity outbound.
 
-    A record holds no address, path or user: what OCSF wants of them is the boundary's own name.
+    A record holds no address, path or user: what OCSF wants of them is the boundary's own name, and
+    their fingerprints where the perimeter makes some.
     """
     verdict = verdict_of(record)
     shown = _outbound(record) if record.kind in OUTBOUND else _inbound(record)
@@ -157,9 +159,17 @@ def policy(boundary: str) -> dict[str, Any]:
 
 def _inbound(record: Record) -> dict[str, Any]:
     is_known = "authentic" in record.proofs
-    actor = {"app_name": f"sender of {record.boundary}" if is_known else "not proven"}
+    actor: dict[str, Any] = {
+        "app_name": f"sender of {record.boundary}" if is_known else "not proven"
+    }
     if is_known and record.secret:
         actor["app_uid"] = record.secret
+    marks = dict(mark.split(":", 1) for mark in record.marks)
+    endpoint: dict[str, Any] = {"name": "not recorded", "type_id": 0}
+    if "address" in marks:
+        endpoint["uid"] = marks["address"]
+    if "subject" in marks:
+        actor["user"] = {"uid": marks["subject"]}
     is_event = record.kind == "webhook"
     operation = record.declaration or record.kind
     return _class(6003, _UPDATE if is_event else OTHER, "Update" if is_event else operation) | {
@@ -169,7 +179,7 @@ def _inbound(record: Record) -> dict[str, Any]:
             "service": {"name": record.boundary},
             "request": {"uid": record.crossing_id},
         },
-        "src_endpoint": {"name": "not recorded", "type_id": 0},
+        "src_endpoint": endpoint,
     }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pratique.core.event import Record, decode_record, encode_record
+from pratique.core.forks import generation
 from pratique.core.refusal import BoundaryError
 
 from .gap import gap_record
@@ -82,7 +83,7 @@ class SqliteEvents:
         self._max_rows = max_rows
         self._at = _EPOCH
         self._connection: Any = None
-        self._pid = 0
+        self._process = -1
         self._writer = Writer(
             self._keep,
             name=f"SqliteEvents({self._path.name})",
@@ -143,7 +144,7 @@ class SqliteEvents:
         return len(lines)
 
     def _opened(self) -> Any:
-        if self._connection is not None and self._pid != os.getpid():
+        if self._connection is not None and self._process != generation():
             _abandoned.append(self._connection)
             self._connection = None
         if self._connection is None:
@@ -160,11 +161,11 @@ class SqliteEvents:
             except BaseException:
                 db.close()
                 raise
-            self._connection, self._pid = db, os.getpid()
+            self._connection, self._process = db, generation()
         return self._connection
 
     def _close_file(self) -> None:
-        if self._connection is not None and self._pid == os.getpid():
+        if self._connection is not None and self._process == generation():
             self._connection.close()
             self._connection = None
 

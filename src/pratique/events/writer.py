@@ -76,21 +76,10 @@ class Writer:
         self.dropped = 0
         """Lines that were never written."""
         renew_after_fork(
-            self,
-            _lock=RLock,
-            _writing=Lock,
-            _wake=Event,
-            _thread=NoneType,
-            _is_asleep=bool,
-            _is_failing=bool,
-            _front=list,
-            _waiting=list,
-            _lines=int,
-            _bytes=int,
-            _gap=int,
-            _kept_so_far=int,
-            dropped=int,
-        )
+            self, _lock=RLock, _writing=Lock, _wake=Event, _thread=NoneType, _is_asleep=bool,
+            _is_failing=bool, _front=list, _waiting=list, _lines=int, _bytes=int, _gap=int,
+            _kept_so_far=int, dropped=int,
+        )  # fmt: skip
         _open.add(self)
 
     def put(self, line: bytes) -> None:
