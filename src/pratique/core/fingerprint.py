@@ -1,12 +1,12 @@
 """Keyed fingerprints: events about one address or subject can be joined, and show neither."""
 
-import hmac
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Final
 
 from .claim import Claim
 from .memo import Memo
 from .peer import network_of
+from .proofs.authentic.hmac import HmacKey
 from .refusal import BoundaryError
 from .secret import Secret, read_all
 
@@ -48,14 +48,14 @@ class Fingerprints:
                 "nothing of few values may have one."
             )
         self._source = key
-        self._key = b""
+        self._key = HmacKey(b"")
         self._fields = frozenset(named)
         self._known: Memo[tuple[str, str], str] = Memo(MAX_KNOWN)
 
     def debts(self) -> list[str]:
         """Read the key; return what it lacks, with its mend."""
         try:
-            self._key = read_all(self._source)[0].value.encode()
+            self._key = HmacKey(read_all(self._source)[0].value.encode())
         except BoundaryError as error:
             return [f"The fingerprints of events have no key: {error}"]
         self._known.clear()
@@ -80,7 +80,7 @@ class Fingerprints:
     def _mark(self, field: str, value: str) -> str:
         said = network_of(value) if field == "address" else value
         content = f"{field}\0{said}".encode("utf-8", "surrogatepass")
-        told = hmac.digest(self._key, content, "sha256").hex()[:DIGITS]
+        told = self._key.digest(content).hex()[:DIGITS]
         return self._known.keep((field, value), f"{field}:{told}")
 
 

@@ -1,6 +1,6 @@
 """Where a request came from, in one spelling."""
 
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address
 from typing import Final
 
 _NETWORK_BITS: Final = 64
@@ -9,12 +9,13 @@ _NETWORK_BITS: Final = 64
 
 def network_of(peer: str) -> str:
     """Return the whole IPv4 address, the network of an IPv6 one; any other peer as it is named."""
+    if ":" not in peer:
+        return peer  # IPv4, which a server spells in one way alone
     try:
-        address = ip_address(peer.partition("%")[0])
+        address = IPv6Address(peer.partition("%")[0])
     except ValueError:
         return peer
-    if not isinstance(address, IPv6Address):
-        return str(address)
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
+    mapped = address.ipv4_mapped
+    if mapped is not None:
+        return str(mapped)
     return f"{int(address) >> (128 - _NETWORK_BITS):016x}::/{_NETWORK_BITS}"

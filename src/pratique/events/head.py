@@ -1,6 +1,5 @@
 """What an outside witness is told of a chain: how long it is, and its last link."""
 
-import hmac
 import os
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -10,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from pratique.core.proofs.authentic.hmac import HmacKey, compare_digest
 from pratique.core.refusal import BoundaryError
 
 LINK_DIGITS: Final = 32
@@ -73,22 +73,22 @@ def sealed(head: Head, key: bytes) -> Head:
 
 def is_sealed(head: Head, keys: Sequence[bytes]) -> bool:
     """Say whether one of the keys has sealed it."""
-    return any(hmac.compare_digest(_seal_of(head, key), head.seal) for key in keys)
+    return any(compare_digest(_seal_of(head, key), head.seal) for key in keys)
 
 
 def link_of(key: bytes, before: str, writer: str, sequence: int, line: bytes) -> str:
     """Return the link of a line: it binds the line to its place and to all lines before it."""
     # The parts before the line have one length each but the number, which ends with a dot.
     said = f"{before}{writer}{sequence}.".encode() + line
-    return hmac.digest(_key(key, b"link"), said, "sha256").hex()[:LINK_DIGITS]
+    return _key(key, b"link").digest(said).hex()[:LINK_DIGITS]
 
 
 def _seal_of(head: Head, key: bytes) -> str:
     said = f"{head.writer}{head.sequence}.{head.link}{head.at.isoformat()}".encode()
-    return hmac.digest(_key(key, b"head"), said, "sha256").hex()[:LINK_DIGITS]
+    return _key(key, b"head").digest(said).hex()[:LINK_DIGITS]
 
 
 @lru_cache(maxsize=16)
-def _key(key: bytes, purpose: bytes) -> bytes:
+def _key(key: bytes, purpose: bytes) -> HmacKey:
     """Return the key for one purpose: a link is never a seal."""
-    return hmac.digest(key, b"pratique events " + purpose, "sha256")
+    return HmacKey(HmacKey(key).digest(b"pratique events ", purpose))
