@@ -5,7 +5,7 @@ import re
 import sqlite3
 import stat
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,15 @@ from tests.events.test_jsonl import AT, record
 def count(path: Path) -> int:
     """Return how many rows there are."""
     return sum(1 for _ in rows_of(path))
+
+
+def open_files() -> list[str]:
+    """Return the files that this process has open."""
+    found = []
+    for each in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            found.append(str(each.readlink()))
+    return found
 
 
 def at(moment: datetime, number: int = 1) -> Record:
@@ -125,13 +134,16 @@ def test_what_does_not_fit_is_counted_and_told(tmp_path: Path) -> None:
 
 
 def test_a_forked_child_uses_a_connection_of_its_own(tmp_path: Path) -> None:
-    """SQLite's connections don't survive a fork: the child opens one, and both go on."""
+    """SQLite's files don't survive a fork: the parent closes its own before, and both open one."""
     path = tmp_path / "events.db"
     sink = SqliteEvents(path)
     sink.emit(record(1))
     assert sink.flush()
+    assert [name for name in open_files() if name.startswith(str(path))]
     child = os.fork()
     if child == 0:
+        if [name for name in open_files() if name.startswith(str(path))]:
+            os._exit(2)
         sink.emit(record(2))
         os._exit(0 if sink.flush() else 1)
     assert os.waitpid(child, 0)[1] == 0

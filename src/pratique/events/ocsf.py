@@ -62,7 +62,6 @@ _VERDICTS: Final = {
     Outcome.IGNORED: Verdict(1, 16, OTHER, INFORMATIONAL),
     Outcome.RECEIVED: Verdict(1, 14, _SUCCESS, INFORMATIONAL),
     Outcome.LATER: Verdict(2, 14, OTHER, INFORMATIONAL),
-    Outcome.RECEIVED: Verdict(1, 14, OTHER, INFORMATIONAL),
     Outcome.WOULD_ADMIT: Verdict(3, 17, OTHER, INFORMATIONAL),
     Outcome.WOULD_REFUSE: Verdict(3, 15, OTHER, LOW),
     Outcome.EFFECT_FAILED: Verdict(1, _ERROR, _FAILURE, HIGH),

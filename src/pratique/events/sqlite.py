@@ -1,14 +1,14 @@
 """The newest records in a SQLite file, to be asked for one crossing at a time."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from pratique.core.event import Record, decode_record, encode_record
-from pratique.core.forks import generation
+from pratique.core.forks import generation, rest_before_fork
 from pratique.core.refusal import BoundaryError
 
 from .gap import gap_record
@@ -93,6 +93,7 @@ class SqliteEvents:
             gap=self._gap,
             ended=self._close_file,
         )
+        rest_before_fork(self, SqliteEvents._rest)
 
     def emit(self, record: Record) -> None:
         """Let one record wait to be kept; never block."""
@@ -150,7 +151,9 @@ class SqliteEvents:
         if self._connection is None:
             import sqlite3
 
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            # Closed by hand, a file that is open already would lose this process's locks on it.
+            if not self._path.exists():
+                os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             db = sqlite3.connect(
                 self._path, timeout=BUSY, isolation_level=None, check_same_thread=False
             )
@@ -168,6 +171,10 @@ class SqliteEvents:
         if self._connection is not None and self._process == generation():
             self._connection.close()
             self._connection = None
+
+    def _rest(self) -> Callable[[], object]:
+        # SQLite's locks are the process's: a child must not inherit an open file.
+        return self._writer.rest(self._close_file)
 
     def _gap(self, lost: int) -> bytes:
         return encode_record(gap_record(lost, at=self._at))

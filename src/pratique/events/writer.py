@@ -119,6 +119,13 @@ class Writer:
         finally:
             self._writing.release()
 
+    def rest(self, close: Callable[[], None]) -> Callable[[], object]:
+        """Close what is written to, and write nothing until what is returned is called."""
+        if not self._writing.acquire(timeout=AT_END):
+            return bool  # the disk hangs: a fork waits for it no longer than a close does
+        close()
+        return self._writing.release
+
     def close(self) -> None:
         """Write the rest and let the thread end. What comes later begins anew."""
         with self._lock:
