@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from pratique.core.event import Outcome, Record, decode_record
 from pratique.core.refusal import BoundaryError
 from pratique.events import AT_ONCE, Chain, FileWitness, Head, JsonLines
 from pratique.events.head import link_of, sealed
+from pratique.events.verify import Finding, Verification, heads_in
 from pratique.forwarded import Forwarded, ProxyPolicy
 from tests.events.test_jsonl import Disk, disk, record
 
@@ -118,6 +120,27 @@ def test_what_was_changed_is_broken(log: Log, what: str) -> None:
     log.change(BREAKS[what])
     done = log.verify()
     assert (done.exit_code, done.stdout.startswith("broken: ")) == (3, True), done.stdout
+
+
+def test_one_flipped_bit_anywhere_is_found(tmp_path: Path) -> None:
+    """Law 4: each bit of a file of two writers, one after the other; unflipped nothing is found."""
+    log = Log(tmp_path).written(2)
+    content, heads = log.path.read_bytes(), heads_in(log.heads.read_bytes())
+
+    def found(changed: bytes) -> list[Finding]:
+        checked = Verification([KEY.encode()], heads)
+        lines = BytesIO(changed).readlines()
+        return [*checked.read(lines, name="x"), *checked.end()]
+
+    assert found(content) == []
+    passed = 0
+    for place in range(len(content)):
+        for bit in range(8):
+            flipped = bytearray(content)
+            flipped[place] ^= 1 << bit
+            passed += not found(bytes(flipped))
+    assert passed == 0
+    print(f"flipped {len(content) * 8} bits")
 
 
 def test_what_was_written_is_whole(log: Log) -> None:
@@ -302,6 +325,7 @@ def test_a_disk_that_takes_a_part_breaks_no_chain(tmp_path: Path, disk: Disk) ->
 
 KILLED = """
 import os, signal, sys
+from io import BytesIO
 from pathlib import Path
 from tests.events.test_chain import Log, record
 sink = Log(Path(sys.argv[1])).sink()
