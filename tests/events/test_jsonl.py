@@ -171,6 +171,31 @@ def test_a_file_that_was_moved_away_is_made_anew(tmp_path: Path) -> None:
     assert (ids(tmp_path / "events.jsonl.1"), ids(path)) == (["c-1"], ["c-2"])
 
 
+def test_a_part_that_a_killed_process_left_is_ended(tmp_path: Path) -> None:
+    """The next record is a line of its own; a file that ends with a line gets no empty one."""
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(b'{"crossing_id": "c-to')
+    for number in (1, 2):
+        sink = JsonLines(path)
+        sink.emit(record(number))
+        sink.close()
+    torn, *whole = path.read_bytes().splitlines()
+    assert torn == b'{"crossing_id": "c-to'
+    assert [decode_record(line).crossing_id for line in whole] == ["c-1", "c-2"]
+
+
+def test_a_pipe_takes_records_too(tmp_path: Path) -> None:
+    """As the standard output of a container is one: it is written, and never read."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    sink = JsonLines(path)
+    sink.emit(record(1))
+    sink.close()
+    assert decode_record(os.read(reader, 4096)) == record(1)
+    os.close(reader)
+
+
 def test_at_once_a_record_is_in_the_file_before_its_request_goes_on(tmp_path: Path) -> None:
     """Without a queue there is no thread, and nothing that a kill could take."""
     sink = JsonLines(tmp_path / "events.jsonl", delay=AT_ONCE)

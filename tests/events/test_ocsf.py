@@ -204,10 +204,10 @@ def test_exports_a_file(tmp_path: Path) -> None:
     assert [line["class_uid"] for line in lines] == [6003] * 12 + [2004]
     assert [wrong(line) for line in lines if wrong(line)] == []
     with path.open("ab") as file:
-        file.write(b'{"torn": ')
+        file.write(b'\n{"torn": ')
     again = CliRunner().invoke(app, ["events", "export", str(path), "--out", str(out)])
     assert again.exit_code == 1
-    assert "1 lines are no records, and were left out: 13" in again.stderr
+    assert "1 lines are no records, and were left out: 14" in again.stderr
     assert out.read_text(encoding="utf-8") == done.stdout
 
 

@@ -139,7 +139,8 @@ def _records(file: Path, unreadable: list[int]) -> Iterator[Record]:
         try:
             yield decode_record(line)
         except ValueError:
-            unreadable.append(number)
+            if line.strip():  # one that ends a torn line may be empty
+                unreadable.append(number)
 
 
 def _lines_of(file: Path) -> Iterator[bytes]:

@@ -1,6 +1,7 @@
 """One JSON object a line in a file that several processes append to."""
 
 import os
+import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -132,11 +133,21 @@ class JsonLines:
         if self._file is not None and not self._is_in_place(self._file):
             self._close_file()
         if self._file is None:
-            flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
             self._file = os.open(self._path, flags, 0o600)
-            size = os.fstat(self._file).st_size  # a process that was killed may have left a part
-            self._is_torn = size > 0 and os.pread(self._file, 1, size - 1) != b"\n"
+            self._is_torn = self._ends_torn(os.fstat(self._file))
         return self._file
+
+    def _ends_torn(self, found: os.stat_result) -> bool:
+        """Say whether a process that was killed has left a part of a line."""
+        if not stat.S_ISREG(found.st_mode) or not found.st_size:
+            return False  # a pipe, as /dev/stdout may be one, isn't read
+        try:
+            with self._path.open("rb") as file:
+                file.seek(-1, os.SEEK_END)
+                return file.read(1) != b"\n"
+        except OSError:
+            return False  # it may be written and not read
 
     def _is_in_place(self, file: int) -> bool:
         try:

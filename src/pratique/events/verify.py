@@ -142,7 +142,7 @@ class Verification:
         try:
             decode_record(line)
         except ValueError:
-            self.fragments += 1
+            self.fragments += bool(line.strip())
             return None
         return "a record without a link"
 
