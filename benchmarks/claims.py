@@ -17,6 +17,7 @@ import apsw
 
 from benchmarks.timing import row
 from pratique import stores
+from tests.redis_server import running
 
 SLOW_SYNC = 0.005
 """Seconds: a network disk, or a spinning one that is busy."""
@@ -114,6 +115,28 @@ def measure(connect: Callable[[str], Any], callers: int) -> tuple[float, float]:
     return median(found[0]), median(found[1])
 
 
+def redis_rows() -> None:
+    """Print Redis's: stores.redis beside a bare SET NX, both with appendfsync always."""
+    for callers, target in ((1, 0.4), (CALLERS, 0.3)):
+        found: tuple[list[float], list[float]] = ([], [])
+        with running() as server, server.client() as client:
+            store = stores.redis(server.url)
+            store.start()
+            first_use, set_nx = store.first_use, client.set
+            for number in range(ROUNDS):
+                label = f"{number}"
+                found[0].append(
+                    a_second(lambda key, use=first_use: use((key,), "c") is None, callers, label)
+                )
+                found[1].append(
+                    a_second(lambda key, use=set_nx: bool(use(key, b"c", nx=True)), callers, label)
+                )
+            store.close()
+        ours, theirs = median(found[0]), median(found[1])
+        what = f"Redis, {callers} callers: {ours:.0f} / {theirs:.0f} claims a second"
+        row(what, ours / theirs, f">= {target} x", ok=ours >= target * theirs)
+
+
 def main() -> None:
     """Print the table."""
     slow = _SlowDisk()
@@ -134,6 +157,7 @@ def main() -> None:
         what = f"{disk}, {callers} callers: {ours:.0f} / {theirs:.0f} claims a second"
         row(what, ours / theirs, f">= {target} x", ok=ours >= target * theirs)
     slow.unregister()
+    redis_rows()
 
 
 if __name__ == "__main__":

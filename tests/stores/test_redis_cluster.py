@@ -59,9 +59,11 @@ async def store(cluster: list[RedisServer], request: pytest.FixtureRequest) -> A
             client.flushall()
     made = stores.redis(url(cluster))
     face = Face(made if request.param == "threads" else made.asynchronous)
-    await face.start()
-    yield face
-    await face.close()
+    try:
+        await face.start()
+        yield face
+    finally:
+        await face.close()
 
 
 async def test_single_use_holds_on_every_node(store: Any) -> None:

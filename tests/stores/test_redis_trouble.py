@@ -22,7 +22,7 @@ from tests.shop import claim
 from tests.stores.test_contract import Face
 
 pytestmark = pytest.mark.server
-LEASE, SHORT = timedelta(seconds=30), timedelta(seconds=0.6)
+LEASE, SHORT = timedelta(seconds=30), timedelta(seconds=0.8)
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +44,14 @@ def _with_room(server: RedisServer) -> Iterator[None]:
 async def store(server: RedisServer, request: pytest.FixtureRequest) -> AsyncIterator[Any]:
     """Return a started face; the shorter its timeout, the sooner a frozen server is left alone."""
     is_hasty = "frozen" in request.node.name
-    made = stores.redis(server.url, timeout=SHORT if is_hasty else 10 * SHORT)
+    made = stores.redis(server.url, timeout=SHORT if is_hasty else 5 * SHORT)
     face = Face(made if request.param == "threads" else made.asynchronous)
     face.link = face.thing._link
-    await face.start()
-    yield face
-    await face.close()
+    try:
+        await face.start()
+        yield face
+    finally:
+        await face.close()
 
 
 async def test_what_a_frozen_server_gets_does_nothing_when_it_wakes(
