@@ -13,13 +13,14 @@ from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import TimeoutError as TooLate
 
 from pratique import Refused, stores
+from pratique.core.event import Outcome
 from pratique.core.refusal import StoreBusy, StoreError
 from pratique.core.store import Busy, Held, Settled
 from pratique.stores.redis_store import scripts, talk
 from tests import shop as shops
 from tests.redis_server import RedisServer, running
 from tests.shop import claim
-from tests.stores.test_contract import Face
+from tests.stores.test_contract import Face, record
 
 pytestmark = pytest.mark.server
 LEASE, SHORT = timedelta(seconds=30), timedelta(seconds=0.8)
@@ -340,6 +341,21 @@ async def test_a_store_started_on_a_thread_answers_on_a_loop(server: RedisServer
     await store.asynchronous.close()
     with pytest.raises(StoreError, match="closed"):
         await asyncio.to_thread(store.first_use, (b"b",), "c")
+
+
+async def test_refusals_of_one_kind_are_one_entry(server: RedisServer, store: Any) -> None:
+    """Fifty deliveries refused alike leave what one leaves; another kind is an entry of its own."""
+    sizes = []
+    with server.client() as client:
+        for number in range(50):
+            refused = record(f"c{number}", Outcome.REFUSED, "not_linked")
+            await store.record_refusal(refused, b"k", None)
+            sizes.append(client.dbsize())
+        assert set(sizes) == {sizes[0]}
+        await store.record_refusal(record("d", Outcome.REFUSED, "not_allowed"), b"k", None)
+        assert client.dbsize() > sizes[0]
+    assert (await store.find("c49")).code == "not_linked"
+    assert await store.find("c48") is None
 
 
 def test_nobody_listens() -> None:

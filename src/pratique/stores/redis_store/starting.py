@@ -115,7 +115,7 @@ def _judge(settings: Mapping[str, str], waived: Waiver | None, info: Mapping[str
         _log.warning("waived: %s", what)
     if settings["appendonly"] == "yes" and settings["appendfsync"] == "everysec":
         _log.warning(
-            "appendfsync is everysec: a power cut takes back what Redis acknowledged in the last "
+            "appendfsync is everysec: a crash takes back what Redis acknowledged in the last "
             "second, two at worst. With appendfsync always it takes back nothing."
         )
     if int(info.get("connected_slaves", 0)):
