@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
@@ -19,6 +20,7 @@ from pratique import stores
 from pratique.core.event import Outcome, Record
 from pratique.core.refusal import BoundaryError, StoreBusy
 from pratique.core.store import Busy, Conflict, Held, Kept, Settled
+from pratique.stores import schema
 from tests import django_site as site
 
 AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -33,6 +35,8 @@ KINDS = (
     "sqlalchemy-aiosqlite",
     pytest.param("sqlalchemy-psycopg", marks=pytest.mark.server),
     pytest.param("sqlalchemy-asyncpg", marks=pytest.mark.server),
+    pytest.param("postgres", marks=pytest.mark.server),
+    pytest.param("postgres-async", marks=pytest.mark.server),
     "django-sqlite",
     pytest.param("django-psycopg", marks=pytest.mark.server),
     pytest.param("redis", marks=pytest.mark.server),
@@ -84,6 +88,11 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         engine = create_engine(url)
         ends.append(engine.dispose)
         made = stores.sqlalchemy(sessionmaker(engine))
+    elif kind.startswith("postgres"):
+        made = stores.postgres(
+            request.getfixturevalue("pg_url"),
+            connection=psycopg.AsyncConnection if kind.endswith("-async") else None,
+        )
     elif kind.startswith("django"):
         # The contract is asked on a loop; who calls Django from one leaves its fuse in.
         request.getfixturevalue("monkeypatch").setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
@@ -106,7 +115,9 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         aengine = create_async_engine(plain.replace("+psycopg", "+asyncpg"))
         ends.append(aengine.dispose)
         made = stores.sqlalchemy(async_sessionmaker(aengine))
-    is_async = kind.endswith(("-async", "aiosqlite", "asyncpg"))
+    is_async = kind.startswith("postgres-async") or kind.endswith(
+        ("-async", "aiosqlite", "asyncpg")
+    )
     face = Face(made.asynchronous if is_async else made.sync)
     face.transactional = made.transactional
     await face.start()
@@ -371,7 +382,5 @@ def test_two_workers_may_make_the_tables_at_once(pg_url: str) -> None:
                     connection.execute(text("SELECT count(*) FROM pratique_store")).scalar_one()
                     == 1
                 )
-                connection.execute(
-                    text("DROP TABLE pratique_store, pratique_key, pratique_refusal")
-                )
+                connection.execute(text(f"DROP TABLE {', '.join(schema.TABLE_NAMES)}"))
     engine.dispose()

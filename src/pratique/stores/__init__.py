@@ -3,7 +3,7 @@
 In the user's own database, in a file of ours, or nowhere.
 """
 
-from .opening import memory, redis, row_level_security, sqlalchemy, sqlite, sqlite3
+from .opening import memory, postgres, redis, row_level_security, sqlalchemy, sqlite, sqlite3
 from .owner_policy import owner_policy
 from .revocations import By, revocations
 from .store_tables import store_tables
@@ -14,6 +14,7 @@ __all__ = [
     "asweep",
     "memory",
     "owner_policy",
+    "postgres",
     "redis",
     "revocations",
     "row_level_security",

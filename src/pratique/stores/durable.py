@@ -47,3 +47,9 @@ def check_durable(dialect: str, rows: Callable[[str], Sequence[Sequence[Any]]]) 
     if rows("SELECT pg_is_in_recovery()")[0][0]:
         message = "the database is a standby: it can't be written. Give pratique the primary."
         raise BoundaryError(message)
+    if rows("SHOW transaction_read_only")[0][0] == "on":
+        message = (
+            "transactions are read-only (default_transaction_read_only): nothing can be kept. Set "
+            "it off for this role."
+        )
+        raise BoundaryError(message)

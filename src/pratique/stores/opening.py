@@ -3,7 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from pratique.core.refusal import BoundaryError
 
 from .owner_policy import SETTING
 
@@ -11,11 +13,19 @@ if TYPE_CHECKING:
     from pratique.core.waiver import Waiver
 
     from .memory_store import MemoryStore
+    from .postgres_store.store import PostgresStore
     from .redis_store.store import RedisStore
     from .sqlalchemy_store.row_level_security import RowLevelSecurity
     from .sqlalchemy_store.store import SqlAlchemyStore
     from .sqlite3_store import Sqlite3Store
     from .sqlite_store import SqliteStore
+
+LOCK_TIMEOUT: Final = timedelta(seconds=5)
+STATEMENT_TIMEOUT: Final = timedelta(seconds=10)
+CONNECTION_TIMEOUT: Final = timedelta(seconds=5)
+CONNECTIONS: Final = 10
+LEAST: Final = timedelta(milliseconds=1)
+"""PostgreSQL counts timeouts in milliseconds, and 0 is none."""
 
 
 def memory() -> "MemoryStore":
@@ -96,6 +106,50 @@ def redis(
     from .redis_store.store import RedisStore
 
     return RedisStore(url, identity=identity, timeout=timeout, declared=declared, waived=waived)
+
+
+def postgres(
+    source: Any,
+    *,
+    connection: type[Any] | None = None,
+    lock_timeout: timedelta = LOCK_TIMEOUT,
+    statement_timeout: timedelta = STATEMENT_TIMEOUT,
+    connection_timeout: timedelta = CONNECTION_TIMEOUT,
+    connections: int = CONNECTIONS,
+    identity: str = "",
+) -> "PostgresStore":
+    """Keep keys and events in the user's own PostgreSQL, in the transaction of the effect.
+
+    Callables get the psycopg 3 connection of the transaction as their last argument. They leave its
+    commit to us, use `connection.transaction()` for savepoints, and `link` locks the row that it
+    reads: SELECT … FOR UPDATE.
+
+    Args:
+        source: A URL; a ConnectionPool or AsyncConnectionPool of psycopg_pool's; or a callable,
+            plain or async, that makes a connection.
+        connection: psycopg.AsyncConnection, where a URL serves asyncio doors.
+        lock_timeout: For a row that another transaction has, then 503 with Retry-After. Set where
+            the connection has none.
+        statement_timeout: For one statement, by the server. Set where the connection has none. A
+            server that is silent a second longer is given up, on a connection of ours.
+        connection_timeout: For a free connection, then 503.
+        connections: At most, in one process; a pool of your own has its own bound.
+        identity: The one that must be there, as `SELECT identity FROM pratique_store` says it.
+            Without: any, a new one included.
+
+    Raises:
+        BoundaryError: a source that is none, a bound that isn't above zero.
+    """
+    from .postgres_store.source import Limits
+    from .postgres_store.store import PostgresStore
+
+    spans = (lock_timeout, statement_timeout, connection_timeout)
+    if min(spans) < LEAST or connections < 1:
+        message = "stores.postgres() takes timeouts of a millisecond and more, and a connection."
+        raise BoundaryError(message)
+    lock, statement, wait = (span.total_seconds() for span in spans)
+    limits = Limits(lock, statement, wait, connections)
+    return PostgresStore(source, connection, limits, identity=identity)
 
 
 def row_level_security(

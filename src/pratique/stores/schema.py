@@ -30,7 +30,7 @@ class Version:
     number: int
     tables: tuple[str, ...]
     statements: tuple[str, ...]
-    own: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    own: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     def of(self, dialect: Dialect) -> tuple[str, ...]:
         """Return its statements in one database's words."""
