@@ -6,7 +6,7 @@ from .event import Outcome, Record
 from .obligation import AUTHENTIC, UNIQUE, VALID, Obligation
 from .question import Act, Question, Settle
 from .recorder import DURABLE, outcome_of
-from .refusal import Answer, BoundaryError, Refused, StoreBusy, StoreError
+from .refusal import Answer, BoundaryError, Refused, StoreBusy, StoreError, StoreUnknown
 
 
 def closed(
@@ -62,6 +62,14 @@ def store_refusal(error: StoreError) -> Refused:
     if isinstance(error, StoreBusy):
         return Refused(
             UNIQUE, str(error), code="busy", answer=Answer.RETRY, retry_after=error.retry_after
+        )
+    if isinstance(error, StoreUnknown):
+        return Refused(
+            UNIQUE,
+            str(error),
+            code="commit_unknown",
+            hint="the next delivery tells: it has its effect, or finds that it was had",
+            answer=Answer.RETRY,
         )
     return Refused(
         UNIQUE,

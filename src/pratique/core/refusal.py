@@ -54,6 +54,10 @@ class StoreBusy(StoreError):
         self.retry_after = retry_after
 
 
+class StoreUnknown(StoreError):
+    """The database was lost while a commit was under way: it was made, or it wasn't."""
+
+
 _TITLES: Final[dict[Obligation, str]] = {
     Obligation.AUTHENTIC: "Not authentic",
     Obligation.FRESH: "Not fresh",

@@ -1,5 +1,6 @@
 """What keeps our transaction ours while a handler has its connection."""
 
+import inspect
 from functools import lru_cache
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -7,8 +8,10 @@ from weakref import WeakKeyDictionary
 import psycopg
 from psycopg import sql
 
-from pratique.core.refusal import BoundaryError
+from pratique.core.refusal import BoundaryError, StoreBusy
 from pratique.stores.guarding import ends_it
+
+from .running import store_error
 
 _guards: Final[WeakKeyDictionary[Any, "Guard"]] = WeakKeyDictionary()
 
@@ -71,18 +74,42 @@ def _text(connection: Any, query: Any) -> str:
 def _guarded(factory: type[Any]) -> type[Any]:
     """Return a kind of cursor that looks at each statement before it is sent."""
     sent = ("execute", "executemany", "stream", "copy")
-
-    def looking(name: str) -> Any:
-        plain = getattr(factory, name)
-
-        def look(self: Any, query: Any, *given: Any, **named: Any) -> Any:
-            _look(self, query)
-            return plain(self, query, *given, **named)
-
-        return look
-
-    own = {name: looking(name) for name in sent if hasattr(factory, name)}
+    own = {name: _looking(getattr(factory, name)) for name in sent if hasattr(factory, name)}
     return type(f"Guarded{factory.__name__}", (factory,), own)
+
+
+def _looking(plain: Any) -> Any:
+    def look(self: Any, query: Any, *given: Any, **named: Any) -> Any:
+        _look(self, query)
+        try:
+            return plain(self, query, *given, **named)
+        except psycopg.Error as error:
+            raise _told(error) from error
+
+    async def alook(self: Any, query: Any, *given: Any, **named: Any) -> Any:
+        _look(self, query)
+        try:
+            return await plain(self, query, *given, **named)
+        except psycopg.Error as error:
+            raise _told(error) from error
+
+    return alook if inspect.iscoroutinefunction(plain) else look
+
+
+def _told(error: psycopg.Error) -> Exception:
+    """Return an error that is ours and psycopg's own: who catches either goes on.
+
+    A row that another transaction has is "busy", wherever the callable waited for it.
+    """
+    ours = store_error(error)
+    if not isinstance(ours, StoreBusy):
+        return error
+    return _busy(type(error))(str(ours))
+
+
+@lru_cache(maxsize=16)
+def _busy(kind: type[psycopg.Error]) -> type[Any]:
+    return type(kind.__name__, (StoreBusy, kind), {"__module__": kind.__module__})
 
 
 def is_inside(connection: Any) -> bool:

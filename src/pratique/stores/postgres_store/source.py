@@ -328,11 +328,16 @@ class AsyncSource(_Source):
             await connection.commit()
 
 
+_ENDED: Final = "the server has ended it"
+
+
 def _must_be_silent(connection: Any) -> None:
     if not is_silent(connection):
-        message = "the server has ended it"
-        raise psycopg.OperationalError(message)
+        connection.close()
+        raise psycopg.OperationalError(_ENDED)
 
 
 async def _amust_be_silent(connection: Any) -> None:
-    _must_be_silent(connection)
+    if not is_silent(connection):
+        await connection.close()
+        raise psycopg.OperationalError(_ENDED)

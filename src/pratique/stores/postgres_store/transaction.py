@@ -8,7 +8,7 @@ from typing import Any, Final
 import psycopg
 
 from pratique.core.event import Record
-from pratique.core.refusal import BoundaryError, StoreError
+from pratique.core.refusal import BoundaryError, StoreError, StoreUnknown
 from pratique.core.store import Kept
 from pratique.stores import statements
 from pratique.stores.statements import POSTGRESQL
@@ -20,7 +20,7 @@ from .source import AsyncSource, SyncSource
 
 _log: Final = logging.getLogger("pratique")
 ROLLBACK_SECONDS: Final = 1.0
-_UNKNOWN: Final = "whether it was committed is not known: the next delivery tells"
+_UNKNOWN: Final = "whether the commit was made is not known"
 
 
 class PostgresTransaction:
@@ -177,4 +177,4 @@ def _must_be_whole(guard: Guard, connection: Any) -> None:
 def _unknown(error: Exception) -> StoreError:
     told = store_error(error)
     # An answer of the server's own to COMMIT is a no; silence is neither.
-    return told if getattr(error, "sqlstate", None) else StoreError(f"{told}; {_UNKNOWN}")
+    return told if getattr(error, "sqlstate", None) else StoreUnknown(f"{told}; {_UNKNOWN}")
