@@ -1,6 +1,6 @@
-"""The guarded application of test_kill.py: real worker processes, all on one SQLite file.
+"""The guarded application of test_kill.py: real worker processes, all on one database.
 
-With PRATIQUE_TEST_REDIS the keys are in a Redis, and the effect is a commit of its own.
+With a URL for the file it is a PostgreSQL. With PRATIQUE_TEST_REDIS the keys are in a Redis, and the effect is a commit of its own.
 """
 
 import os
@@ -9,7 +9,6 @@ import sqlite3
 import time
 from contextlib import closing
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
@@ -19,19 +18,22 @@ from pratique.integrations.fastapi import endpoint, guard
 from pratique.webhook import Webhook, providers
 from tests.shop import SECRET, URL, Invoice
 
-FILE = Path(os.environ["PRATIQUE_TEST_FILE"])
+DATABASE = os.environ["PRATIQUE_TEST_DATABASE"]
+IS_FILE = "://" not in DATABASE
+FIND = "SELECT id, effects FROM invoice WHERE id = " + ("?" if IS_FILE else "%s FOR UPDATE")
+COUNT = "UPDATE invoice SET effects = effects + 1 WHERE id = " + ("?" if IS_FILE else "%s")
 REDIS = os.environ.get("PRATIQUE_TEST_REDIS", "")
 
 
 def connect() -> sqlite3.Connection:
     """Open the shop's database."""
-    return sqlite3.connect(FILE, timeout=10)
+    return sqlite3.connect(DATABASE, timeout=10)
 
 
 perimeter = (
     Perimeter(store=stores.redis(REDIS), lease=timedelta(seconds=3))
     if REDIS
-    else Perimeter(store=stores.sqlite3(connect))
+    else Perimeter(store=stores.sqlite3(connect) if IS_FILE else stores.postgres(DATABASE))
 )
 payments = perimeter.declare(
     Webhook("payments", providers.stripe(secrets=Secret(SECRET, name="main"), livemode=True))
@@ -49,15 +51,15 @@ def confirm(event: Any) -> Invoice:
     return Invoice(event.object_id, "cus_1")
 
 
-def link(invoice: Invoice, db: sqlite3.Connection) -> Any:
+def link(invoice: Invoice, db: Any) -> Any:
     """Return the row of an invoice."""
-    return db.execute("SELECT id, effects FROM invoice WHERE id = ?", (invoice.id,)).fetchone()
+    return db.execute(FIND, (invoice.id,)).fetchone()
 
 
-def pay(paid: Any, db: sqlite3.Connection) -> None:
+def pay(paid: Any, db: Any) -> None:
     """Count the effect; `allow` would let a second one pass, so single use alone must stop it."""
     linger()
-    db.execute("UPDATE invoice SET effects = effects + 1 WHERE id = ?", (paid.linked[0],))
+    db.execute(COUNT, (paid.linked[0],))
     linger()
 
 

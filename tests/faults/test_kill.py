@@ -1,4 +1,4 @@
-"""kill -9 during handling, two worker processes on one file: nothing twice, nothing lost."""
+"""kill -9 during handling, two worker processes on one database: nothing twice, nothing lost."""
 
 import contextlib
 import os
@@ -12,13 +12,16 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 from tests.faults.rounds import rounds
 from tests.processes import free_port
 from tests.shop import URL, delivery
+from tests.shop_postgres import plain
 
 ROOT = Path(__file__).parents[2]
 EVENTS = 12
@@ -28,11 +31,11 @@ EVENTS = 12
 class Worker:
     """One uvicorn process; it can be killed and comes back on the same port."""
 
-    def __init__(self, file: Path, redis_url: str = "") -> None:
+    def __init__(self, database: str, redis_url: str = "") -> None:
         self.port = free_port()
         self._env = {
             **os.environ,
-            "PRATIQUE_TEST_FILE": str(file),
+            "PRATIQUE_TEST_DATABASE": database,
             "PRATIQUE_TEST_REDIS": redis_url,
             "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}",
         }
@@ -69,21 +72,51 @@ class Worker:
         raise TimeoutError(message)
 
 
-@pytest.fixture
-def shop_file(tmp_path: Path) -> Path:
-    """Return an empty shop."""
-    path = tmp_path / "shop.db"
-    with sqlite3.connect(path) as db:
+class Database:
+    """The shop's table, as the test sees it.
+
+    Args:
+        name: The SQLite file, or PostgreSQL's URL.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.do("CREATE TABLE invoice (id TEXT PRIMARY KEY, effects INT NOT NULL)")
+
+    def do(self, statement: str) -> list[Any]:
+        """Run a statement in a transaction of its own; return its rows."""
+        with contextlib.closing(self._connect()) as db:
+            cursor = db.execute(statement)
+            rows = cursor.fetchall() if cursor.description else []
+            db.commit()
+        return rows
+
+    def _connect(self) -> Any:
+        if "://" in self.name:
+            return psycopg.connect(self.name)
+        db = sqlite3.connect(self.name, timeout=30)
         db.execute("PRAGMA journal_mode = WAL")
-        db.execute("CREATE TABLE invoice (id TEXT PRIMARY KEY, effects INT NOT NULL)")
-    db.close()
-    return path
+        return db
+
+
+@pytest.fixture
+def shop_file(tmp_path: Path) -> Database:
+    """Return an empty shop in a file."""
+    return Database(str(tmp_path / "shop.db"))
+
+
+@pytest.fixture(params=["sqlite3", pytest.param("postgres", marks=pytest.mark.server)])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
+    """Return an empty shop in either database."""
+    if request.param == "sqlite3":
+        return Database(str(tmp_path / "shop.db"))
+    return Database(plain(str(request.getfixturevalue("pg_url"))))
 
 
 @contextlib.contextmanager
-def two_workers(file: Path, redis_url: str = "") -> Iterator[list[Worker]]:
+def two_workers(database: Database, redis_url: str = "") -> Iterator[list[Worker]]:
     """Run two workers."""
-    both = [Worker(file, redis_url), Worker(file, redis_url)]
+    both = [Worker(database.name, redis_url), Worker(database.name, redis_url)]
     try:
         for worker in both:
             worker.wait()
@@ -114,7 +147,7 @@ def deliver(workers: list[Worker], invoice: str, first: int) -> int:
     return 0
 
 
-def storm(shop_file: Path, workers: list[Worker], times: int) -> dict[int, int]:
+def storm(database: Database, workers: list[Worker], times: int) -> dict[int, int]:
     """Deliver while workers are killed; return how many invoices had how many effects.
 
     Each round: 24 deliveries of 12 events under way, one worker killed at a random moment, each
@@ -124,11 +157,8 @@ def storm(shop_file: Path, workers: list[Worker], times: int) -> dict[int, int]:
     with ThreadPoolExecutor(2 * EVENTS) as pool:
         for number in range(times):
             invoices = [f"in_{number}_{n}" for n in range(EVENTS)]
-            with sqlite3.connect(shop_file, timeout=30) as db:
-                db.executemany(
-                    "INSERT INTO invoice VALUES (?, 0)", [(invoice,) for invoice in invoices]
-                )
-            db.close()
+            values = ", ".join(f"('{invoice}', 0)" for invoice in invoices)
+            database.do(f"INSERT INTO invoice VALUES {values}")
             sending = [
                 pool.submit(deliver, workers, invoice, way)
                 for invoice in invoices
@@ -141,9 +171,7 @@ def storm(shop_file: Path, workers: list[Worker], times: int) -> dict[int, int]:
             victim.start()
             sent += sum(one.result() for one in sending)
             victim.wait()
-    with sqlite3.connect(shop_file) as db:
-        effects = dict(db.execute("SELECT effects, count(*) FROM invoice GROUP BY effects"))
-    db.close()
+    effects = dict(database.do("SELECT effects, count(*) FROM invoice GROUP BY effects"))
     print(
         f"kill -9: {times} rounds, {interrupted} during handling, {sent} deliveries, effects {effects}"
     )
@@ -153,17 +181,17 @@ def storm(shop_file: Path, workers: list[Worker], times: int) -> dict[int, int]:
 
 @pytest.mark.faults
 @pytest.mark.timeout(3600)
-def test_a_worker_killed_during_handling_neither_doubles_nor_loses(shop_file: Path) -> None:
+def test_a_worker_killed_during_handling_neither_doubles_nor_loses(database: Database) -> None:
     """The effect and its single use are one commit."""
-    with two_workers(shop_file) as workers:
-        assert storm(shop_file, workers, rounds()) == {1: rounds() * EVENTS}
+    with two_workers(database) as workers:
+        assert storm(database, workers, rounds()) == {1: rounds() * EVENTS}
 
 
 @pytest.mark.faults
 @pytest.mark.server
 @pytest.mark.timeout(3600)
 def test_a_worker_killed_on_redis_loses_nothing_and_doubles_what_it_had_done(
-    shop_file: Path, redis_url: str
+    shop_file: Database, redis_url: str
 ) -> None:
     """Two commits: an effect that was done and not yet settled is done again. None is lost.
 

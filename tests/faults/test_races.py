@@ -14,6 +14,7 @@ import pytest
 from pratique import Refused, stores
 from tests import django_site as site
 from tests import shop as shops
+from tests import shop_postgres
 from tests.faults.rounds import rounds
 from tests.shop import Invoice, Shop, claim
 
@@ -27,6 +28,7 @@ SYNC = [
     "sqlite",
     pytest.param("redis", marks=pytest.mark.server),
     pytest.param("psycopg", marks=pytest.mark.server),
+    pytest.param("postgres", marks=pytest.mark.server),
     "django",
     pytest.param("django-psycopg", marks=pytest.mark.server),
 ]
@@ -38,6 +40,7 @@ ASYNC = [
     pytest.param("redis", marks=pytest.mark.server),
     pytest.param("asyncpg", marks=pytest.mark.server),
     pytest.param("psycopg", marks=pytest.mark.server),
+    pytest.param("postgres", marks=pytest.mark.server),
 ]
 HELD = ("memory", "sqlite", "redis")
 """Their rows are in a dictionary, outside any transaction."""
@@ -92,6 +95,8 @@ def new_shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callabl
         if kind == "django":
             return by_django(site.sqlite(tmp_path / "shop.db"))
         url = str(request.getfixturevalue("pg_url"))
+        if kind == "postgres":
+            return (shop_postgres.asynchronous if is_async else shop_postgres.sync)(url)
         if kind == "django-psycopg":
             return by_django(site.postgresql(url))
         return (

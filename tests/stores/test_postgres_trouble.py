@@ -19,6 +19,7 @@ from tests.shop import claim
 from tests.shop_postgres import plain
 from tests.stores import pg_proxy
 from tests.stores.test_contract import record
+from tests.stores.test_trouble import in_a_process
 
 pytestmark = pytest.mark.server
 SOON = timedelta(milliseconds=100)
@@ -240,3 +241,30 @@ async def test_a_pool_belongs_to_its_loop(pg_url: str) -> None:
         return found
 
     assert await asyncio.to_thread(asyncio.run, elsewhere()) is None
+
+
+OWN_POOL = """
+    import os, sys
+    from psycopg_pool import ConnectionPool
+    from pratique import stores
+    from pratique.core.refusal import StoreError
+    pool = ConnectionPool(sys.argv[1], min_size=1, open=True)
+    store = stores.postgres(pool).sync
+    child = os.fork()
+    if child == 0:
+        try:
+            store.start()
+        except StoreError as error:
+            os._exit(0 if "before this process was forked" in str(error) else 1)
+        os._exit(2)
+    told = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    store.start()
+    print(told, store.find("c"))
+    pool.close()
+"""
+
+
+def test_a_pool_that_came_over_a_fork_is_refused(pg_url: str) -> None:
+    """Two processes would read each other's answers; in the process that opened it, it serves."""
+    done = in_a_process(OWN_POOL, plain(pg_url))
+    assert done.stdout.split() == ["0", "None"], done.stdout + done.stderr

@@ -41,10 +41,14 @@ FORK = """
         shop = shops.plain_sqlite3(folder / "shop.db")
     elif kind == "redis":
         shop = shops.held(stores.redis(sys.argv[3]))
+    elif kind == "postgres":
+        from tests import shop_postgres
+        shop = shop_postgres.sync(sys.argv[3])
     else:
         shop = shops.sync_orm(sys.argv[3])
     effects = os.open(folder / "effects", os.O_CREAT | os.O_APPEND | os.O_WRONLY)
     shop.perimeter.start()
+    shop.perimeter.find("nobody")  # it has a connection by now
     def deliver(event):
         try:
             shop.perimeter.admit(shop.payments, shops.claim(event, invoice="in_" + event[-1]))
@@ -84,15 +88,22 @@ def in_a_process(code: str, *args: object) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    "kind", ["sqlite", "sqlite3", "orm", pytest.param("redis", marks=pytest.mark.server)]
+    "kind",
+    [
+        "sqlite",
+        "sqlite3",
+        "orm",
+        pytest.param("redis", marks=pytest.mark.server),
+        pytest.param("postgres", marks=pytest.mark.server),
+    ],
 )
 def test_a_fork_after_the_start_still_gives_one_effect(
     tmp_path: Path, kind: str, request: pytest.FixtureRequest
 ) -> None:
     """Under gunicorn --preload each event has one effect, and nobody waits for ever."""
     url = f"sqlite:///{tmp_path}/orm.db"
-    if kind == "redis":
-        url = str(request.getfixturevalue("redis_url"))
+    if kind in ("redis", "postgres"):
+        url = str(request.getfixturevalue("redis_url" if kind == "redis" else "pg_url"))
     done = in_a_process(FORK, kind, tmp_path, url)
     assert done.returncode == 0, done.stderr
     lines = (tmp_path / "effects").read_text().split()
