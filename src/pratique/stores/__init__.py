@@ -6,13 +6,14 @@ In the user's own database, in a file of ours, or nowhere.
 from .opening import memory, postgres, redis, row_level_security, sqlalchemy, sqlite, sqlite3
 from .owner_policy import owner_policy
 from .revocations import By, revocations
-from .store_tables import store_tables
+from .store_tables import metadata, store_tables
 from .sweeping import asweep, sweep
 
 __all__ = [
     "By",
     "asweep",
     "memory",
+    "metadata",
     "owner_policy",
     "postgres",
     "redis",

@@ -38,7 +38,9 @@ def memory() -> "MemoryStore":
     return MemoryStore()
 
 
-def sqlite(path: str | Path, *, connect: Callable[[str], Any] | None = None) -> "SqliteStore":
+def sqlite(
+    path: str | Path, *, connect: Callable[[str], Any] | None = None, identity: str = ""
+) -> "SqliteStore":
     """Keep keys and events in a file of ours: WAL, FULL, a writer thread that groups commits.
 
     The effect is outside its transactions: keys are held for a lease around it. For an effect and
@@ -47,34 +49,37 @@ def sqlite(path: str | Path, *, connect: Callable[[str], Any] | None = None) -> 
     Args:
         path: Of the file, made where it is absent.
         connect: Opens it, where that isn't `sqlite3.connect`.
+        identity: See `postgres`.
     """
     from .sqlite_store import SqliteStore
 
-    return SqliteStore(str(path), connect)
+    return SqliteStore(str(path), connect, identity=identity)
 
 
-def sqlite3(connect: Callable[[], Any]) -> "Sqlite3Store":
+def sqlite3(connect: Callable[[], Any], *, identity: str = "") -> "Sqlite3Store":
     """Keep keys and events in the user's own SQLite database, in the transaction of the effect.
 
     Args:
         connect: () -> sqlite3.Connection. Called once a thread; callables get the connection as
             their last argument.
+        identity: See `postgres`.
     """
     from .sqlite3_store import Sqlite3Store
 
-    return Sqlite3Store(connect)
+    return Sqlite3Store(connect, identity=identity)
 
 
-def sqlalchemy(session: Callable[[], Any]) -> "SqlAlchemyStore":
+def sqlalchemy(session: Callable[[], Any], *, identity: str = "") -> "SqlAlchemyStore":
     """Keep keys and events in the user's own database, in the transaction of the effect.
 
     Args:
         session: The sessionmaker or async_sessionmaker. Callables get a session of it as their
             last argument.
+        identity: See `postgres`.
     """
     from .sqlalchemy_store.store import SqlAlchemyStore
 
-    return SqlAlchemyStore(session)
+    return SqlAlchemyStore(session, identity=identity)
 
 
 def redis(
@@ -134,8 +139,9 @@ def postgres(
             server that is silent a second longer is given up, on a connection of ours.
         connection_timeout: For a free connection, then 503.
         connections: At most, in one process; a pool of your own has its own bound.
-        identity: The one that must be there, as `SELECT identity FROM pratique_store` says it.
-            Without: any, a new one included.
+        identity: The one that must be there, as `SELECT identity FROM pratique_store` says it and
+            the first start logs it: an empty database, or another one, refuses the start. Without:
+            any, and from then on that one while the process lives.
 
     Raises:
         BoundaryError: a source that is none, a bound that isn't above zero.

@@ -1,5 +1,6 @@
 """The store's tables, version by version, and how those that are there are upgraded in place."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -8,6 +9,7 @@ from pratique.core.refusal import BoundaryError
 
 from .statements import POSTGRESQL, Dialect, Steps
 
+_log: Final = logging.getLogger("pratique")
 NO_RIGHT: Final = "42501"
 """insufficient_privilege, as PostgreSQL counts its errors."""
 
@@ -44,7 +46,7 @@ VERSIONS: Final = (
         ("pratique_store", "pratique_key", "pratique_refusal"),
         (
             (
-                "CREATE TABLE IF NOT EXISTS pratique_store (identity TEXT PRIMARY KEY, "
+                "CREATE TABLE IF NOT EXISTS pratique_store (identity TEXT NOT NULL PRIMARY KEY, "
                 "version INTEGER NOT NULL)"
             ),
             # state 0 held, 1 settled, 2 taken back. token grows with each takeover and is never
@@ -53,7 +55,7 @@ VERSIONS: Final = (
             # counted is held till its window ends, token says how often. record: the event of the
             # crossing, beside the last of its keys: that one outlives the others.
             (
-                "CREATE TABLE IF NOT EXISTS pratique_key (key BYTES PRIMARY KEY, "
+                "CREATE TABLE IF NOT EXISTS pratique_key (key BYTES NOT NULL PRIMARY KEY, "
                 "state SMALLINT NOT NULL, token BIGINT NOT NULL, expires_ms BIGINT, "
                 "fingerprint BYTES NOT NULL, result BYTES NOT NULL, crossing_id TEXT NOT NULL, "
                 "at_ms BIGINT NOT NULL, record TEXT)"
@@ -187,6 +189,7 @@ def make_tables(dialect: Dialect, identity: str, *, expected: str = "") -> Steps
         "INSERT INTO pratique_store (identity, version) VALUES (:identity, :version)",
         {"identity": identity, "version": SCHEMA_VERSION},
     )
+    _log.info("a new store of keys and events begins: its identity is %s", identity)
     return identity
 
 

@@ -97,8 +97,9 @@ class Sqlite3Store:
     has_session: bool = True
     asynchronous: AsyncStore | None = None
 
-    def __init__(self, connect: Callable[[], Any]) -> None:
+    def __init__(self, connect: Callable[[], Any], *, identity: str = "") -> None:
         self._connect = connect
+        self._identity = identity
         self._mine = local()
         self._opened: WeakSet[_Mine] = WeakSet()
         self.inbox = SqlInbox(lambda: SQLITE, self._do)
@@ -109,7 +110,9 @@ class Sqlite3Store:
     def start(self) -> None:
         """See `SyncStore.start`."""
         connection = self.connection()
-        self._in_transaction(schema.make_tables(SQLITE, uuid4().hex))
+        self._identity = self._in_transaction(
+            schema.make_tables(SQLITE, uuid4().hex, expected=self._identity)
+        )
         transaction = self.begin()
         run(connection, statements.first_use(SQLITE, (PROBE,), "probe"))
         transaction.rollback()

@@ -35,7 +35,10 @@ class SqliteStore:
     transactional: bool = False
     has_session: bool = False
 
-    def __init__(self, path: str, connect: Callable[[str], Any] | None = None) -> None:
+    def __init__(
+        self, path: str, connect: Callable[[str], Any] | None = None, *, identity: str = ""
+    ) -> None:
+        self._identity = identity
         self._path = path
         self._open = connect or _connect
         self._lock = Lock()
@@ -51,7 +54,8 @@ class SqliteStore:
     def start(self) -> None:
         """See `SyncStore.start`."""
         self._is_closed = False
-        self.do(lambda: schema.make_tables(SQLITE, uuid4().hex))
+        expected = self._identity
+        self._identity = self.do(lambda: schema.make_tables(SQLITE, uuid4().hex, expected=expected))
 
     def close(self) -> None:
         """Finish what waits, then close. A forked child never touches its parent's connection."""

@@ -54,7 +54,7 @@ SQLITE: Final = Dialect(
     "SELECT name FROM sqlite_master WHERE type = 'table' AND name IN ({names})",
     # A driver that begins by itself begins before a change of rows, not before CREATE TABLE: this one takes the write lock.
     (
-        "CREATE TABLE IF NOT EXISTS pratique_store (identity TEXT PRIMARY KEY, version INTEGER NOT NULL)",
+        "CREATE TABLE IF NOT EXISTS pratique_store (identity TEXT NOT NULL PRIMARY KEY, version INTEGER NOT NULL)",
         "UPDATE pratique_store SET version = version",
     ),
 )

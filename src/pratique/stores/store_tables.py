@@ -1,9 +1,14 @@
 """The store's own tables in PostgreSQL, as statements for a migration."""
 
+from typing import TYPE_CHECKING
+
 from pratique.core.refusal import BoundaryError
 
 from .owner_policy import quoted
 from .schema import TABLE_NAMES, owner_statements
+
+if TYPE_CHECKING:
+    from sqlalchemy import MetaData
 
 
 def store_tables(role: str) -> tuple[str, ...]:
@@ -23,6 +28,21 @@ def store_tables(role: str) -> tuple[str, ...]:
     """
     grant = f"GRANT SELECT, INSERT, UPDATE, DELETE ON {', '.join(TABLE_NAMES)} TO {quoted(role)}"
     return (*owner_statements(), grant)
+
+
+def metadata(into: "MetaData | None" = None) -> "MetaData":
+    """Return the store's tables as SQLAlchemy's metadata: for Alembic, or `create_all`.
+
+    Give Alembic your own with them in it, `target_metadata = stores.metadata(Base.metadata)`, and
+    autogenerate writes a migration for each new version of them. Tables that were made so and hold
+    no store yet are taken as they are at the first start.
+
+    Args:
+        into: To which they are added; a new one where it is left out.
+    """
+    from .sqlalchemy_store.metadata import tables
+
+    return tables(into)
 
 
 def lacks_the_right(error: Exception, role: str) -> BoundaryError:

@@ -104,11 +104,12 @@ def _told(error: psycopg.Error) -> Exception:
     ours = store_error(error)
     if not isinstance(ours, StoreBusy):
         return error
-    return _busy(type(error))(str(ours))
+    told: Exception = _busy(type(error))(str(ours))
+    return told
 
 
 @lru_cache(maxsize=16)
-def _busy(kind: type[psycopg.Error]) -> type[Any]:
+def _busy(kind: type[Any]) -> type[Any]:
     return type(kind.__name__, (StoreBusy, kind), {"__module__": kind.__module__})
 
 

@@ -185,7 +185,7 @@ class SyncSource(_Source):
         else:
             connection.close()
 
-    def take(self) -> psycopg.Connection[Any]:
+    def take(self) -> Any:
         """Return a connection that is free.
 
         Raises:
@@ -205,7 +205,7 @@ class SyncSource(_Source):
                 pool.putconn(connection)
                 raise store_error(error) from error
             self._set.add(connection)
-        return connection  # type: ignore[no-any-return]
+        return connection
 
     def give(self, connection: Any) -> None:
         """Give a connection back; a broken one is replaced."""
@@ -268,7 +268,7 @@ class AsyncSource(_Source):
         else:
             await connection.close()
 
-    async def take(self) -> psycopg.AsyncConnection[Any]:
+    async def take(self) -> Any:
         """See `SyncSource.take`."""
         pool = self._known_pool() or self._new_pool()
         try:
@@ -287,7 +287,7 @@ class AsyncSource(_Source):
                     raise store_error(error) from error
                 raise
             self._set.add(connection)
-        return connection  # type: ignore[no-any-return]
+        return connection
 
     async def give(self, connection: Any) -> None:
         """See `SyncSource.give`."""

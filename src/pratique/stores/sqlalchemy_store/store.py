@@ -23,6 +23,7 @@ from .transaction import TROUBLE, AsyncSqlTransaction, SqlTransaction, run, stor
 
 T = TypeVar("T")
 _TRIES: Final = 3
+_UPGRADING: Final = "the store's tables are being made or upgraded by another process"
 
 
 class SqlAlchemyStore:
@@ -33,18 +34,19 @@ class SqlAlchemyStore:
     transactional: bool = True
     has_session: bool = True
 
-    def __init__(self, session: Callable[[], Any]) -> None:
+    def __init__(self, session: Callable[[], Any], *, identity: str = "") -> None:
         self._is_async = isinstance(session, async_sessionmaker)
-        self.sync = None if self._is_async else _SyncFace(session)
-        self.asynchronous = _AsyncFace(session) if self._is_async else None
+        self.sync = None if self._is_async else _SyncFace(session, identity)
+        self.asynchronous = _AsyncFace(session, identity) if self._is_async else None
         self.roots: tuple[Root, ...] = (Root(RootKind.STORE, "our own database"),)
 
 
 class _Face:
     """What both faces share."""
 
-    def __init__(self, session: Callable[[], Any]) -> None:
+    def __init__(self, session: Callable[[], Any], identity: str) -> None:
         self.new_session = session
+        self._identity = identity
         self.dialect: Dialect | None = None
 
     def prepare(self, session: Session) -> None:
@@ -58,16 +60,16 @@ class _Face:
         check_session_is_durable(session, dialect.name)
         guard_engine(engine, type(session))
         session.rollback()
-        self._make_tables(session, dialect)
+        identity = self._make_tables(session, dialect)
         session.commit()
+        self._identity = identity
 
-    def _make_tables(self, session: Session, dialect: Dialect) -> None:
-        for tries_left in reversed(range(_TRIES)):
+    def _make_tables(self, session: Session, dialect: Dialect) -> str:
+        for _ in range(_TRIES):
             try:
-                run(session, schema.make_tables(dialect, uuid4().hex))
+                steps = schema.make_tables(dialect, uuid4().hex, expected=self._identity)
+                return run(session, steps)
             except StoreBusy:  # another process was upgrading them between our read and our lock
-                if not tries_left:
-                    raise
                 session.rollback()
             except StoreError as error:
                 if schema.NO_RIGHT not in str(error):
@@ -75,8 +77,7 @@ class _Face:
                 session.rollback()
                 role = session.scalar(text("SELECT CAST(current_user AS text)"))
                 raise lacks_the_right(error, str(role)) from error
-            else:
-                return
+        raise StoreBusy(_UPGRADING)
 
     def probe(self, session: Session) -> None:
         """Write what is going to be rolled back."""
