@@ -21,6 +21,7 @@ from . import lock
 from .application import application
 from .events import events as events_of
 from .forwarded import forwarded
+from .inbox import inbox
 from .issuer import issuer
 from .report import report
 
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 app.add_typer(events_of, name="events")
 app.add_typer(forwarded, name="forwarded")
+app.add_typer(inbox, name="inbox")
 app.add_typer(issuer, name="issuer")
 for command in (lock.routes, lock.lock, lock.check, lock.diff, report):
     app.command()(command)

@@ -159,7 +159,7 @@ class SyncInbox(Protocol):
     def forgotten(
         self, boundary: str, *, since: timedelta, most: int, within: Within | None = None
     ) -> Sequence[str]:
-        """Return the ids of what has been due for longer than *since*, oldest first.
+        """Return the ids of what has been due for longer than *since*, each once in that time.
 
         With *within* each is told in the transaction that found them.
         """

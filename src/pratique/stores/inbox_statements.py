@@ -183,10 +183,16 @@ def status(dialect: Dialect, boundary: str) -> Steps[InboxStatus]:
 
 
 def forgotten(dialect: Dialect, boundary: str, since: timedelta, most: int) -> Steps[list[str]]:
-    """Return what has been due for long."""
-    found = yield (
+    """Return what has been due for long and wasn't told of for as long; note that it is now."""
+    chosen = (
         f"SELECT id FROM pratique_inbox WHERE boundary = :boundary AND {_PENDING} "
-        f"AND due_ms <= (SELECT {dialect.now} - :since) ORDER BY due_ms LIMIT :most",
+        f"AND due_ms <= (SELECT {dialect.now} - :since) "
+        f"AND changed_ms <= (SELECT {dialect.now} - :since) ORDER BY due_ms LIMIT :most"
+    )
+    locked = f"id = ANY(ARRAY({chosen} FOR UPDATE SKIP LOCKED))"
+    which = locked if dialect.name == "postgresql" else f"id IN ({chosen})"
+    found = yield (
+        f"UPDATE pratique_inbox SET changed_ms = {dialect.now} WHERE {which} RETURNING id",
         {"boundary": boundary, "since": _ms(since), "most": most},
     )
     return [str(row[0]) for row in found.rows]

@@ -175,8 +175,10 @@ class MemoryInbox:
         end = monotonic() - since.total_seconds()
         with self._lock:
             rows = [row for row in self._rows.values() if _is_due(row, end)]
-            rows = [row for row in rows if row.delivery.boundary == boundary]
+            rows = [r for r in rows if r.delivery.boundary == boundary and r.changed <= end]
             rows.sort(key=lambda each: each.due)
+            for row in rows[:most]:
+                row.changed = monotonic()
             return [row.delivery.id for row in rows[:most]]
 
     def forget(self, boundary: str, *, kept: timedelta, most: int) -> int:

@@ -1,0 +1,277 @@
+"""`pratique inbox`: what the boundaries of an application keep, and what an operator does to it."""
+
+import asyncio
+import inspect
+import signal
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Annotated, Any, Final, TypeVar
+
+import typer
+
+from pratique.core.inbox import Delivery, Listed, State, async_inbox_of, inbox_of
+from pratique.core.perimeter import Perimeter
+from pratique.core.refusal import BoundaryError, StoreError
+from pratique.core.store import Store
+from pratique.webhook import Webhook, Worker
+
+from .application import application
+
+T = TypeVar("T")
+_SHOWN: Final = 65536
+"""Bytes of a content: a screen is full long before."""
+_STATES: Final = {state.name.lower(): state for state in State}
+inbox = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,  # a local can be a secret
+    help="List, show, replay and park kept deliveries; work them.",
+)
+App = Annotated[
+    str | None, typer.Option("--app", help="module:attribute; else PRATIQUE_APP, pyproject.toml.")
+]
+Ids = Annotated[list[str], typer.Argument(help="Of deliveries, as `list` shows them.")]
+
+
+@inbox.command("list")
+def list_(
+    app: App = None,
+    boundary: Annotated[str, typer.Option(help="Of this boundary alone.")] = "",
+    state: Annotated[str, typer.Option(help=f"{', '.join(_STATES)}.")] = "",
+    after: Annotated[str, typer.Option(help="Go on after this id.")] = "",
+    most: Annotated[int, typer.Option(help="Rows.", min=1, max=10_000)] = 100,
+) -> None:
+    """List kept deliveries, without anything that came with them."""
+    if state and state not in _STATES:
+        raise typer.BadParameter(f"a state is one of {', '.join(_STATES)}")
+    wanted = _STATES[state] if state else None
+
+    async def ask(found: "_Asked") -> list[Listed]:
+        return await found.listed(boundary, state=wanted, after=after, most=most)
+
+    rows = _asked(_perimeter(app), ask)
+    for row in rows:
+        typer.echo(_line(row))
+    if len(rows) == most:
+        typer.echo(f"there may be more: --after {rows[-1].id}", err=True)
+
+
+@inbox.command()
+def show(
+    id: Annotated[str, typer.Argument(help="Of a delivery, as `list` shows it.")],
+    *,
+    app: App = None,
+    content: Annotated[
+        bool, typer.Option("--content", help="What came too: it may hold personal data.")
+    ] = False,
+) -> None:
+    """Show one kept delivery. What came with it is shown only when it is asked for."""
+
+    async def ask(found: "_Asked") -> tuple[Listed, Delivery] | None:
+        return await found.show(id)
+
+    told = _asked(_perimeter(app), ask)
+    if told is None:
+        typer.echo(f"{plain(id)}: no such delivery is kept", err=True)
+        raise typer.Exit(1)
+    for line in _facts(*told, with_content=content):
+        typer.echo(line)
+
+
+@inbox.command()
+def replay(
+    ids: Annotated[list[str] | None, typer.Argument(help="Of deliveries.")] = None,
+    app: App = None,
+    dead: Annotated[str, typer.Option(help="Every dead letter of this boundary.")] = "",
+) -> None:
+    """Let dead or parked deliveries be worked again, at once and with all their attempts."""
+    if bool(ids) == bool(dead):
+        raise typer.BadParameter("name ids, or --dead BOUNDARY")
+
+    async def ask(found: "_Asked") -> list[str]:
+        chosen = list(ids or ())
+        if dead:
+            chosen = [row.id async for row in _every(found, dead, State.DEAD)]
+        return [each for each in chosen if await found.move(each, State.WAITING)]
+
+    _moved(_asked(_perimeter(app), ask), ids, "will be worked again")
+
+
+@inbox.command()
+def park(ids: Ids, app: App = None) -> None:
+    """Lay deliveries aside that wait or are dead: no worker takes them, until they are replayed."""
+
+    async def ask(found: "_Asked") -> list[str]:
+        return [each for each in ids if await found.move(each, State.PARKED)]
+
+    _moved(_asked(_perimeter(app), ask), ids, "are parked")
+
+
+@inbox.command()
+def work(
+    *,
+    app: App = None,
+    boundary: Annotated[str, typer.Option(help="Of this boundary alone.")] = "",
+    tasks: Annotated[int, typer.Option(help="Deliveries at once.", min=1, max=256)] = 4,
+    idle: Annotated[float, typer.Option(help="Seconds between two looks.", min=0.05)] = 1.0,
+    once: Annotated[
+        bool, typer.Option("--once", help="End when nothing is due, for a timer of yours.")
+    ] = False,
+) -> None:
+    """Work what is due until SIGTERM or Ctrl-C; what is in hand is finished."""
+    perimeter = _perimeter(app)
+    worker = Worker(_boundaries(perimeter, boundary), tasks=tasks, idle=timedelta(seconds=idle))
+    try:
+        count = asyncio.run(_worked(perimeter, worker, once=once))
+    except (BoundaryError, StoreError) as error:
+        typer.echo(f"nothing is worked: {error}", err=True)
+        raise typer.Exit(1) from None
+    if once:
+        typer.echo(f"{count} deliveries were worked")
+
+
+@inbox.command()
+def sweep(
+    app: App = None,
+    boundary: Annotated[str, typer.Option(help="Of this boundary alone.")] = "",
+) -> None:
+    """Tell the queue again of what it forgot, and delete old rows of what is done."""
+    perimeter = _perimeter(app)
+    chosen = _boundaries(perimeter, boundary)
+
+    async def swept() -> int:
+        async with perimeter:
+            return sum([await each.asweep() for each in chosen])
+
+    try:
+        count = asyncio.run(swept())
+    except (BoundaryError, StoreError) as error:
+        typer.echo(f"nothing is swept: {error}", err=True)
+        raise typer.Exit(1) from None
+    typer.echo(f"{count} deliveries were told again")
+
+
+async def _worked(perimeter: Perimeter, worker: Worker, *, once: bool) -> int:
+    async with perimeter:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, worker.stop)
+        if once:
+            return await worker.adrain()
+        await worker.arun()
+        return 0
+
+
+class _Asked:
+    """An inbox on the event loop, whichever face the store has."""
+
+    def __init__(self, inbox: object) -> None:
+        self._inbox = inbox
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+        method = getattr(self._inbox, name)
+
+        async def call(*args: object, **named: object) -> Any:
+            value = method(*args, **named)
+            return await value if inspect.isawaitable(value) else value
+
+        return call
+
+
+async def _every(found: _Asked, boundary: str, state: State) -> Any:
+    after = ""
+    while True:
+        rows: list[Listed] = await found.listed(boundary, state=state, after=after, most=500)
+        for row in rows:
+            yield row
+        if not rows:
+            return
+        after = rows[-1].id
+
+
+def _asked(perimeter: Perimeter, ask: Callable[[_Asked], Awaitable[T]]) -> T:
+    store = perimeter.store
+    if store is None:
+        raise typer.BadParameter("the perimeter has no store")
+    try:
+        return asyncio.run(_asking(store, ask))
+    except StoreError as error:
+        typer.echo(f"the store can't be asked: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+async def _asking(store: Store, ask: Callable[[_Asked], Awaitable[T]]) -> T:
+    face: Any = store.asynchronous if async_inbox_of(store.asynchronous) else store.sync
+    found = inbox_of(face)
+    if found is None:
+        raise typer.BadParameter(f"the store {store.name} keeps no inbox")
+    started = face.start()
+    if inspect.isawaitable(started):
+        await started
+    try:
+        return await ask(_Asked(found))
+    finally:
+        closed = face.close()
+        if inspect.isawaitable(closed):
+            await closed
+
+
+def _perimeter(app: str | None) -> Perimeter:
+    return application(app).perimeter
+
+
+def _boundaries(perimeter: Perimeter, name: str) -> list[Webhook]:
+    every = [each for each in perimeter.boundaries if isinstance(each, Webhook)]
+    found = [each for each in every if each.inbox is not None and name in ("", each.name)]
+    if not found:
+        raise typer.BadParameter("no such boundary of it keeps deliveries: Webhook(…, inbox=…)")
+    return found
+
+
+def _moved(moved: list[str], ids: list[str] | None, what: str) -> None:
+    left = [each for each in ids or () if each not in moved]
+    typer.echo(f"{len(moved)} deliveries {what}")
+    for each in left:
+        typer.echo(f"{plain(each)}: it isn't there, is done, or a worker has it", err=True)
+    if left:
+        raise typer.Exit(1)
+
+
+def _line(row: Listed) -> str:
+    return (
+        f"{row.id}  {row.state.name.lower():<7}  {plain(row.boundary)}  "
+        f"{row.received_at.isoformat(timespec='seconds')}  {row.attempts} attempts  "
+        f"{row.content_bytes} bytes  {row.code or '-'}"
+    )
+
+
+def _facts(row: Listed, delivery: Delivery, *, with_content: bool) -> list[str]:
+    lines = [
+        f"id          {row.id}",
+        f"boundary    {plain(row.boundary)}",
+        f"state       {row.state.name.lower()}",
+        f"received    {row.received_at.isoformat()}, crossing {plain(row.crossing_id)}",
+        f"attempts    {row.attempts}",
+    ]
+    if row.code:
+        lines.append(f"last        {row.code}, crossing {plain(row.last_id or '-')}")
+    if row.state in (State.WAITING, State.TAKEN):
+        lines.append(f"due in      {row.due_in.total_seconds():.0f} s")
+    lines.append(f"content     {row.content_bytes} bytes")
+    if not with_content:
+        names = sorted({name for name, _ in delivery.fields})
+        return [*lines, f"fields      {', '.join(map(plain, names)) or 'none'}"]
+    lines.append(f"from        {plain(delivery.via.peer)} {plain(delivery.via.target)}")
+    lines += [f"field       {plain(name)}: {plain(value)}" for name, value in delivery.fields]
+    text = delivery.content[:_SHOWN].decode("utf-8", "backslashreplace")
+    lines += [f"  {plain(line)}" for line in text.split("\n")]
+    if len(delivery.content) > _SHOWN:
+        lines.append(f"  … {len(delivery.content) - _SHOWN} bytes more")
+    return lines
+
+
+def plain(text: str) -> str:
+    """Return a text whose every character can be printed: none moves the cursor or turns the line.
+
+    CWE-150: what came from outside is shown, and does nothing to the terminal.
+    """
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
