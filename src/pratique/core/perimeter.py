@@ -128,6 +128,12 @@ class Perimeter:
         return watcher
 
     @property
+    def deadline(self) -> timedelta | None:
+        """Return the time for all proofs of one crossing together; None where there is no limit."""
+        seconds = self._world.deadline
+        return None if seconds is None else timedelta(seconds=seconds)
+
+    @property
     def watchers(self) -> tuple[Watcher, ...]:
         """Return every watcher: their samples stand beside the tally of crossings."""
         return tuple(self._watchers)

@@ -2,8 +2,9 @@
 
 from typing import Any, Final
 
-from procrastinate import App
-from procrastinate.tasks import Task
+from procrastinate import App, SyncPsycopgConnector
+from procrastinate.manager import JobManager
+from procrastinate.tasks import Task, configure_task
 
 from pratique.core.perimeter import Perimeter
 from pratique.core.refusal import BoundaryError
@@ -83,8 +84,14 @@ def _sync_task(
         if again:
             work.configure(schedule_in={"seconds": again}).defer(id=id)
 
+    # Once opened on an event loop, the app's connector awaits the connection that it is handed.
+    jobs = JobManager(SyncPsycopgConnector())
+
     def tell(id: str, session: object) -> None:
-        work.configure(connection=_connection_of(session)).defer(id=id)
+        job = configure_task(
+            name=work.name, job_manager=jobs, queue=queue, connection=_connection_of(session)
+        )
+        job.defer(id=id)
 
     boundary.tell(tell)
     return work

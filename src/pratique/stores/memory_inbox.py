@@ -22,7 +22,17 @@ _PENDING = (State.WAITING, State.TAKEN)
 
 
 class _Row:
-    __slots__ = ("attempts", "changed", "code", "delivery", "due", "last_id", "state", "token")
+    __slots__ = (
+        "attempts",
+        "changed",
+        "code",
+        "delivery",
+        "due",
+        "is_pinned",
+        "last_id",
+        "state",
+        "token",
+    )
 
     def __init__(self, delivery: Delivery) -> None:
         self.delivery = delivery
@@ -30,6 +40,7 @@ class _Row:
         self.token = self.attempts = 0
         self.due = self.changed = monotonic()
         self.code = self.last_id = ""
+        self.is_pinned = False
 
 
 class MemoryInbox:
@@ -86,6 +97,21 @@ class MemoryInbox:
                 old.crossing_id,
             )
             return True
+
+    def pin(self, id: str, token: int) -> bool:
+        """Let nobody take a delivery over while a transaction ends it; False as for `done`."""
+        with self._lock:
+            row = self._held(id, token)
+            if row is not None:
+                row.is_pinned = True
+            return row is not None
+
+    def unpin(self, id: str) -> None:
+        """Undo `pin`."""
+        with self._lock:
+            row = self._rows.get(id)
+            if row is not None:
+                row.is_pinned = False
 
     def later(
         self, id: str, token: int, *, pause: timedelta, code: str, crossing_id: str = ""
@@ -198,7 +224,7 @@ class MemoryInbox:
 
 
 def _is_due(row: _Row, now: float) -> bool:
-    return row.state in _PENDING and row.due <= now
+    return row.state in _PENDING and row.due <= now and not row.is_pinned
 
 
 def _listed(row: _Row) -> Listed:

@@ -261,20 +261,24 @@ class _MemoryTransaction:
         """Lock nothing: there is no session."""
 
     def finish(self, id: str, token: int) -> bool:
+        if not self._store.inbox.pin(id, token):
+            return False
         self._finished = (id, token)
         return True
 
     def commit(self) -> None:
-        if self._finished is not None and not self._store.inbox.done(*self._finished):
-            self.rollback()
-            message = "another worker has taken the delivery over"
-            raise StoreBusy(message)
         self._store.settle_open(self._keys, self._record, self._answers)
+        if self._finished is not None:
+            self._store.inbox.done(*self._finished)
+            self._finished = None
         self._keys = ()
 
     def rollback(self) -> None:
         self._store.give_back(self._keys)
         self._keys = ()
+        if self._finished is not None:
+            self._store.inbox.unpin(self._finished[0])
+            self._finished = None
 
 
 class _OnLoop:

@@ -338,6 +338,7 @@ class Webhook(On, Boundary, Kept):
                 store,
                 grade=scheme.grade,
                 observes=self.observe is not None,
+                deadline=self.perimeter.deadline if self.perimeter is not None else None,
             )
         for registration in self._registered:
             waived = {waiver.obligation for waiver in registration.waivers}

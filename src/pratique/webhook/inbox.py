@@ -92,10 +92,21 @@ def told(call: Callable[..., object] | None, boundary: str) -> Callback | None:
 
 
 def inbox_debts(
-    inbox: Inbox, tell: Callback | None, store: Store | None, *, grade: str, observes: bool
+    inbox: Inbox,
+    tell: Callback | None,
+    store: Store | None,
+    *,
+    grade: str,
+    observes: bool,
+    deadline: timedelta | None,
 ) -> Iterable[str]:
     """Yield what stands in the way of keeping deliveries, one sentence each with its mend."""
     yield from inbox.debts()
+    if deadline is not None and inbox.lease <= deadline:
+        yield (
+            f"Inbox(lease={inbox.lease}) isn't longer than the perimeter's deadline, {deadline}: a "
+            "second worker would take over what the first one still proves."
+        )
     if store is None or not has_inbox(store):
         name = "no store" if store is None else f"the store {store.name}"
         yield (
