@@ -25,7 +25,10 @@ from sqlalchemy import create_engine, text
 ROOT = Path(__file__).parents[2]
 QUEUES = ("own", "celery", "procrastinate")
 KILL_EVERY = 2.0
-SINCE = timedelta(seconds=5)
+SINCE = timedelta(seconds=20)
+"""Longer than a job waits in a queue that isn't flooded: more often, and jobs too many are one."""
+SWEEP_EVERY = 4.0
+MOST = 100
 MODULE = "tests.faults.inbox_app"
 COMMANDS = {
     "own": ["pratique", "inbox", "work", "--app", f"{MODULE}:perimeter", "--idle", "0.1"],
@@ -116,14 +119,14 @@ def sweeping(app: Any, queue: str) -> Callable[[], None]:
     if queue == "own":
         return lambda: None
     if queue == "celery":
-        return lambda: None if not app.payments.sweep(since=SINCE, most=200) else None
+        return lambda: None if not app.payments.sweep(since=SINCE, most=MOST) else None
 
     from pratique.integrations.procrastinate import retry_stalled
 
     async def swept() -> None:
         async with app.procrastinate_app.open_async():
             await retry_stalled(app.procrastinate_app, "pratique.payments", seconds=20)
-        app.payments.sweep(since=SINCE, most=200)
+        app.payments.sweep(since=SINCE, most=MOST)
 
     return lambda: asyncio.run(swept())
 
@@ -185,7 +188,7 @@ def _killing(app: Any, engine: Any, events: int, queue: str, seconds: float, fol
                     workers[turn % 2].kill()
                     workers[turn % 2].start()
                     turn, next_kill = turn + 1, next_kill + KILL_EVERY
-                if time.monotonic() - swept > 1:
+                if time.monotonic() - swept > SWEEP_EVERY:
                     sweep()
                     swept = time.monotonic()
                 time.sleep(0.05)

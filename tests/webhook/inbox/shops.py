@@ -9,6 +9,7 @@ import pytest
 
 from pratique import Refused, stores
 from pratique.webhook import Inbox, Webhook
+from tests import django_site
 from tests import shop as shops
 from tests.shop import Shop, claim
 
@@ -27,6 +28,7 @@ def keeping(made: Callable[[], Shop], inbox: Inbox = QUICK) -> Shop:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shops, "boundary", boundary)
+        patch.setattr(django_site, "boundary", boundary)
         return made()
 
 
