@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import contextlib
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +36,8 @@ COMMANDS = {
     "own": ["pratique", "inbox", "work", "--app", f"{MODULE}:perimeter", "--idle", "0.1"],
     "celery": [
         *("celery", "--app", f"{MODULE}:celery_app", "--quiet", "worker", "--loglevel", "ERROR"),
-        *("--pool", "threads", "--concurrency", "4", "--without-gossip", "--without-mingle"),
+        *("--pool", "threads", "--concurrency", "8", "--prefetch-multiplier", "4"),
+        *("--without-gossip", "--without-mingle", "--without-heartbeat"),
     ],
     "procrastinate": [
         *("procrastinate", "--app", f"{MODULE}.procrastinate_app", "worker"),
@@ -114,12 +117,12 @@ def deliver(app: Any, event: int) -> None:
         time.sleep(0.01)
 
 
-def sweeping(app: Any, queue: str) -> Callable[[], None]:
+def sweeping(app: Any, queue: str) -> Callable[[], object]:
     """Return what tells the queue again of what it lost."""
     if queue == "own":
         return lambda: None
     if queue == "celery":
-        return lambda: None if not app.payments.sweep(since=SINCE, most=MOST) else None
+        return partial(app.payments.sweep, since=SINCE, most=MOST)
 
     from pratique.integrations.procrastinate import retry_stalled
 
@@ -178,16 +181,17 @@ def _killing(app: Any, engine: Any, events: int, queue: str, seconds: float, fol
     try:
         with ThreadPoolExecutor(8) as pool:
             sending = [pool.submit(deliver, app, event) for event in range(events)]
-            next_kill, turn, swept = began + KILL_EVERY, 0, 0.0
+            next_kill, swept, chance = began + KILL_EVERY, 0.0, random.Random(2026)
             while time.monotonic() < began + seconds:
                 if not kept_in and all(each.done() for each in sending):
                     kept_in = time.monotonic() - began
                 if kept_in and app.payments.inbox_status().pending == 0:
                     break
                 if time.monotonic() >= next_kill:
-                    workers[turn % 2].kill()
-                    workers[turn % 2].start()
-                    turn, next_kill = turn + 1, next_kill + KILL_EVERY
+                    victim = chance.choice(workers)
+                    victim.kill()
+                    victim.start()
+                    next_kill += KILL_EVERY
                 if time.monotonic() - swept > SWEEP_EVERY:
                     sweep()
                     swept = time.monotonic()

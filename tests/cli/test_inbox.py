@@ -1,0 +1,147 @@
+"""`pratique inbox`: what is kept is listed, shown without harm, replayed, parked and worked."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from pratique import Claim, Fields, Refused
+from pratique.cli.commands import app
+from pratique.cli.inbox import plain
+from tests.shop import delivery
+
+MODULE = """
+import sqlite3
+from pratique import Perimeter, Secret, stores
+from pratique.webhook import Inbox, Webhook, providers
+from tests.shop import SECRET
+
+perimeter = Perimeter(store=stores.sqlite3(lambda: sqlite3.connect("kept.db")))
+told, paid = [], set()
+payments = perimeter.declare(
+    Webhook("payments", providers.stripe(secrets=Secret(SECRET, name="main")), inbox=Inbox())
+)
+payments.on(
+    "invoice.paid",
+    confirm=lambda event: event.object_id if event.object_id in paid else None,
+    once=lambda name: name, link=lambda name: name, allow=lambda name, row: True,
+)(lambda done: None)
+payments.tell(told.append)
+none = Perimeter()
+other = Perimeter(store=stores.sqlite("other.db"))
+down = Perimeter(store=stores.sqlite("/nowhere/kept.db"))
+"""
+HOSTILE = '{"id": "evt_1", "type": "invoice.paid", "note": "\x7f\u202e\x9b2J"}'
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return an application's module, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    name = f"kept_{tmp_path.name.replace('-', '_')}"
+    (tmp_path / f"{name}.py").write_text(MODULE, encoding="utf-8")
+    monkeypatch.setenv("PRATIQUE_APP", f"{name}:perimeter")
+    from importlib import import_module
+
+    return import_module(name)
+
+
+def run(*arguments: str) -> Any:
+    """Run the command."""
+    return CliRunner().invoke(app, ["inbox", *arguments])
+
+
+def keep(module: Any, *invoices: str, **more: Any) -> None:
+    """Let the endpoint take deliveries in."""
+    with module.perimeter:
+        for invoice in invoices:
+            now = datetime.now(UTC)
+            content, fields = delivery(f"evt_{invoice}", invoice=invoice, at=now, **more)
+            claim = Claim(content, Fields(fields), now)
+            with pytest.raises(Refused, match="received"):
+                module.perimeter.admit(module.payments, claim)
+
+
+def ids(*arguments: str) -> list[str]:
+    """Return the ids of a list."""
+    return [line.split()[0] for line in run("list", *arguments).output.splitlines()]
+
+
+def test_dead_letters_are_listed_and_replayed(module: Any) -> None:
+    """Hole 22: a mismatch is seen, and worked again once its cause is mended."""
+    keep(module, "in_1", "in_2")
+    assert run("work", "--once").output == "2 deliveries were worked\n"
+    lines = run("list", "--state", "dead", "--boundary", "payments").output.splitlines()
+    assert len(lines) == 2
+    assert all("payments" in line and "not_confirmed" in line for line in lines)
+    module.paid.update(("in_1", "in_2"))
+    assert run("replay", "--dead", "payments").output == "2 deliveries will be worked again\n"
+    assert run("work", "--once").output == "2 deliveries were worked\n"
+    assert ids("--state", "dead") == []
+    assert len(ids("--state", "done")) == 2
+    done = ids()[0]
+    assert run("replay", done).exit_code == 1
+
+
+def test_one_is_parked_and_replayed_by_its_id(module: Any) -> None:
+    """No worker takes it meanwhile; an id that isn't there is told."""
+    module.paid.add("in_1")
+    keep(module, "in_1")
+    (name,) = ids()
+    assert run("park", name).output == "1 deliveries are parked\n"
+    assert run("work", "--once").output == "0 deliveries were worked\n"
+    assert run("replay", name).exit_code == 0
+    assert run("work", "--once").output == "1 deliveries were worked\n"
+    missing = run("park", "0" * 32)
+    assert (missing.exit_code, missing.output.splitlines()[0]) == (1, "0 deliveries are parked")
+
+
+def test_what_came_is_shown_on_demand_and_does_nothing_to_the_terminal(module: Any) -> None:
+    """CWE-150: an escape sequence, a C1 control and a turned line are shown as text."""
+    keep(module, "in_1", content=HOSTILE.encode())
+    (name,) = ids()
+    facts = run("show", name).output
+    assert "waiting" in facts
+    assert "Stripe-Signature" in facts
+    assert "v1=" not in facts
+    assert "evt_1" not in facts
+    whole = run("show", name, "--content").output
+    assert "evt_1" in whole
+    assert "v1=" in whole
+    assert "\\x7f\\u202e\\x9b2J" in whole
+    assert not set(whole) & {"\x7f", "\u202e", "\x9b"}
+    assert plain("a b\x1b[2J") == "a b\\x1b[2J"
+    assert run("show", "\x1b[2J").output.count("\x1b") == 0
+    assert run("show", "0" * 32).exit_code == 1
+
+
+def test_a_sweep_tells_the_queue_of_what_it_forgot(module: Any, monkeypatch: Any) -> None:
+    """Due for a minute, and nobody came: told again, once."""
+    keep(module, "in_1")
+    assert len(module.told) == 1
+    assert run("sweep").output == "0 deliveries were told again\n"
+    import sqlite3
+
+    with sqlite3.connect("kept.db") as db:
+        db.execute("UPDATE pratique_inbox SET due_ms = 0, changed_ms = 0")
+    db.close()
+    assert run("sweep").output == "1 deliveries were told again\n"
+    assert module.told[0] == module.told[1]
+
+
+def test_what_cannot_be_asked_is_told(module: Any) -> None:
+    """Without a store, without an inbox, with a store that is down, with a state that is none."""
+    place = f"{module.__name__}:"
+    assert run("list", "--app", f"{place}none").exit_code == 2
+    assert run("work", "--app", f"{place}other").exit_code == 2
+    assert run("list", "--app", f"{place}down").exit_code == 1
+    assert run("list", "--state", "asleep").exit_code == 2
+    assert run("replay").exit_code == 2
+    assert run("list").exit_code == 0
+    keep(module, "in_1", "in_2", "in_3")
+    first = run("list", "--most", "2")
+    assert len(ids("--after", ids()[1])) == 1
+    assert "--after" in first.stderr
