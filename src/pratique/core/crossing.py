@@ -279,11 +279,12 @@ def settle(
         crossing: With `authentic`, `fresh` and `valid` discharged as far as they are owed.
         rule: What is owed from here on.
         event: What the sender said, typed.
-        key: The single-use key, from inside the signed bytes; b"" where the claim has none.
+        key: The single-use key, from inside the signed bytes; b"" where the claim has none that a
+            stranger couldn't use up: the business key, claimed once `confirmed` holds, is all then.
         is_transactional: Single use and effect are one commit.
     """
     holds: list[tuple[bytes, int]] = []
-    if not is_transactional:
+    if not is_transactional and key:
         first: HoldAnswer = yield Hold(key)
         holds.append((key, _held(first, is_same_delivery=True)))
     subject, keys = event, [own for own in (key, *crossing.single_use) if own]
@@ -302,7 +303,7 @@ def settle(
         if used is not None:
             return (yield from rule.again(crossing, key, used))
     else:
-        for business in keys[1:]:
+        for business in keys[len(holds) :]:
             other: HoldAnswer = yield Hold(business)
             holds.append((business, _held(other, is_same_delivery=False)))
     if rule.once is not None:
@@ -311,7 +312,7 @@ def settle(
     proven = rule.mint(crossing, event, subject, linked)
     told = yield from rule.doing(crossing, key, proven)
     for name, token in reversed(holds):
-        if not (yield Settle(name, token, is_last=name == key)):
+        if not (yield Settle(name, token, is_last=name == holds[0][0])):
             raise _overtaken()
     return told
 
