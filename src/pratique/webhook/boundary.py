@@ -16,7 +16,7 @@ from pratique.core.crossing import Crossing, Rule, settle
 from pratique.core.inbox import Taken
 from pratique.core.obligation import ALLOWED, AUTHENTIC, BIT, CONFIRMED, FRESH, VALID, Obligation
 from pratique.core.proven import Admitted
-from pratique.core.question import Flow, Hand
+from pratique.core.question import Confirm, Flow, Hand, Refresh
 from pratique.core.refusal import Answer, BoundaryError, Refused, too_large
 from pratique.core.secret import LiveSecret
 from pratique.core.store import Store
@@ -25,10 +25,12 @@ from pratique.core.waiver import Observe, Waiver
 
 from .event import Event
 from .facts import Facts
-from .handshake import acknowledged, answered
+from .debts import registration_debts
+from .handshake import acknowledged, answered, asked, taker
 from .inbox import Inbox, Noting, inbox_debts, keeping, received, told
 from .kept import Kept
 from .key import event_key
+from .named_key import KeyWanted
 from .on import On
 from .opened import Envelope, Opened
 from .rules import Context, Registration
@@ -38,9 +40,10 @@ from .working import excused_now, kept_rule, require_still_waived
 
 MAX_CONTENT_BYTES: Final = 1 << 20
 """Stripe and Slack stay under 256 KiB; GitHub says 25 MiB of itself: raise it there."""
-_PROVEN_BY_OPEN: Final = BIT[AUTHENTIC] | BIT[FRESH]
 _MENDS: Final[dict[Obligation, str]] = {
-    Obligation.AUTHENTIC: "The sender's grade is below weak: it doesn't sign.",
+    Obligation.AUTHENTIC: (
+        "The sender signs nothing: pass confirm=, which re-reads the object at the sender."
+    ),
     Obligation.FRESH: (
         "No time is signed: pass confirm=, which reads the state at its source now."
     ),
@@ -99,6 +102,8 @@ class Webhook(On, Boundary, Kept):
         self._rules: dict[str, tuple[Rule, msgspec.json.Decoder[Any] | None]] = {}
         self._open: Any = None
         self._is_transactional = True
+        self._authentic = BIT[AUTHENTIC] if sender.scheme.proves else 0
+        self._fresh = BIT[FRESH] if sender.scheme.signed_time else 0
         handshake = sender.scheme.handshake
         self.takes_get = handshake is not None and handshake.by_get
         self.inbox = inbox
@@ -152,8 +157,10 @@ class Webhook(On, Boundary, Kept):
         # Only a pin of two values tells two endpoints apart; who leaves it out takes both.
         cells = [f"{p.name}={v}" for p in scheme.pins if p.type is bool for v in (True, False)
                  if self.sender.pins.get(p.name, v) is v] or [""]  # fmt: skip
+        if scheme.keyed_by is not None:  # one key of the sender's for everybody: a pin tells apart
+            cells = scheme.endpoints(self.sender.pins)
         for secret in self._live:
-            mark = sha256(secret.value.encode()).hexdigest()
+            mark = sha256(secret.value.encode()).hexdigest() if secret.value else scheme.name
             for cell in cells:
                 taken[f"secret {mark} {cell}"] = (
                     "they share a secret, so that a delivery to one opens at the other. "
@@ -229,7 +236,7 @@ class Webhook(On, Boundary, Kept):
 
     def _receiving(self, crossing: Crossing, put: Callback) -> Flow[Any]:
         noting = Noting(crossing.claim)
-        self._opened(crossing, noting.claim)
+        yield from self._opened(crossing, noting.claim)
         delivery = noting.delivery(crossing)
         is_new: bool = yield Hand(put, (delivery,))
         if is_new and self._tell is not None and not self._tell.wants_session:
@@ -240,21 +247,14 @@ class Webhook(On, Boundary, Kept):
 
     def _opened(
         self, crossing: Crossing, claim: Claim
-    ) -> tuple[Opened, Envelope, Rule, msgspec.json.Decoder[Any] | None]:
+    ) -> Flow[tuple[Opened, Envelope, Rule, msgspec.json.Decoder[Any] | None]]:
         """Discharge `authentic` and `fresh`, and find who handles it."""
         if len(claim.content) > self.max_content_bytes:
             raise too_large(self.max_content_bytes)
         if claim.via.method == "GET" and self.takes_get:
             raise self._answered(claim)
-        try:
-            opened = self._open(claim)
-        except Refused as refused:
-            if refused.obligation is not AUTHENTIC and refused.obligation is not VALID:
-                # The order is authentic first: whoever is stale did sign.
-                crossing.done |= BIT[AUTHENTIC]
-            raise
+        opened = yield from self._proven(crossing, claim)
         scheme = self.sender.scheme
-        crossing.done |= _PROVEN_BY_OPEN if scheme.signed_time else BIT[AUTHENTIC]
         self.sender.require_vouched(claim.received_at)
         crossing.key = opened.key
         if scheme.repeats:  # else the second time that a channel is occupied is lost as a replay
@@ -262,14 +262,16 @@ class Webhook(On, Boundary, Kept):
         crossing.secret_name = opened.secret_name
         envelope = opened.envelope
         if envelope is None:
-            raise self._handshake(claim) or Refused(
+            yield from self._handshake(claim)
+            raise Refused(
                 VALID,
                 self._lacking(),
                 code="bad_envelope",
             )
         found = self._rules.get(envelope.type)
         if found is None:
-            raise self._handshake(claim) or Refused(
+            yield from self._handshake(claim)
+            raise Refused(
                 VALID,
                 "no handler is declared for its type",
                 code="ignored",
@@ -283,13 +285,30 @@ class Webhook(On, Boundary, Kept):
             )
         return opened, envelope, rule, decoder
 
+    def _proven(self, crossing: Crossing, claim: Claim) -> Flow[Opened]:
+        try:
+            try:
+                opened: Opened = self._open(claim)
+            except KeyWanted as wanted:
+                yield Refresh(wanted.source, wanted.name)
+                opened = self._open(claim)
+        except Refused as refused:
+            if refused.obligation is not AUTHENTIC and refused.obligation is not VALID:
+                # The order is authentic first: whoever is stale did sign.
+                crossing.done |= self._authentic
+            raise
+        crossing.done |= self._authentic | self._fresh
+        return opened
+
     def _crossing(self, crossing: Crossing, taken: Taken | None) -> Flow[Admitted[Any, Any, Any]]:
-        claim = crossing.claim
-        opened, envelope, rule, decoder = self._opened(crossing, claim)
+        claim, scheme = crossing.claim, self.sender.scheme
+        opened, envelope, rule, decoder = yield from self._opened(crossing, claim)
         if taken is not None:
             require_still_waived(rule.declaration, self.owed_bits, claim, self.started().clock())
             rule = kept_rule(rule, taken) if self._is_transactional else rule
-        content = claim.content if decoder is None else _decoded(decoder, claim.content)
+        part = scheme.signed_content
+        raw = claim.content if part is None else part(claim)
+        content = raw if decoder is None else _decoded(decoder, raw)
         crossing.done |= BIT[VALID]
         event: Event[Any] = Event(
             envelope.id,
@@ -300,17 +319,27 @@ class Webhook(On, Boundary, Kept):
             content,
         )
         admitted: Admitted[Any, Any, Any] = yield from settle(
-            crossing, rule, event, crossing.key, is_transactional=self._is_transactional
+            crossing,
+            rule,
+            event,
+            crossing.key if scheme.has_key else b"",
+            is_transactional=self._is_transactional,
         )
         return admitted
 
-    def _handshake(self, claim: Claim) -> Refused | None:
-        """Return the answer to a signed handshake; None where it is none."""
-        handshake = self.sender.scheme.handshake
-        if handshake is None or not handshake.is_signed:
-            return None
-        is_asked = handshake.token(claim, Facts(self.sender.url, self.sender.pins)) != ""
-        return self._answered(claim) if is_asked else None
+    def _handshake(self, claim: Claim) -> Flow[None]:
+        """Answer a signed handshake, by what ends the crossing; nothing where it is none."""
+        scheme = self.sender.scheme
+        facts = Facts(self.sender.url, self.sender.pins)
+        if scheme.handshake is None or not scheme.handshake.is_signed:
+            return
+        if not scheme.handshake.token(claim, facts):
+            return
+        call = taker(scheme, facts)
+        if call is not None:
+            token = asked(scheme, claim, facts)
+            yield Confirm(Callback.of(call, arguments=1, role=scheme.handshake.hands_to), (token,))
+        raise self._answered(claim)
 
     def _answered(self, claim: Claim) -> Refused:
         scheme = self.sender.scheme
@@ -341,16 +370,7 @@ class Webhook(On, Boundary, Kept):
                 deadline=self.perimeter.deadline if self.perimeter is not None else None,
             )
         for registration in self._registered:
-            waived = {waiver.obligation for waiver in registration.waivers}
-            if AUTHENTIC in waived:
-                yield f"{registration.types[0]}: AUTHENTIC can't be waived."
-            if scheme.grade != "signed" and CONFIRMED in waived:
-                yield (
-                    f"{registration.types[0]}: {scheme.name} is {scheme.grade}, "
-                    "so CONFIRMED can't be waived."
-                )
-            if store is not None:
-                yield from _callable_debts(registration, store)
+            yield from registration_debts(registration, scheme, store)
 
 
 def _worked_later(declaration: Declaration) -> Declaration:
@@ -368,29 +388,3 @@ def _decoded(decoder: msgspec.json.Decoder[Any], content: bytes) -> Any:
             code="bad_content",
             hint="compare the type of on(content=…) with the sender's API version",
         ) from None
-
-
-def _callable_debts(registration: Registration, store: Store) -> Iterable[str]:
-    roles: dict[str, Callback | None] = {
-        "link": registration.link,
-        "allow": registration.allow,
-        "handler": registration.act,
-    }
-    for role, callback in roles.items():
-        if callback is not None and callback.wants_session and not store.has_session:
-            yield (
-                f"{registration.types[0]}: {role} ({callback.where}) wants a session, "
-                f"and the store {store.name} has none. "
-                "Use stores.sqlalchemy(Session) or stores.sqlite3(connect)."
-            )
-        if (
-            callback is not None
-            and callback.is_async
-            and store.transactional
-            and store.asynchronous is None
-        ):
-            yield (
-                f"{registration.types[0]}: {role} ({callback.where}) is async, "
-                "and the store's session is sync. "
-                "Make it a plain def: it runs on a thread of the pool."
-            )

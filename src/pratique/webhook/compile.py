@@ -21,7 +21,8 @@ from .opened import Envelope, Opened
 from .verify import Verifier
 
 if TYPE_CHECKING:
-    from .scheme import Pin, Scheme
+    from .pin import Pin
+    from .scheme import Scheme
 
 Opener = Callable[[Claim], Opened]
 _DEFECTS = (ValueError, TypeError, RecursionError, OverflowError, LookupError)

@@ -5,9 +5,9 @@ that text freely has a signing oracle: so a token is opaque, and no content or t
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import parse_qsl
 
 from pratique.core.claim import Claim
@@ -39,6 +39,8 @@ class Handshake:
         opaque: (token) -> whether it is one that may be given back.
         by_get: It comes as a GET, so that the endpoint takes that method too.
         content_type: Of the answer. Never one that a browser would run.
+        hands_to: The pin with the callable that the token is handed to before the answer: where a
+            sender wants a URL to be fetched, that is our user's to do. "" where nothing is.
     """
 
     token: Callable[[Claim, Facts], str]
@@ -47,6 +49,7 @@ class Handshake:
     is_signed: bool = True
     by_get: bool = False
     content_type: str = "text/plain; charset=utf-8"
+    hands_to: str = ""
 
 
 def parameters(claim: Claim) -> dict[str, str]:
@@ -60,24 +63,81 @@ def parameters(claim: Claim) -> dict[str, str]:
     return found if len(found) == len(pairs) else {}
 
 
-def answered(scheme: "Scheme", claim: Claim, live: Sequence[LiveSecret], facts: Facts) -> bytes:
-    """Return the content that answers a handshake, whose signature is checked where it has one.
+def asked(scheme: "Scheme", claim: Claim, facts: Facts) -> str:
+    """Return the token of a handshake.
 
     Raises:
         Refused: AUTHENTIC, code "bad_challenge": it is none, or asks us to sign or give back more
-            than an opaque token; "expired_secret": no secret is live.
+            than an opaque token.
     """
     handshake = scheme.handshake
     token = handshake.token(claim, facts) if handshake is not None else ""
     if handshake is None or not token or not handshake.opaque(token):
         raise Refused(AUTHENTIC, "it is no handshake with an opaque token", code="bad_challenge")
+    return token
+
+
+def taker(scheme: "Scheme", facts: Facts) -> Callable[[str], object] | None:
+    """Return the callable that the token is handed to; None where it is handed to nobody.
+
+    Raises:
+        Refused: AUTHENTIC, code "undeclared": it isn't handed in.
+    """
+    name = scheme.handshake.hands_to if scheme.handshake is not None else ""
+    if not name:
+        return None
+    call: Callable[[str], object] | None = facts.pins.get(name)
+    if call is None:
+        raise Refused(AUTHENTIC, f"{scheme.name} asks for {name}=", code="undeclared")
+    return call
+
+
+def hand_over(scheme: "Scheme", claim: Claim, facts: Facts) -> None:
+    """Hand the token to the declaration's callable, on this thread.
+
+    Raises:
+        Refused: what `asked` and `taker` refuse; AUTHENTIC, code "internal" (retry): it raised, or
+            is async.
+    """
+    call = taker(scheme, facts)
+    if call is None:
+        return
+    token = asked(scheme, claim, facts)
+    try:
+        found = call(token)
+    except Exception as error:  # noqa: BLE001  whatever our user's code raises is a refusal
+        raise _failed(f"it raised {type(error).__name__}") from None
+    if isinstance(found, Coroutine):
+        found.close()  # never awaited, and nobody should be warned of that too
+        raise _failed("it is async, and this is a sync door")
+
+
+def _failed(why: str) -> Refused:
+    return Refused(
+        AUTHENTIC,
+        f"what the handshake's token is handed to failed: {why}",
+        code="internal",
+        answer=Answer.RETRY,
+    )
+
+
+def answered(scheme: "Scheme", claim: Claim, live: Sequence[LiveSecret], facts: Facts) -> bytes:
+    """Return the content that answers a handshake, whose signature is checked where it has one.
+
+    Raises:
+        Refused: what `asked` refuses; AUTHENTIC, code "expired_secret": no secret is live.
+    """
+    token, handshake = asked(scheme, claim, facts), cast("Handshake", scheme.handshake)
     # In the order of the declaration: while a secret is rolled, the new one answers.
     ours = (each for each in live if each.not_after is None or claim.received_at < each.not_after)
     secret = next(ours, None)
     if secret is None:
         raise Refused(AUTHENTIC, "no secret is live to answer with", code="expired_secret")
-    verifier = scheme.keying(secret.value)
-    return handshake.answer(token, lambda text: verifier.seal((text,)), facts)
+
+    def sign(text: bytes) -> str:
+        return scheme.keying(secret.value).seal((text,))
+
+    return handshake.answer(token, sign, facts)
 
 
 def acknowledged(scheme: "Scheme", content: bytes) -> Refused:

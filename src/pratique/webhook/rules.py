@@ -30,6 +30,7 @@ from pratique.core.store import Store
 from pratique.core.waiver import Waiver
 
 from .key import business_key, business_prefix
+from .named_key import NO_SECRET
 from .scheme import Scheme
 
 OWN_ROWS: Final = Root(RootKind.STORE, "our own rows")
@@ -58,6 +59,9 @@ class Registration:
         """Return what the flow needs of it."""
         scheme = context.scheme
         confirming = BIT[CONFIRMED] | (0 if scheme.signed_time else BIT[FRESH])
+        if not scheme.proves:
+            # What is acted on is what the source says now, whoever asked us to look.
+            confirming |= BIT[AUTHENTIC]
         return Rule(
             declaration=self.declaration(context),
             confirm=self.confirm,
@@ -79,7 +83,7 @@ class Registration:
         """Return what it proves, with the roots on which each proof rests."""
         scheme = context.scheme
         found = [
-            context.authentic(),
+            context.authentic(self),
             context.fresh(self),
             context.unique(self),
             context.confirmed(self),
@@ -145,7 +149,12 @@ class Context:
         return Root(RootKind.PARTY, self.scheme.party, controller=self.scheme.party)
 
     def secrets(self) -> tuple[Way, ...]:
-        """Return the live secrets: each alone suffices, and each is known to the sender."""
+        """Return the live secrets: each alone suffices, and each is known to the sender.
+
+        Where the sender names its key, it is whoever answers at the address that is pinned.
+        """
+        if NO_SECRET in self.live:
+            return self._read_from(self.party)
         names = [secret.name for secret in self.live] or ["secret"]
         return ways(
             *(
@@ -159,10 +168,16 @@ class Context:
             )
         )
 
-    def authentic(self) -> Proof | None:
-        """Return the proof by signature; None below grade "weak"."""
-        if self.scheme.grade not in ("signed", "weak"):
-            return None
+    def authentic(self, registration: Registration) -> Proof | None:
+        """Return the proof by signature; below grade "weak" by reading the state at its source."""
+        if not self.scheme.proves:
+            if registration.confirm is None:
+                return None
+            method = (
+                f"{self.scheme.name} is {self.scheme.grade}: it says that something happened, and "
+                "what is acted on is read at its source at the crossing"
+            )
+            return Proof(AUTHENTIC, method, self._source(registration), registration.confirm.where)
         return Proof(
             AUTHENTIC,
             f"{self.scheme.name} signature over {', '.join(self.scheme.binds)}",
@@ -193,14 +208,17 @@ class Context:
         """
         if registration.once is None or self.store is None:
             return None
-        key = "signed id" if self.scheme.signed_key else "digest of the signed content"
-        key += " and time" if self.scheme.repeats else ""
+        signed = "signed id" if self.scheme.signed_key else "digest of the signed content"
+        signed += " and time" if self.scheme.repeats else ""
+        what = f"the {signed} and of the business key"
+        if not self.scheme.has_key:
+            what = "the business key alone, once it is confirmed"
         kept = (
             "in the effect's transaction"
             if self.store.transactional
             else "held for a lease around the effect"
         )
-        method = f"single use of the {key} and of the business key, {kept}, {self.store.name}"
+        method = f"single use of {what}, {kept}, {self.store.name}"
         return Proof(UNIQUE, method, ways(*self.store.roots), registration.once.where)
 
     def confirmed(self, registration: Registration) -> Proof | None:
@@ -231,7 +249,9 @@ class Context:
         return Proof(VALID, f"{self.scheme.name} envelope: id, type, object id", ways(OWN_CODE))
 
     def _source(self, registration: Registration) -> tuple[Way, ...]:
-        source = registration.source or self.party
+        return self._read_from(registration.source or self.party)
+
+    def _read_from(self, source: Root) -> tuple[Way, ...]:
         dns = Root(RootKind.DNS, f"zone of {source.name}", controller=source.controller)
         return (*ways(source, OWN_CODE), frozenset((dns, WEB_CA)))
 

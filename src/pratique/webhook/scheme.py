@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from difflib import get_close_matches
 from hashlib import sha256
 from typing import Any, Final
 
@@ -16,12 +15,14 @@ from pratique.core.waiver import Unconfirmed
 
 from .compile import Opener, compile_opener
 from .facts import Facts
-from .handshake import Handshake, answered
+from .handshake import Handshake, answered, hand_over
+from .named_key import NO_SECRET, KeyWanted
 from .opened import Envelope, Grade, Opened
+from .pin import Pin, require_known, require_owed, told
 from .sender import Sender
 from .signature_field import Read
 from .signed_time import SECONDS, TimeForm
-from .verify import Keying
+from .verify import Keying, Verifier
 
 TOLERANCE: Final = timedelta(seconds=300)
 """Where the sender names no figure of its own: Standard Webhooks' and Stripe's."""
@@ -30,25 +31,6 @@ LONGEST_TOLERANCE: Final = timedelta(days=1)
 KNOWN: Final = 64
 """Openers that a scheme remembers, one for each set of secrets."""
 Secrets = str | Sequence[str | LiveSecret]
-
-
-@dataclass(frozen=True, slots=True)
-class Pin:
-    """A fact of the declaration that the signed content must repeat, or that the scheme needs.
-
-    Args:
-        name: The keyword of `open` and of the sender: "livemode".
-        type: What it is.
-        of: Reads the same fact from the envelope; None where the scheme itself reads the pin.
-        code: The refusal where they differ; the obligation is `linked`.
-        is_owed: Nothing opens without it.
-    """
-
-    name: str
-    type: type
-    of: Callable[[Envelope], object] | None = None
-    code: str = ""
-    is_owed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +71,10 @@ class Scheme:
         signs_url: Our own public URL is signed: the declaration owes it.
         seal_content: (content, time, id, signature, facts) -> the content that is sent, where the
             signature is a part of it; called with "" first, for what is signed. See `sealed`.
+        keyed_by: (facts) -> the verifier where no secret is declared: the sender names its key, and
+            a pin says how it is got; or it signs nothing. None where secrets are owed after all.
+        signed_content: (claim) -> what of the content is signed, where that isn't all of it: the
+            rest never reaches a handler.
         repeats: Honest contents can repeat, and no id tells them apart: a resend with a new time is
             no duplicate by itself, and what happens once is the business key's alone.
         vouched: Who answers for a source that is "unconfirmed".
@@ -119,16 +105,44 @@ class Scheme:
     also: Callable[[str, str, Claim, Facts], Iterable[tuple[bytes, ...]]] | None = None
     signs_url: bool = False
     seal_content: Callable[[bytes, str, str, str, Facts], bytes] | None = None
+    keyed_by: Callable[[Facts], Verifier | None] | None = None
+    signed_content: Callable[[Claim], bytes] | None = None
     repeats: bool = False
     vouched: Unconfirmed | None = None
     _memo: Memo[object, Opener] = field(
         default_factory=lambda: Memo[object, Opener](KNOWN), repr=False, compare=False
     )
 
+    @property
+    def proves(self) -> bool:
+        """Say whether it signs at all: else `confirm` is what a crossing rests on."""
+        return self.grade in (Grade.SIGNED, Grade.WEAK)
+
+    @property
+    def has_key(self) -> bool:
+        """Say whether a delivery's key may be used up.
+
+        Below `signed` whoever holds one honest delivery can send it with other content first, and
+        the honest one would come too late.
+        """
+        return self.grade is Grade.SIGNED
+
+    def endpoints(self, pins: Mapping[str, Any]) -> list[str]:
+        """Return what tells one endpoint's deliveries from another's, where the key is everybody's.
+
+        Empty where the sender signs nothing: what it says is asked for at the source.
+        """
+        if not self.proves:
+            return []
+        owed = [pins[pin.name] for pin in self.pins if pin.is_owed]
+        if not owed:
+            return [f"key {id(value)}" for value in pins.values()] or [""]
+        return [each for told in owed for each in ([told] if isinstance(told, str) else told)]
+
     def __call__(
         self,
         *,
-        secrets: Secret | str | Iterable[Secret | str],
+        secrets: Secret | str | Iterable[Secret | str] = (),
         url: str | None = None,
         tolerance: timedelta | None = None,
         **pins: Any,
@@ -136,7 +150,8 @@ class Scheme:
         """Declare this sender for a boundary. Secrets are read when the perimeter starts.
 
         Args:
-            secrets: One source of secrets, or several that are live together.
+            secrets: One source of secrets, or several that are live together. Left out where the
+                sender names its key and a pin says how it is got, or where it signs nothing.
             url: Our own public URL, for schemes that sign it.
             tolerance: Longest age and lead of the signed time, where the sender's own figure isn't
                 wanted.
@@ -164,7 +179,7 @@ class Scheme:
         return replace(self, vouched=unconfirmed)
 
     def open(
-        self, claim: Claim, *, secrets: Secrets, url: str | None = None, **pins: Any
+        self, claim: Claim, *, secrets: Secrets = (), url: str | None = None, **pins: Any
     ) -> Opened:
         """Prove that the sender made these bytes, and made them now.
 
@@ -181,16 +196,16 @@ class Scheme:
         if url is None and not pins and len(secrets) == 1 and not isinstance(secrets, str):
             memo: object = secrets[0]
         else:
-            memo = (
-                secrets if isinstance(secrets, str) else tuple(secrets),
-                url,
-                tuple(pins.items()),
-            )
+            memo = secrets if isinstance(secrets, str) else tuple(secrets), url, told(pins)
         opener = self._memo.get(memo)
         if opener is None:
             listed = (secrets,) if isinstance(secrets, str) else tuple(secrets)
             opener = self._memo.keep(memo, self._compiled(listed, url, pins))
-        return opener(claim)
+        try:
+            return opener(claim)
+        except KeyWanted as wanted:
+            wanted.source.refresh(wanted.name)
+            return opener(claim)
 
     def seal(
         self,
@@ -281,7 +296,7 @@ class Scheme:
         return Fields(self.seal_fields(time, identity, signature)), sent
 
     def answer(
-        self, claim: Claim, *, secrets: Secrets, url: str | None = None, **pins: Any
+        self, claim: Claim, *, secrets: Secrets = (), url: str | None = None, **pins: Any
     ) -> bytes:
         """Return the content that answers a sender's handshake.
 
@@ -299,7 +314,10 @@ class Scheme:
         if handshake.is_signed:
             self.open(claim, secrets=secrets, url=url, **pins)
         try:
-            return answered(self, claim, _live(secrets), Facts(url, pins))
+            facts = Facts(url, pins)
+            live = [NO_SECRET] if self.is_keyless(pins) else _live(secrets)
+            hand_over(self, claim, facts)
+            return answered(self, claim, live, facts)
         except ValueError:
             raise _bad_secret() from None
 
@@ -319,14 +337,26 @@ class Scheme:
             ValueError: a secret isn't in the sender's form.
         """
         self._check(tolerance, pins)
-        verifiers = [(self.keying(secret.value), secret) for secret in secrets]
         facts = Facts(url, pins)
+        verifiers = self._verifiers(secrets, facts)
         return compile_opener(self, verifiers, scope, facts, tolerance or self.tolerance)
+
+    def _verifiers(
+        self, secrets: Sequence[LiveSecret], facts: Facts
+    ) -> list[tuple[Verifier, LiveSecret]]:
+        keyless = self.keyed_by(facts) if self.keyed_by is not None else None
+        if keyless is not None:
+            return [(keyless, NO_SECRET)]
+        return [(self.keying(secret.value), secret) for secret in secrets]
+
+    def is_keyless(self, pins: Mapping[str, Any]) -> bool:
+        """Say whether it needs no secret with these pins."""
+        return self.keyed_by is not None and self.keyed_by(Facts(None, pins)) is not None
 
     def _compiled(
         self, listed: tuple[str | LiveSecret, ...], url: str | None, pins: Mapping[str, Any]
     ) -> Opener:
-        live = _live(listed)
+        live = [NO_SECRET] if self.is_keyless(pins) else _live(listed)
         try:
             self._check_owed(url, pins)
         except BoundaryError as error:
@@ -340,10 +370,7 @@ class Scheme:
         if self.signs_url and not url:
             message = f"{self.name} signs our URL. Pass url=, as the sender was told it."
             raise BoundaryError(message)
-        missing = [pin.name for pin in self.pins if pin.is_owed and pin.name not in pins]
-        if missing:
-            message = f"{self.name} opens nothing without {', '.join(missing)}. Pass it."
-            raise BoundaryError(message)
+        require_owed(self.name, self.pins, pins)
 
     def _check(self, tolerance: timedelta | None, pins: Mapping[str, Any]) -> None:
         if tolerance is not None and not timedelta(0) < tolerance <= LONGEST_TOLERANCE:
@@ -352,15 +379,7 @@ class Scheme:
                 f"{LONGEST_TOLERANCE}. Leave it out for {self.tolerance}, or waive FRESH."
             )
             raise BoundaryError(message)
-        known = {pin.name: pin for pin in self.pins}
-        for name, value in pins.items():
-            if name not in known:
-                near = get_close_matches(name, known) or sorted(known)
-                message = f"{self.name} has no pin {name!r}; it has: {', '.join(near) or 'none'}."
-                raise BoundaryError(message)
-            if not isinstance(value, known[name].type) or value == "":
-                message = f"{self.name}: {name}= is a non-empty {known[name].type.__name__}."
-                raise BoundaryError(message)
+        require_known(self.name, self.pins, pins)
 
 
 def _as_it_is(content: bytes, _time: str, _id: str, _signature: str, _facts: Facts) -> bytes:

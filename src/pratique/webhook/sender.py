@@ -9,6 +9,7 @@ from pratique.core.refusal import Answer, BoundaryError, Refused
 from pratique.core.secret import LiveSecret, Secret, read_all
 
 from .compile import Opener
+from .named_key import NO_SECRET
 from .verify import Verifier
 
 if TYPE_CHECKING:
@@ -30,6 +31,12 @@ class Sender:
 
         Empty only where an optional one is unset. BoundaryError where one is bad.
         """
+        if self.scheme.is_keyless(self.pins):
+            return (NO_SECRET,)
+        if self.secrets == () and self.scheme.keyed_by is not None:
+            ways = [pin.name for pin in self.scheme.pins if pin.name.startswith("fetch_")]
+            message = f"{self.scheme.name} names its key: pass {' or '.join(ways)}=, or secrets=."
+            raise BoundaryError(message)
         return read_all(self.secrets)
 
     def require_vouched(self, at: datetime) -> None:
@@ -56,6 +63,8 @@ class Sender:
         """
         live = self.live()
         for secret in live:
+            if secret is NO_SECRET:
+                continue
             try:
                 verifier: Verifier = self.scheme.keying(secret.value)
             except ValueError:

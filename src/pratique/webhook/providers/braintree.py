@@ -18,7 +18,8 @@ from pratique.core.claim import Claim
 from pratique.webhook.facts import Facts
 from pratique.webhook.handshake import Handshake, Sign, parameters
 from pratique.webhook.opened import Envelope
-from pratique.webhook.scheme import Pin, Scheme
+from pratique.webhook.pin import Pin
+from pratique.webhook.scheme import Scheme
 from pratique.webhook.signature_field import bounded, malformed
 from pratique.webhook.signed_time import RFC3339
 from pratique.webhook.verify import HmacVerifier, Verifier

@@ -9,7 +9,8 @@ from pratique.core.proofs.authentic import hmac as mac
 from pratique.webhook.content import envelope_at
 from pratique.webhook.facts import Facts
 from pratique.webhook.handshake import Handshake, parameters
-from pratique.webhook.scheme import Pin, Scheme
+from pratique.webhook.pin import Pin
+from pratique.webhook.scheme import Scheme
 from pratique.webhook.signature_field import single
 from pratique.webhook.verify import hmac_of_text
 

@@ -5,7 +5,8 @@ import msgspec
 from pratique.core.claim import Claim
 from pratique.webhook.facts import Facts
 from pratique.webhook.opened import Envelope, fit
-from pratique.webhook.scheme import Pin, Scheme
+from pratique.webhook.pin import Pin
+from pratique.webhook.scheme import Scheme
 from pratique.webhook.signature_field import pairs
 from pratique.webhook.verify import hmac_of_text
 

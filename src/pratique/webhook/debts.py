@@ -1,0 +1,63 @@
+"""What is missing from one `on(…)`, sentence by sentence."""
+
+from collections.abc import Iterable
+
+from pratique.core.callback import Callback
+from pratique.core.obligation import AUTHENTIC, CONFIRMED, UNIQUE
+from pratique.core.store import Store
+
+from .rules import Registration
+from .scheme import Scheme
+
+
+def registration_debts(
+    registration: Registration, scheme: Scheme, store: Store | None
+) -> Iterable[str]:
+    """Yield what the sender's grade and the store ask of it, and it hasn't.
+
+    Args:
+        registration: What `on(…)` declares.
+        scheme: How the sender signs.
+        store: The perimeter's; None where it has none.
+    """
+    waived = {waiver.obligation for waiver in registration.waivers}
+    if AUTHENTIC in waived:
+        yield f"{registration.types[0]}: AUTHENTIC can't be waived."
+    if scheme.grade != "signed" and CONFIRMED in waived:
+        yield (
+            f"{registration.types[0]}: {scheme.name} is {scheme.grade}, "
+            "so CONFIRMED can't be waived."
+        )
+    if not scheme.has_key and UNIQUE in waived:
+        yield (
+            f"{registration.types[0]}: {scheme.name} has no key of its own that a stranger "
+            "couldn't use up, so UNIQUE can't be waived."
+        )
+    if store is not None:
+        yield from _callable_debts(registration, store)
+
+
+def _callable_debts(registration: Registration, store: Store) -> Iterable[str]:
+    roles: dict[str, Callback | None] = {
+        "link": registration.link,
+        "allow": registration.allow,
+        "handler": registration.act,
+    }
+    for role, callback in roles.items():
+        if callback is not None and callback.wants_session and not store.has_session:
+            yield (
+                f"{registration.types[0]}: {role} ({callback.where}) wants a session, "
+                f"and the store {store.name} has none. "
+                "Use stores.sqlalchemy(Session) or stores.sqlite3(connect)."
+            )
+        if (
+            callback is not None
+            and callback.is_async
+            and store.transactional
+            and store.asynchronous is None
+        ):
+            yield (
+                f"{registration.types[0]}: {role} ({callback.where}) is async, "
+                "and the store's session is sync. "
+                "Make it a plain def: it runs on a thread of the pool."
+            )

@@ -1,0 +1,318 @@
+"""Keys that a sender names in its delivery, got through a callable that the declaration hands in.
+
+What names the key comes from whoever sends: it is judged first, by `Address` where it is a URL. A
+key that was got is kept; unknown names share a small allowance, so that a flood of them costs no
+more than that (CWE-918, CWE-400, CWE-770).
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from datetime import timedelta
+from inspect import isawaitable, iscoroutinefunction
+from threading import Lock, Thread
+from typing import Any, Final, Generic, NamedTuple, TypeVar, cast
+
+from pratique.core.memo import Memo
+from pratique.core.obligation import AUTHENTIC
+from pratique.core.refusal import Answer, Refused
+from pratique.core.secret import LiveSecret
+
+K = TypeVar("K")
+CALLABLE: Final = cast("type", Callable)
+"""The type of a pin that is a callable."""
+MOST_KEYS: Final = 16
+"""Senders have one or two in force."""
+ALLOWANCE: Final = 8
+"""Looks for unknown names at once; then one for each `REFILL` seconds."""
+REFILL: Final = 5.0
+COOL_DOWN: Final = 30.0
+"""Seconds for which a name that had no key, or couldn't be had, isn't looked for again."""
+MOST_ABSENT: Final = 1024
+MOST_RUNNING: Final = 4
+"""Looks that run at once, those that hang among them."""
+MOST_WAITING: Final = 4
+"""Threads that wait for one look: strangers can't take them all."""
+WAIT: Final = 5.0
+"""Seconds that a delivery waits for a look; the look goes on to the callable's own deadline."""
+MAX_URL: Final = 512
+
+
+NO_SECRET: Final = LiveSecret("named by the sender", "")
+"""Stands where a live secret would, for senders that need none."""
+
+
+class Address:
+    """Where a sender's keys lie: https, the usual port, one host pattern and one path pattern.
+
+    Nothing else is part of such a URL: no userinfo, other port, query, fragment, escape or upper
+    case in the host. A URL that two readers could take apart differently matches nothing.
+
+    Args:
+        host: Of the whole host, as a regular expression.
+        path: Of the whole path, likewise.
+    """
+
+    __slots__ = ("_whole",)
+
+    def __init__(self, *, host: str, path: str) -> None:
+        self._whole = re.compile(rf"https://({host})(?::443)?({path})", re.ASCII)
+
+    def judged(self, url: str) -> str:
+        """Return the URL as it is fetched, made of the parts that matched.
+
+        Raises:
+            Refused: AUTHENTIC, code "bad_key_address".
+        """
+        match = self._whole.fullmatch(url) if len(url) <= MAX_URL and url.isascii() else None
+        if match is None:
+            raise Refused(
+                AUTHENTIC,
+                "the URL of its certificate isn't where this sender's certificates lie",
+                code="bad_key_address",
+                hint="nothing was fetched: somebody names a key of their own",
+            )
+        return f"https://{match.group(1)}{match.group(2)}"
+
+
+class KeyWanted(Refused):
+    """A delivery names a key that isn't at hand; whoever opens it may look and open it again.
+
+    Attributes:
+        source: Answers `Refresh`.
+        name: For which.
+    """
+
+    def __init__(self, source: "NamedKeys[Any]", name: str) -> None:
+        super().__init__(
+            AUTHENTIC,
+            "the key that it names isn't at hand, and nobody looked for it",
+            code="keys_unavailable",
+            answer=Answer.RETRY,
+        )
+        self.source = source
+        self.name = name
+
+
+class _Held(NamedTuple):
+    key: Any
+    due_at: float
+
+
+class _Flight:
+    """One look, and how many wait for it. It ends with why it failed; "" where it didn't."""
+
+    __slots__ = ("done", "name", "waiting")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.waiting = 0
+        self.done: Future[str] = Future()
+        self.done.set_running_or_notify_cancel()  # whoever stops waiting doesn't cancel it
+
+
+class NamedKeys(Generic[K]):
+    """Keys by the names that deliveries give them. A look is asked for by `KeyWanted`.
+
+    Args:
+        fetch: (name) -> what the source says, sync or async; None where it has no such key.
+        read: Makes a key of it; ValueError where it is none.
+        life: How long a key is believed before it is looked for again.
+        clock: Monotonic seconds; tests hand in their own.
+    """
+
+    def __init__(
+        self,
+        fetch: Callable[[str], Any],
+        read: Callable[[Any], K],
+        *,
+        life: timedelta,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._fetch, self._read = fetch, read
+        self._life, self._clock = life.total_seconds(), clock
+        self._held: Memo[str, _Held] = Memo(MOST_KEYS)
+        self._absent: Memo[str, float] = Memo(MOST_ABSENT)
+        self._flights: dict[str, _Flight] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._running = 0
+        self._allowance, self._refilled_at = float(ALLOWANCE), clock()
+        self._lock = Lock()
+
+    def find(self, name: str) -> K:
+        """Return the key of that name.
+
+        Raises:
+            KeyWanted: it isn't at hand; look, and ask again.
+            Refused: AUTHENTIC, code "unknown_key": it was looked for a moment ago, in vain.
+        """
+        held = self._held.get(name)
+        now = self._clock()
+        if held is not None and now < held.due_at:
+            key: K = held.key
+            return key
+        if self._absent.get(name, now) > now:
+            raise Refused(
+                AUTHENTIC,
+                "the key that it names isn't known, or couldn't be had a moment ago",
+                code="unknown_key",
+                hint=f"it is looked for again after {COOL_DOWN:.0f} s",
+            )
+        raise KeyWanted(self, name)
+
+    def refresh(self, name: str | None) -> None:
+        """Look for a key, together with everybody else who wants it.
+
+        Raises:
+            Refused: AUTHENTIC, code "keys_unavailable" (retry): it can't be had now.
+        """
+        joined = self._join(name, most=MOST_WAITING)
+        if joined is None:
+            return
+        flight, is_new = joined
+        if is_new:
+            self._begin(flight)
+        try:
+            failed = flight.done.result(WAIT)
+        except TimeoutError:
+            failed = _SLOW
+        self._land(flight, failed)
+
+    async def arefresh(self, name: str | None) -> None:
+        """Do the same on the event loop, where the callable may be async."""
+        joined = self._join(name, most=MOST_ABSENT)
+        if joined is None:
+            return
+        flight, is_new = joined
+        if is_new and _is_async(self._fetch):
+            task = asyncio.get_running_loop().create_task(self._afly(flight))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        elif is_new:
+            self._begin(flight)
+        try:
+            async with asyncio.timeout(WAIT):
+                failed = await asyncio.wrap_future(flight.done)
+        except TimeoutError:
+            failed = _SLOW
+        self._land(flight, failed)
+
+    def __repr__(self) -> str:
+        """Return how many there are: names come from whoever sends."""
+        return f"NamedKeys({len(self._held)} kept)"
+
+    def _join(self, name: str | None, *, most: int) -> tuple[_Flight, bool] | None:
+        """Return the look to wait for, and whether it is to be begun; None where there is none."""
+        if name is None:
+            return None
+        with self._lock:
+            now, held = self._clock(), self._held.get(name)
+            if held is not None and now < held.due_at:
+                return None  # another request's look has found it
+            flight = self._flights.get(name)
+            if flight is not None:
+                if flight.waiting >= most:
+                    raise _unavailable(f"{most} others wait for it already")
+                flight.waiting += 1
+                return flight, False
+            if self._running >= MOST_RUNNING:
+                raise _unavailable(f"{MOST_RUNNING} looks for others are under way")
+            # What was known is asked for again whatever strangers have asked for meanwhile.
+            if held is None and not self._take(now):
+                raise _unavailable("too many unknown names were looked for a moment ago")
+            flight = self._flights[name] = _Flight(name)
+            flight.waiting = 1
+            self._running += 1
+            return flight, True
+
+    def _take(self, now: float) -> bool:
+        refilled = (now - self._refilled_at) / REFILL
+        self._allowance = min(self._allowance + refilled, float(ALLOWANCE))
+        self._refilled_at = now
+        if self._allowance < 1:
+            return False
+        self._allowance -= 1
+        return True
+
+    def _begin(self, flight: _Flight) -> None:
+        try:
+            Thread(target=self._fly, args=(flight,), daemon=True, name="pratique-keys").start()
+        except RuntimeError:  # no thread to be had, or the interpreter ends
+            self._end(flight, None, "no thread is to be had")
+
+    def _fly(self, flight: _Flight) -> None:
+        found: object = None
+        failed = "the look was given up"
+        try:
+            found = self._fetch(flight.name)
+            if isawaitable(found):
+                _close(found)
+                found, failed = None, "the callable is async, and this is a sync door"
+            else:
+                failed = ""
+        except BaseException as error:  # noqa: BLE001  this thread has nobody above it
+            failed = type(error).__name__
+        finally:
+            self._end(flight, found, failed)
+
+    async def _afly(self, flight: _Flight) -> None:
+        found: object = None
+        failed = "the look was given up"
+        try:
+            async with asyncio.timeout(2 * WAIT):
+                found = await self._fetch(flight.name)
+            failed = ""
+        except Exception as error:  # noqa: BLE001  nobody awaits this task
+            failed = type(error).__name__
+        finally:
+            self._end(flight, found, failed)
+
+    def _end(self, flight: _Flight, found: object, failed: str) -> None:
+        key: K | None = None
+        if not failed:
+            try:
+                key = self._read(found) if found is not None else None
+            except Exception as error:  # noqa: BLE001  a ValueError of ours, or what a library says of hostile bytes
+                failed = f"what came is no key ({type(error).__name__})"
+        with self._lock:
+            now = self._clock()
+            if key is not None:
+                self._held.keep(flight.name, _Held(key, now + self._life))
+                self._absent.pop(flight.name, None)
+            else:
+                self._absent.keep(flight.name, now + COOL_DOWN)
+            self._flights.pop(flight.name, None)
+            self._running -= 1
+        flight.done.set_result(failed)
+
+    def _land(self, flight: _Flight, failed: str) -> None:
+        with self._lock:
+            flight.waiting -= 1
+        if failed:
+            raise _unavailable(failed)
+
+
+_SLOW: Final = f"the callable hasn't answered within {WAIT:.0f} s"
+
+
+def _is_async(call: Callable[..., Any]) -> bool:
+    return iscoroutinefunction(call) or iscoroutinefunction(getattr(call, "__call__", None))  # noqa: B004  the method itself
+
+
+def _close(found: Awaitable[Any]) -> None:
+    close = getattr(found, "close", None)  # never awaited, and nobody should be warned of that too
+    if close is not None:
+        close()
+
+
+def _unavailable(why: str) -> Refused:
+    return Refused(
+        AUTHENTIC,
+        f"the key that it names can't be had: {why}",
+        code="keys_unavailable",
+        hint="keys that are at hand go on verifying; look at the callable that fetches them",
+        answer=Answer.RETRY,
+        retry_after=timedelta(seconds=COOL_DOWN),
+    )
