@@ -23,9 +23,9 @@ from pratique.core.store import Store
 from pratique.core.threads import Pool
 from pratique.core.waiver import Observe, Waiver
 
+from .debts import registration_debts
 from .event import Event
 from .facts import Facts
-from .debts import registration_debts
 from .handshake import acknowledged, answered, asked, taker
 from .inbox import Inbox, Noting, inbox_debts, keeping, received, told
 from .kept import Kept

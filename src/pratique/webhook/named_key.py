@@ -15,6 +15,7 @@ from inspect import isawaitable, iscoroutinefunction
 from threading import Lock, Thread
 from typing import Any, Final, Generic, NamedTuple, TypeVar, cast
 
+from pratique.core.forks import renew_after_fork
 from pratique.core.memo import Memo
 from pratique.core.obligation import AUTHENTIC
 from pratique.core.refusal import Answer, Refused
@@ -140,6 +141,8 @@ class NamedKeys(Generic[K]):
         self._running = 0
         self._allowance, self._refilled_at = float(ALLOWANCE), clock()
         self._lock = Lock()
+        # The looks of a parent end in the parent.
+        renew_after_fork(self, _lock=Lock, _flights=dict, _tasks=set, _running=int)
 
     def find(self, name: str) -> K:
         """Return the key of that name.
