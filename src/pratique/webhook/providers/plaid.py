@@ -89,5 +89,6 @@ SCHEME = Scheme(
     signed_time=True,
     signed_key=False,
     repeats=True,
+    source="unconfirmed",  # Plaid shows the steps, and no delivery that is signed
     pins=(Pin(FETCH, CALLABLE),),
 )
