@@ -46,7 +46,8 @@ def list_(
     wanted = _STATES[state] if state else None
 
     async def ask(found: "_Asked") -> list[Listed]:
-        return await found.listed(boundary, state=wanted, after=after, most=most)
+        rows: list[Listed] = await found.listed(boundary, state=wanted, after=after, most=most)
+        return rows
 
     rows = _asked(_perimeter(app), ask)
     for row in rows:
@@ -67,7 +68,8 @@ def show(
     """Show one kept delivery. What came with it is shown only when it is asked for."""
 
     async def ask(found: "_Asked") -> tuple[Listed, Delivery] | None:
-        return await found.show(id)
+        found_one: tuple[Listed, Delivery] | None = await found.show(id)
+        return found_one
 
     told = _asked(_perimeter(app), ask)
     if told is None:

@@ -377,10 +377,9 @@ _WORDS: Final[dict[int, tuple[str, ...]]] = {}
 
 def _words(done: int) -> tuple[str, ...]:
     """Return the obligations as words; there are 128 combinations at the most."""
-    words = _WORDS.get(done)
-    if words is None:
-        words = _WORDS[done] = tuple(o.value for o in named(done))
-    return words
+    if done not in _WORDS:
+        _WORDS[done] = tuple(o.value for o in named(done))
+    return _WORDS[done]
 
 
 def renewed(proven: Proven[T], at: datetime) -> Proven[T]:

@@ -104,7 +104,8 @@ def _told(error: psycopg.Error) -> Exception:
     ours = store_error(error)
     if not isinstance(ours, StoreBusy):
         return error
-    told: Exception = _busy(type(error))(str(ours))
+    kind: Any = type(error)
+    told: Exception = _busy(kind)(str(ours))
     return told
 
 

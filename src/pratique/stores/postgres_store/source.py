@@ -12,6 +12,7 @@ from weakref import WeakSet
 import psycopg
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
+from pratique.core.forks import renew_after_fork
 from pratique.core.refusal import BoundaryError, StoreBusy, StoreError
 
 from .connections import (
@@ -148,10 +149,7 @@ class SyncSource(_Source):
     def __init__(self, source: Any, limits: Limits) -> None:
         super().__init__(source, limits)
         self._lock = Lock()
-        os.register_at_fork(after_in_child=self._new_lock)
-
-    def _new_lock(self) -> None:
-        self._lock = Lock()  # one that another thread held at the fork stays locked for ever
+        renew_after_fork(self, _lock=Lock)
 
     def direct(self) -> Any:
         """Return a connection of its own for the start: no pool is open before a fork.

@@ -117,8 +117,8 @@ class _Face:
 
 
 class _SyncFace(_Face):
-    def __init__(self, session: Callable[[], Any]) -> None:
-        super().__init__(session)
+    def __init__(self, session: Callable[[], Any], identity: str) -> None:
+        super().__init__(session, identity)
         self.inbox = SqlInbox(self.known, self._do)
 
     def start(self) -> None:
@@ -210,8 +210,8 @@ class _SyncFace(_Face):
 
 
 class _AsyncFace(_Face):
-    def __init__(self, session: Callable[[], Any]) -> None:
-        super().__init__(session)
+    def __init__(self, session: Callable[[], Any], identity: str) -> None:
+        super().__init__(session, identity)
         self.inbox = AsyncSqlInbox(self.known, self._do)
 
     async def start(self) -> None:
