@@ -288,6 +288,7 @@ class _Sent(Content[Any]):
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self._form, self._kind = None, "application/json"
         self._read = msgspec.json.Decoder(dict[str, Any] | list[dict[str, Any]]).decode
         self._holds_decimals = False
 
