@@ -43,6 +43,7 @@ HOST, ISSUER, AUDIENCE = "api.example.com", "https://idp.example.com", "https://
 SECRET = b"\x8b\x1f\xc0\x77" * 7 + b"four"
 CALLS, ROUNDS, SERVED_SECONDS, CONNECTIONS = 300, 12, 1.5, 4
 Who = Proven[str, Literal["profile.read"]]
+Command = Callable[[str, int], list[str]]
 
 
 def token() -> str:
@@ -194,8 +195,8 @@ def asgi_calls(make: Callable[[], Any]) -> Callable[[int], float]:
     return run
 
 
-def django_calls() -> dict[str, Callable[[int], float]]:
-    """Return the same for Django's projects, by WSGI."""
+def django_handlers() -> dict[str, Any]:
+    """Return Django's own WSGI handlers of three projects, each by the path that it serves."""
     import django
     from django.conf import settings
 
@@ -243,7 +244,27 @@ def django_calls() -> dict[str, Callable[[int], float]]:
         handlers[name] = WSGIHandler()
     module.urlpatterns[1:] = routes.values()
     django.urls.clear_url_caches()
-    return {name: _wsgi_calls(handler, f"/{name}") for name, handler in handlers.items()}
+    return handlers
+
+
+def django_calls() -> dict[str, Callable[[int], float]]:
+    """Return the same for Django's projects, by WSGI."""
+    return {name: _wsgi_calls(handler, f"/{name}") for name, handler in django_handlers().items()}
+
+
+def bare_django() -> Any:
+    """Return the project without pratique, for gunicorn; its path is /bare."""
+    return django_handlers()["bare"]
+
+
+def guarded_django() -> Any:
+    """Return the same, guarded; its path is /guarded."""
+    return django_handlers()["guarded"]
+
+
+def warm_django() -> Any:
+    """Return the same with a cache of tokens; its path is /warm."""
+    return django_handlers()["warm"]
 
 
 def _wsgi_calls(app: Any, target: str) -> Callable[[int], float]:
@@ -289,9 +310,9 @@ def shares(runs: dict[str, Callable[[int], float]], *, calls: int = CALLS) -> di
     return best
 
 
-async def _load(port: int, seconds: float) -> int:
+async def _load(port: int, path: str, seconds: float) -> int:
     lines = "".join(f"{name}: {value}\r\n" for name, value in FIELDS.items())
-    request = f"GET /me HTTP/1.1\r\n{lines}\r\n".encode()
+    request = f"GET {path} HTTP/1.1\r\n{lines}\r\n".encode()
     end = time.perf_counter() + seconds
 
     async def one() -> int:
@@ -311,16 +332,32 @@ async def _load(port: int, seconds: float) -> int:
     return sum(await asyncio.gather(*(one() for _ in range(CONNECTIONS))))
 
 
-def served() -> dict[str, float]:
-    """Return requests a second of each, one worker of uvicorn, the best of three rounds."""
+def by_uvicorn(make: str, port: int) -> list[str]:
+    """Return the command that serves an ASGI application of this module by one worker."""
+    flags = ["--factory", "--no-access-log", "--no-proxy-headers", "--log-level", "error"]
+    return ["uvicorn", f"benchmarks.doors:{make}", "--port", str(port), *flags]
+
+
+def by_gunicorn(make: str, port: int) -> list[str]:
+    """Return the command that serves a WSGI application by one worker, which keeps connections."""
+    flags = ["--worker-class", "gthread", "--threads", str(CONNECTIONS), "--log-level", "error"]
+    return ["gunicorn", f"benchmarks.doors:{make}()", "--bind", f"127.0.0.1:{port}", *flags]
+
+
+def served(makes: dict[str, str], command_of: Command, path: str = "/me") -> dict[str, float]:
+    """Return requests a second of each, the best of three rounds.
+
+    Args:
+        makes: The functions here that make the applications, by name.
+        command_of: (function, port) -> what serves it, a module of Python's and its arguments.
+        path: With the name in the place of "{name}".
+    """
     ports, workers = dict[str, int](), list[subprocess.Popen[bytes]]()
-    for name, make in STARLETTE.items():
+    for name, make in makes.items():
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             ports[name] = free.getsockname()[1]
-        app = f"benchmarks.doors:{make.__name__}"
-        flags = ["--factory", "--no-access-log", "--no-proxy-headers", "--log-level", "error"]
-        command = [sys.executable, "-m", "uvicorn", app, "--port", str(ports[name]), *flags]
+        command = [sys.executable, "-m", *command_of(make, ports[name])]
         workers.append(subprocess.Popen(command, env={**os.environ, "PYTHONWARNINGS": "ignore"}))
     try:
         for port in ports.values():
@@ -328,9 +365,8 @@ def served() -> dict[str, float]:
         best = dict.fromkeys(ports, 0.0)
         for _ in range(3):
             for name, port in ports.items():
-                best[name] = max(
-                    best[name], asyncio.run(_load(port, SERVED_SECONDS)) / SERVED_SECONDS
-                )
+                count = asyncio.run(_load(port, path.format(name=name), SERVED_SECONDS))
+                best[name] = max(best[name], count / SERVED_SECONDS)
         return best
     finally:
         for worker in workers:
@@ -345,7 +381,7 @@ def _wait_for(port: int) -> None:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.05)
-    raise SystemExit("uvicorn doesn't listen")
+    raise SystemExit("the server doesn't listen")
 
 
 def main() -> None:
@@ -353,12 +389,16 @@ def main() -> None:
     found = shares({name: asgi_calls(make) for name, make in STARLETTE.items()})
     print("us a request, called: " + ", ".join(f"{n} {t:.0f}" for n, t in found.items()))
     _tell("Starlette, called", {name: 1 / spent for name, spent in found.items()}, 0.65, 0.85)
-    by_server = served()
+    by_server = served({name: make.__name__ for name, make in STARLETTE.items()}, by_uvicorn)
     print("requests a second, served: " + ", ".join(f"{n} {t:.0f}" for n, t in by_server.items()))
     _tell("Starlette, served by one worker of uvicorn", by_server, 0.65, 0.85)
     found = shares(django_calls())
     print("us a request, called: " + ", ".join(f"{n} {t:.0f}" for n, t in found.items()))
     _tell("Django, called", {name: 1 / spent for name, spent in found.items()}, 0.9, 0.9)
+    makes = {name: f"{name}_django" for name in ("bare", "guarded", "warm")}
+    by_server = served(makes, by_gunicorn, "/{name}")
+    print("requests a second, served: " + ", ".join(f"{n} {t:.0f}" for n, t in by_server.items()))
+    _tell("Django, served by one worker of gunicorn", by_server, 0.9, 0.9)
 
 
 def _tell(what: str, speeds: dict[str, float], least_guarded: float, least_warm: float) -> None:
