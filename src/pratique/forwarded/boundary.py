@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import ClassVar, Final, Literal, NamedTuple
 
 from pratique.core.boundary import Boundary, Declaration, Proof
-from pratique.core.claim import Claim, Fields, Via
+from pratique.core.claim import Claim, Fields
 from pratique.core.crossing import Crossing, renewed
 from pratique.core.event import Outcome
 from pratique.core.obligation import ALLOWED, AUTHENTIC, VALID, Obligation
@@ -112,14 +112,13 @@ class Forwarded(Boundary):
         self._note(crossing, judged)
         return Crossed(proven, judged)
 
-    def cross_again(self, crossed: Crossed, at: datetime, via: Via) -> Proven[Origin] | None:
+    def cross_again(self, crossed: Crossed, at: datetime) -> Proven[Origin] | None:
         """Let a request cross for which the same was said as for one that crossed before.
 
         Args:
             crossed: Of this boundary; its request had the same peer, scheme and fields of the
                 family and of framing, and a target that is a path, as this one's.
             at: When this request reached us. UTC.
-            via: Of this request.
 
         Returns:
             None where the boundary only observes.
@@ -133,7 +132,7 @@ class Forwarded(Boundary):
             return None
         judged = crossed.judged
         if judged.stripped or self.records_every:
-            crossing = Crossing(self, Claim(b"", _NO_FIELDS, at, via))
+            crossing = Crossing(self, Claim(b"", _NO_FIELDS, at))
             proven = self._mint(crossing, judged.origin)
             self._note(crossing, judged)
             return proven

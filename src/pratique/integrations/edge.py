@@ -42,6 +42,8 @@ class Line(NamedTuple):
     crossed: Crossed
     gone: frozenset[bytes]
     """Names as they came."""
+    client: tuple[str, int] | None
+    """None where it is the peer: else the port is that of another connection, which nobody told."""
     anew: tuple[tuple[bytes, bytes], ...]
 
 
@@ -111,20 +113,17 @@ class Edge:
         client = scope.get("client")
         peer = client[0] if client else _unseen_peer(scope)
         scheme, target = scope["scheme"], _target_of(scope)
-        via = Via(peer, scheme, scope.get("method", "GET"), target)
-        key = (peer, scheme, said) if target[:1] == "/" else None
-        line = self.known.get(key)
-        if line is None:
-            line = self._judged(said, via)
-            proven = None if line is None else line.crossed.proven
+        line = self.known.get((peer, scheme, said)) if target[:1] == "/" else None
+        if line is not None:
+            proven = self._boundary.cross_again(line.crossed, self._clock())
         else:
-            proven = self._boundary.cross_again(line.crossed, self._clock(), via)
+            line = self._judged(said, Via(peer, scheme, scope.get("method", "GET"), target))
+            proven = None if line is None else line.crossed.proven
         if proven is None or line is None:
             return
-        origin = line.crossed.judged.origin
-        if origin.client not in (peer, UNIX):
-            # The port is that of another connection, which nobody told.
-            scope["client"] = (origin.client, 0)
+        origin = proven.value
+        if line.client is not None:
+            scope["client"] = line.client
         is_socket = scope["type"] == "websocket"
         scope["scheme"] = _SOCKET_SCHEMES[origin.scheme] if is_socket else origin.scheme
         scope[ORIGIN_KEY], scope[PROVEN_KEY] = origin, proven
@@ -150,7 +149,7 @@ class Edge:
         crossed = self._boundary.cross(claim)
         if crossed is None:
             return None
-        line = _line_of(crossed, said)
+        line = _line_of(crossed, said, via.peer)
         if via.target[:1] == "/" and sum([len(value) for _, value in said]) <= KEPT_BYTES:
             self.known.keep((via.peer, via.scheme, said), line)
         return line
@@ -174,13 +173,16 @@ class Edge:
         return [debt]
 
 
-def _line_of(crossed: Crossed, said: Raw) -> Line:
+def _line_of(crossed: Crossed, said: Raw, peer: str) -> Line:
     judged = crossed.judged
+    address = judged.origin.client
+    client = None if address in (peer, UNIX) else (address, 0)
     if not judged.stripped and not judged.anew:
-        return Line(crossed, _NOTHING, ())
+        return Line(crossed, _NOTHING, client, ())
     names = {*judged.stripped, *judged.anew}
     gone = frozenset([name for name, _ in said if name.decode("latin-1").lower() in names])
-    return Line(crossed, gone, tuple([(n.encode(), v.encode()) for n, v in judged.anew.items()]))
+    anew = tuple([(n.encode(), v.encode()) for n, v in judged.anew.items()])
+    return Line(crossed, gone, client, anew)
 
 
 def edge_of(perimeter: Perimeter) -> Edge | None:

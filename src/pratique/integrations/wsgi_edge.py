@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from socket import AF_UNIX
 from threading import Lock
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from pratique.core.claim import Claim, Fields, Via
 from pratique.core.closing import store_refusal
@@ -26,10 +26,9 @@ from pratique.core.forks import renew_after_fork
 from pratique.core.memo import Memo
 from pratique.core.obligation import VALID
 from pratique.core.perimeter import Perimeter
-from pratique.core.proven import Proven
 from pratique.core.refusal import BoundaryError, Refused, StoreError
 from pratique.forwarded import Forwarded, Origin
-from pratique.forwarded.boundary import Crossed, Judged
+from pratique.forwarded.boundary import Crossed
 from pratique.forwarded.probes import TOKEN_FIELD
 from pratique.forwarded.trusted import UNIX
 
@@ -46,7 +45,7 @@ _LENGTH: Final = "CONTENT_LENGTH"
 _LONGEST: Final = 256
 _NO_FIELD: Final = False
 _is_plain: Final = re.compile(r"[A-Z0-9!#$%&'*+.^_`|~-]{1,256}").fullmatch
-_CGI: Final = frozenset({"HTTP_SCRIPT_NAME", "HTTP_PATH_INFO"})
+_CGI: Final = ("HTTP_SCRIPT_NAME", "HTTP_PATH_INFO")
 _MERGING: Final = {"WSGIServer": "wsgiref", "Cheroot": "Cheroot"}
 """Servers by the first word of SERVER_SOFTWARE."""
 _UWSGI: Final = "uwsgi.version"
@@ -105,6 +104,14 @@ class _Relevant(Memo[str, bool]):
         return self.keep(key, has_part(_name_of(key), self._own))
 
 
+class Line(NamedTuple):
+    """What became of one environ, for the next that says the same."""
+
+    crossed: Crossed
+    gone: tuple[str, ...]
+    told: Environ
+
+
 class WsgiEdge:
     """Lets each request cross the forwarded boundary before anything else sees it.
 
@@ -121,7 +128,7 @@ class WsgiEdge:
         self._clock = perimeter.clock
         boundary.stripper.reads = fields_read(perimeter)
         self._is_relevant = _Relevant(boundary.policy.declared)
-        self._known = Memo[object, Crossed](KNOWN)
+        self._known = Memo[object, Line](KNOWN)
         self._echo = echo_of_environment()
 
     def enter(self, environ: Environ) -> Reply | None:
@@ -147,7 +154,7 @@ class WsgiEdge:
                 f'Boundary "{edge.name}": ProxyFix stands around it and has put what a field says '
                 "in the place of the connection. Take it out, or put it on before the guard."
             )
-        if not _CGI.isdisjoint(environ):
+        if _CGI[0] in environ or _CGI[1] in environ:
             edge.refuse(_cgi_field())
             return self._echoed(environ)
         is_relevant = self._is_relevant
@@ -156,16 +163,20 @@ class WsgiEdge:
             _peer_of(environ), _scheme_of(environ), environ["REQUEST_METHOD"], _target_of(environ)
         )
         key = (via.peer, via.scheme, said) if via.target[:1] == "/" else None
-        crossed = self._known.get(key)
-        if crossed is not None:
-            proven = edge.cross_again(crossed, self._clock(), via)
+        line = self._known.get(key)
+        if line is not None:
+            proven = edge.cross_again(line.crossed, self._clock())
         else:
             crossed = self._cross(said, via)
+            line = None if crossed is None else _line_of(crossed, via.peer)
             proven = None if crossed is None else crossed.proven
-            if crossed is not None and key is not None and _is_short(said):
-                self._known.keep(key, crossed)
-        if crossed is not None and proven is not None:
-            _tell(environ, crossed.judged, proven)
+            if line is not None and key is not None and _is_short(said):
+                self._known.keep(key, line)
+        if line is not None and proven is not None:
+            for each in line.gone:
+                environ.pop(each, None)
+            environ.update(line.told)
+            environ[PROVEN_KEY] = proven
         return self._echoed(environ)
 
     def _echoed(self, environ: Environ) -> Reply | None:
@@ -283,27 +294,27 @@ def _target_of(environ: Environ) -> str:
     return str(environ.get("RAW_URI") or environ.get("REQUEST_URI") or "/")
 
 
-def _tell(environ: Environ, judged: Judged, proven: Proven[Origin]) -> None:
+def _line_of(crossed: Crossed, peer: str) -> Line:
+    judged = crossed.judged
     found = judged.origin
-    for name in judged.stripped:
-        environ.pop(_key(name), None)
-    for name, value in judged.anew.items():
-        environ[_key(name)] = value
-    if found.client != environ.get("REMOTE_ADDR") and found.client != UNIX:
-        environ["REMOTE_ADDR"] = found.client
-        # Those of another connection, which nobody told.
-        environ.pop("REMOTE_PORT", None)
-        environ.pop("REMOTE_HOST", None)
-    environ["wsgi.url_scheme"] = found.scheme
-    if found.scheme == "https":
-        environ["HTTPS"] = "on"
-    else:
-        environ.pop("HTTPS", None)
     name, colon, port = found.host.rpartition(":")
     has_port = colon and not found.host.endswith("]")
-    environ["SERVER_NAME"] = name if has_port else found.host
-    environ["SERVER_PORT"] = port if has_port else _PORTS[found.scheme]
-    environ[ORIGIN_KEY], environ[PROVEN_KEY] = found, proven
+    told: Environ = {
+        **{_key(name): value for name, value in judged.anew.items()},
+        "wsgi.url_scheme": found.scheme,
+        "SERVER_NAME": name if has_port else found.host,
+        "SERVER_PORT": port if has_port else _PORTS[found.scheme],
+        ORIGIN_KEY: found,
+    }
+    gone = [_key(each) for each in judged.stripped]
+    if found.client not in (peer, UNIX):
+        told["REMOTE_ADDR"] = found.client
+        gone += ["REMOTE_PORT", "REMOTE_HOST"]  # those of another connection, which nobody told
+    if found.scheme == "https":
+        told["HTTPS"] = "on"
+    else:
+        gone.append("HTTPS")
+    return Line(crossed, tuple(gone), told)
 
 
 def _key(name: str) -> str:
