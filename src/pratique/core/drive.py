@@ -317,7 +317,8 @@ def _loop(flow: Flow[T], run: Run, question: Question | None) -> T:
             else:
                 question = flow.send(answer)
     except StopIteration as end:
-        return cast("T", end.value)
+        told: T = end.value
+        return told
 
 
 def _record_failed_effect(run: Run, error: BaseException) -> None:

@@ -39,13 +39,14 @@ def tls_of(scope: Mapping[str, Any]) -> Tls:
         scope: Of ASGI. The extension "tls" of any server counts, unless that says that the
             certificate failed verification; ours comes first.
     """
-    extensions: Mapping[str, Any] = scope.get("extensions") or {}
-    shown = extensions.get(SHOWN)
-    if isinstance(shown, Tls):
-        return shown
-    extension: Mapping[str, Any] | None = extensions.get("tls")
-    if extension is not None:
-        return _of_extension(extension)
+    extensions: Mapping[str, Any] | None = scope.get("extensions")
+    if extensions:
+        shown = extensions.get(SHOWN)
+        if isinstance(shown, Tls):
+            return shown
+        extension: Mapping[str, Any] | None = extensions.get("tls")
+        if extension is not None:
+            return _of_extension(extension)
     if not _unshown:
         _unshown.append(Tls(unseen=f"{_why(_loaded())}; {WAYS}"))
     return _unshown[0]

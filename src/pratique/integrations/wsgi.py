@@ -6,13 +6,14 @@ Source: PEP 3333; RFC 3875 §4.1.18.
 """
 
 import time
-from collections.abc import Iterator, MutableMapping
+from collections.abc import MutableMapping
 from io import BytesIO
 from typing import Any, Final
 from urllib.parse import quote
 
 from pratique.core.boundary import Boundary
 from pratique.core.claim import Claim, Fields, Tls, Via
+from pratique.core.memo import Memo
 from pratique.core.obligation import VALID
 from pratique.core.perimeter import Perimeter
 from pratique.core.refusal import Refused, too_large
@@ -34,6 +35,8 @@ __all__ = [
 
 Environ = MutableMapping[str, Any]
 _CHUNK: Final = 1 << 16
+_CONTENT: Final = frozenset({"CONTENT_TYPE", "CONTENT_LENGTH"})
+_LONGEST: Final = 256
 _UNSEEN: Final = Tls(
     unseen="this server shows a WSGI application no client certificate: gunicorn's workers sync "
     "and gthread do, docs/how-to/prove-a-calling-service-by-mtls.md"
@@ -128,12 +131,25 @@ def _read(stream: Any, cap: int, length: int | None) -> bytes:
     return b"".join(chunks)
 
 
-def _fields(environ: Environ) -> Iterator[tuple[str, str]]:
-    for name, value in environ.items():
-        if name.startswith("HTTP_"):
-            yield name[5:].replace("_", "-").lower(), str(value)
-        elif name in ("CONTENT_TYPE", "CONTENT_LENGTH") and value:
-            yield name.replace("_", "-").lower(), str(value)
+class _Names(Memo[str, str]):
+    """The field that a variable of an environ holds, by name; "" where it is none."""
+
+    def __missing__(self, key: str) -> str:
+        """Look at a new one; what is too long is looked at each time."""
+        name = key[5:] if key.startswith("HTTP_") else key if key in _CONTENT else ""
+        name = name.replace("_", "-").lower()
+        return self.keep(key, name) if len(key) <= _LONGEST else name
+
+
+_names: Final = _Names(1024)
+
+
+def _fields(environ: Environ) -> list[tuple[str, str]]:
+    return [
+        (name, str(value))
+        for key, value in environ.items()
+        if (name := _names[key]) and (value or key not in _CONTENT)
+    ]
 
 
 def _target(environ: Environ) -> str:

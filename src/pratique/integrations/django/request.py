@@ -63,8 +63,10 @@ def context_held_by(request: HttpRequest) -> object:
     return None if held is None else held.context
 
 
-def claim_once(request: HttpRequest, boundary: Boundary, cap: int = DEFAULT_CAP) -> Claim:
-    """Read the claim once a request, whoever of its proofs asks first.
+def claim_once(
+    request: HttpRequest, boundary: Boundary, cap: int = DEFAULT_CAP
+) -> tuple[Held, Claim]:
+    """Read the claim once a request, whoever of its proofs asks first; return what is kept too.
 
     Args:
         request: Of Django's.
@@ -81,7 +83,7 @@ def claim_once(request: HttpRequest, boundary: Boundary, cap: int = DEFAULT_CAP)
             held.claim = _claim_of(request, _content_of(request, cap), held.perimeter)
         except Refused as refused:
             raise held.perimeter.refuse(boundary, refused)  # noqa: B904  the same refusal, recorded
-    return held.claim
+    return held, held.claim
 
 
 def response_of(reply: Reply) -> HttpResponse:

@@ -344,8 +344,7 @@ def _thing(proven: Proven[Any]) -> Any:
 
 def _read(request: Request, boundary: Acting) -> tuple[Held, Claim]:
     raw = request._request  # noqa: SLF001  documented
-    claim = claim_once(raw, boundary, boundary.max_content_bytes)
-    return held_by(raw, boundary), claim
+    return claim_once(raw, boundary, boundary.max_content_bytes)
 
 
 def _prove(held: Held, claim: Claim, action: Action, key: str) -> Proven[Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from inspect import iscoroutinefunction, signature
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 from asgiref.sync import async_to_sync, sync_to_async
 from django.db import connections, transaction
@@ -101,6 +101,7 @@ def guarded(view: Callable[..., Any]) -> Callable[..., Any]:
             wants a row locked: Django has no transaction on a loop.
     """
     plan = Plan(view)
+    first, *others = plan.boundaries
     if plan.shadows:  # it takes no CSRF token, and the view of before may rest on one
         raise BoundaryError(
             f"guarded({plan.name}): Django's door has no shadow(…). Let a boundary prove it."
@@ -116,8 +117,9 @@ def guarded(view: Callable[..., Any]) -> Callable[..., Any]:
 
     def asked(args: tuple[Any, ...], places: dict[str, Any]) -> tuple[Held, Claim, Run]:
         request = _request_of(args)
-        held = _held_by_all(request, plan)
-        claim = claim_once(request, plan.boundaries[0], plan.max_content_bytes)
+        for boundary in others:
+            held_by(request, boundary)
+        held, claim = claim_once(request, first, plan.max_content_bytes)
 
         def run(arguments: Arguments, context: object) -> Any:
             held.context = context
@@ -129,11 +131,13 @@ def guarded(view: Callable[..., Any]) -> Callable[..., Any]:
     def prove(*args: Any, **places: Any) -> HttpResponseBase:
         held, claim, run = asked(args, places)
         here = held.perimeter.carry_here  # a connection of Django's belongs to a thread
-        return cast("HttpResponseBase", plan.call(held.perimeter, claim, places, run, carry=here))
+        answer: HttpResponseBase = plan.call(held.perimeter, claim, places, run, carry=here)
+        return answer
 
     async def aprove(*args: Any, **places: Any) -> HttpResponseBase:
         held, claim, run = asked(args, places)
-        return cast("HttpResponseBase", await plan.acall(held.perimeter, claim, places, run))
+        answer: HttpResponseBase = await plan.acall(held.perimeter, claim, places, run)
+        return answer
 
     made: Callable[..., Any] = aprove if plan.is_async else prove
     made.__name__ = made.__qualname__ = f"guarded_{getattr(view, '__name__', 'view')}"
@@ -159,9 +163,9 @@ def does(action: OneTime, *, key: str | None = None) -> View:
     def do(request: HttpRequest, **places: Any) -> HttpResponseBase:
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        claim = claim_once(request, boundary, boundary.max_content_bytes)
+        held, claim = claim_once(request, boundary, boundary.max_content_bytes)
         named = "" if place is None else str(places[place])
-        done = held_by(request, boundary).perimeter.perform(
+        done = held.perimeter.perform(
             boundary, claim, lambda crossing: action.flow(crossing, key=named)
         )
         return response_of(told(done.content, done.crossing_id))
@@ -169,9 +173,9 @@ def does(action: OneTime, *, key: str | None = None) -> View:
     async def ado(request: HttpRequest, **places: Any) -> HttpResponseBase:
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        claim = claim_once(request, boundary, boundary.max_content_bytes)
+        held, claim = claim_once(request, boundary, boundary.max_content_bytes)
         named = "" if place is None else str(places[place])
-        done = await held_by(request, boundary).perimeter.aperform(
+        done = await held.perimeter.aperform(
             boundary, claim, lambda crossing: action.flow(crossing, key=named)
         )
         return response_of(told(done.content, done.crossing_id))
@@ -216,8 +220,7 @@ def _unread(request: HttpRequest, boundary: Boundary) -> HttpResponseBase | None
 
 
 def _read(request: HttpRequest, boundary: Boundary) -> tuple[Held, Claim]:
-    claim = claim_once(request, boundary, _cap(boundary))
-    return held_by(request, boundary), claim
+    return claim_once(request, boundary, _cap(boundary))
 
 
 def _old_view(
@@ -247,9 +250,3 @@ def _request_of(args: tuple[Any, ...]) -> HttpRequest:
         if isinstance(inner, HttpRequest):
             return inner
     raise BoundaryError("a guarded view is called with no request: (request, …).")
-
-
-def _held_by_all(request: HttpRequest, plan: Plan) -> Held:
-    for boundary in plan.boundaries[1:]:
-        held_by(request, boundary)
-    return held_by(request, plan.boundaries[0])

@@ -24,7 +24,7 @@ def bearer_token(fields: Fields) -> str:
 
     Source: RFC 6750 §2.1, §5.3 (never in a query, CWE-598).
     """
-    found = _BEARER.fullmatch(fields.one("Authorization") or "")
+    found = _BEARER.fullmatch(fields.one("authorization") or "")
     if found is None:
         raise TokenRefused("no field Authorization: Bearer came", code="no_token")
     return found[1]
