@@ -1,10 +1,12 @@
-"""One timer a loop: each crossing ends at its own deadline, and only then."""
+"""One timer a loop, for what waits: each crossing ends at its own deadline, and only then."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from time import monotonic
 
 import pytest
 
-from pratique.core.deadlines import Deadlines, Limit
+from pratique.core.deadlines import Deadlines, Limit, watched
 
 
 async def outcome(deadlines: Deadlines, work: "asyncio.Event", *, lifts: bool = False) -> str:
@@ -87,3 +89,69 @@ def test_refuses_to_begin_outside_a_task() -> None:
     loop.run_forever()
     loop.close()
     assert [type(error) for error in seen] == [RuntimeError]
+
+
+async def test_a_deadline_counts_from_the_begin_of_its_crossing() -> None:
+    """What was computed before the first wait is part of it; one that begins now has its own time."""
+    deadlines = Deadlines(10)
+    early, now = deadlines.begin(monotonic() - 9), deadlines.begin()
+    assert now.ends_at - early.ends_at > 8.9
+
+
+@pytest.mark.parametrize("waits", [False, True])
+async def test_a_deadline_begins_with_the_first_wait(waits: bool) -> None:
+    """An answer that is there at once needs no timer; one that is waited for begins it once."""
+    begun: list[str] = []
+
+    async def answer() -> str:
+        for _ in range(3 if waits else 0):
+            await asyncio.sleep(0)
+        return "told"
+
+    assert await watched(answer(), lambda: begun.append("begun")) == "told"
+    assert begun == (["begun"] if waits else [])
+
+
+@pytest.mark.parametrize("waits", [False, True])
+async def test_what_an_answer_raises_leaves_it(waits: bool) -> None:
+    """Before the first wait and after it: the same exception, with its own traceback."""
+
+    async def answer() -> None:
+        if waits:
+            await asyncio.sleep(0)
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        await watched(answer(), list)
+
+
+async def test_a_cancellation_reaches_what_is_waited_for() -> None:
+    """It may tidy up, waiting for that too, and the answer that it then gives is the answer."""
+    seen: list[str] = []
+
+    async def answer() -> str:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await asyncio.sleep(0)
+            seen.append("tidied")
+            raise
+        return "never"
+
+    async def swallowing() -> str:
+        try:
+            return await answer()
+        except asyncio.CancelledError:
+            return "told"
+
+    async def asked(call: Callable[[], Awaitable[str]]) -> str:
+        return await watched(call(), list)
+
+    ended, told = asyncio.create_task(asked(answer)), asyncio.create_task(asked(swallowing))
+    await asyncio.sleep(0)
+    assert ended.cancel()
+    assert told.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await ended
+    assert await told == "told"
+    assert seen == ["tidied", "tidied"]
