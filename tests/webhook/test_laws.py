@@ -16,7 +16,7 @@ from pratique.core.proofs.authentic import hmac as mac
 from tests.webhook.samples import ANOTHER, AT, PUBLIC, SAMPLES
 
 EVERY = pytest.mark.parametrize("case", SAMPLES)
-STRICT = ("shopify", "box", "x-twitter")
+STRICT = ("shopify", "square", "box", "x-twitter")
 """Senders of which some signed contents are refused: empty, not UTF-8, what a handshake signs."""
 NO_SIGNATURE = ("box-signature-version", "box-signature-algorithm", "x-contentful-signed-headers")
 HOSTILE = st.one_of(

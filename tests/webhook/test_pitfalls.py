@@ -118,9 +118,11 @@ def test_meta_s_escapes_are_signed_as_they_came() -> None:
 # Shops and payments
 
 
-def test_shopify_s_empty_content_is_refused_though_it_is_signed() -> None:
-    """Its own library refuses it too."""
-    assert code_of("shopify", SAMPLES["shopify"].sealed(b"")) == "malformed_signature"
+@pytest.mark.parametrize("case", ["shopify", "square"])
+def test_an_empty_content_is_refused_though_it_is_signed(case: str) -> None:
+    """Their own libraries refuse it too."""
+    assert code_of(case, SAMPLES[case].sealed(b"")) == "malformed_signature"
+    assert code_of(case, SAMPLES[case].sealed(b"{}")) == ""
 
 
 def test_shopify_s_shop_and_topic_are_no_account_and_no_key() -> None:

@@ -108,6 +108,23 @@ def single(name: str, *, time: str = "", event_id: str = "", form: TimeForm = SE
     return read
 
 
+def never_empty(name: str) -> Read:
+    """Read one signature of a sender that never signs an empty content; beside one it is refused.
+
+    Its own library refuses it, signed or not: an empty content is what a proxy makes of a body that
+    it dropped.
+    """
+    alone = single(name)
+
+    def read(claim: Claim, facts: Facts) -> tuple[str, str, Sequence[str]]:
+        found = alone(claim, facts)
+        if not claim.content:
+            raise malformed(name, "it stands beside an empty content")
+        return found
+
+    return read
+
+
 def several(names: tuple[str, ...], *, time: str = "", form: TimeForm = SECONDS) -> Read:
     """Read one signature in each of several fields, any of which may be there.
 

@@ -6,7 +6,7 @@ The URL is the declaration's alone: were it the request's, a border could be mov
 from pratique.webhook.content import envelope_at
 from pratique.webhook.facts import declared_url
 from pratique.webhook.scheme import Scheme
-from pratique.webhook.signature_field import single
+from pratique.webhook.signature_field import never_empty
 from pratique.webhook.verify import hmac_of_text
 
 SCHEME = Scheme(
@@ -14,7 +14,7 @@ SCHEME = Scheme(
     party="square",
     documentation="https://developer.squareup.com/docs/webhooks/step3validate",
     binds=("url", "content"),
-    read=single("X-Square-HmacSha256-Signature"),
+    read=never_empty("X-Square-HmacSha256-Signature"),
     pieces=lambda _time, _id, claim, facts: (declared_url(facts).encode(), claim.content),
     keying=hmac_of_text(encoding="base64"),
     envelope=envelope_at(id="event_id", type="type", account="merchant_id", about="data.id"),
