@@ -24,6 +24,7 @@ from .forwarded import forwarded
 from .inbox import inbox
 from .issuer import issuer
 from .report import report
+from .webhook import webhook
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -35,6 +36,7 @@ app.add_typer(events_of, name="events")
 app.add_typer(forwarded, name="forwarded")
 app.add_typer(inbox, name="inbox")
 app.add_typer(issuer, name="issuer")
+app.add_typer(webhook, name="webhook")
 for command in (lock.routes, lock.lock, lock.check, lock.diff, report):
     app.command()(command)
 
