@@ -122,6 +122,8 @@ class Boundary(ABC):
         """Declared, and off: an optional secret is unset. It answers 404."""
         self.takes_get = False
         """A GET comes to it too: its sender asks by one whether the endpoint is ours."""
+        self.receipt = b""
+        """What its sender must read to know that a delivery arrived; b"" where any 2xx says so."""
         self.reads_client_certificate = False
         """Its callers are proven by TLS: a server that can't show their certificate refuses it."""
         self.reads_fields: frozenset[str] = frozenset()

@@ -160,7 +160,8 @@ async def deliver(
             reply.fields["connection"] = "close"  # else the server reads the rest, however much
         return reply
     try:
-        reply = accepted((await perimeter.aadmit(boundary, claim)).crossing_id)
+        crossed = await perimeter.aadmit(boundary, claim)
+        reply = accepted(crossed.crossing_id, receipt=boundary.receipt)
     except Refused as refused:
         reply = refusal(refused)
     if observes(boundary, claim.received_at):

@@ -23,12 +23,18 @@ class Reply:
         """The content, where the boundary only observed: what was there before it decides."""
 
 
-def accepted(crossing_id: str, status: int = 200) -> Reply:
+def accepted(crossing_id: str, status: int = 200, *, receipt: bytes = b"") -> Reply:
     """Return the answer to a delivery that crossed, that changes nothing more, or that is kept.
 
     The first two look alike to the sender.
+
+    Args:
+        crossing_id: Of the crossing.
+        status: 202 where it is kept.
+        receipt: `Boundary.receipt`.
     """
-    return Reply(status, {"content-type": "application/json", CROSSING_FIELD: crossing_id}, b"{}")
+    kind = "text/plain; charset=utf-8" if receipt else "application/json"
+    return Reply(status, {"content-type": kind, CROSSING_FIELD: crossing_id}, receipt or b"{}")
 
 
 def refusal(refused: Refused) -> Reply:

@@ -100,7 +100,8 @@ def deliver(perimeter: Perimeter, boundary: Boundary, environ: Environ) -> Reply
     except Refused as refused:
         return refusal(perimeter.refuse(boundary, refused))
     try:
-        reply = accepted(perimeter.admit(boundary, claim).crossing_id)
+        crossed = perimeter.admit(boundary, claim)
+        reply = accepted(crossed.crossing_id, receipt=boundary.receipt)
     except Refused as refused:
         reply = refusal(refused)
     if observes(boundary, claim.received_at):

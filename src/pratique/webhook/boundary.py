@@ -23,6 +23,7 @@ from pratique.core.store import Store
 from pratique.core.threads import Pool
 from pratique.core.waiver import Observe, Waiver
 
+from .content import typed_content
 from .debts import registration_debts
 from .event import Event
 from .facts import Facts
@@ -102,6 +103,7 @@ class Webhook(On, Boundary, Kept):
         self._rules: dict[str, tuple[Rule, msgspec.json.Decoder[Any] | None]] = {}
         self._open: Any = None
         self._is_transactional = True
+        self.receipt = sender.scheme.receipt
         self._authentic = BIT[AUTHENTIC] if sender.scheme.proves else 0
         self._fresh = BIT[FRESH] if sender.scheme.signed_time else 0
         handshake = sender.scheme.handshake
@@ -224,15 +226,24 @@ class Webhook(On, Boundary, Kept):
 
         With an inbox: prove that it is authentic and fresh, and keep it.
         """
-        if self._put is not None:
-            return self._receiving(crossing, self._put)
-        return self._crossing(crossing, None)
+        put = self._put
+        flow = self._crossing(crossing, None) if put is None else self._receiving(crossing, put)
+        return self._with_receipt(flow) if self.receipt else flow
 
     def flow_of_kept(self, crossing: Crossing, taken: Taken) -> Flow[Admitted[Any, Any, Any]]:
         """Prove a kept delivery, all seven obligations in order, and do its effect."""
         if self.perimeter is not None:
             excused_now(crossing, self.perimeter.clock())
         return self._crossing(crossing, taken)
+
+    def _with_receipt(self, flow: Flow[Any]) -> Flow[Any]:
+        try:
+            return (yield from flow)
+        except Refused as refused:
+            if refused.answer is Answer.ACKNOWLEDGE and not refused.content:
+                refused.content = self.receipt
+                refused.fields["content-type"] = "text/plain; charset=utf-8"
+            raise
 
     def _receiving(self, crossing: Crossing, put: Callback) -> Flow[Any]:
         noting = Noting(crossing.claim)
@@ -308,7 +319,7 @@ class Webhook(On, Boundary, Kept):
             rule = kept_rule(rule, taken) if self._is_transactional else rule
         part = scheme.signed_content
         raw = claim.content if part is None else part(claim)
-        content = raw if decoder is None else _decoded(decoder, raw)
+        content = raw if decoder is None else typed_content(decoder, raw)
         crossing.done |= BIT[VALID]
         event: Event[Any] = Event(
             envelope.id,
@@ -376,15 +387,3 @@ class Webhook(On, Boundary, Kept):
 def _worked_later(declaration: Declaration) -> Declaration:
     kept = "kept with its signature once it is authentic and fresh; worked later, as of its receipt"
     return replace(declaration, facts={**declaration.facts, "inbox": kept})
-
-
-def _decoded(decoder: msgspec.json.Decoder[Any], content: bytes) -> Any:
-    try:
-        return decoder.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Refused(
-            VALID,
-            "the content hasn't the declared type",
-            code="bad_content",
-            hint="compare the type of on(content=…) with the sender's API version",
-        ) from None

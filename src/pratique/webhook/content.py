@@ -1,16 +1,18 @@
 """Reading the JSON of a sender's event: its envelope, its time, and what its key is a digest of.
 
-Nothing here is proven: it is called behind the signature, and it never raises.
+Nothing here is proven: it is called behind the signature, and only `typed_content` raises.
 """
 
 import re
 from collections.abc import Callable
 from hashlib import sha256
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import msgspec
 
 from pratique.core.claim import Claim
+from pratique.core.obligation import VALID
+from pratique.core.refusal import Refused
 
 from .facts import Facts
 from .opened import Envelope, is_id
@@ -176,3 +178,20 @@ def without(*names: str) -> Callable[[Claim, Facts], bytes]:
         return _encode({name: value for name, value in told.items() if name not in names})
 
     return digest_of
+
+
+def typed_content(decoder: msgspec.json.Decoder[Any], content: bytes) -> Any:
+    """Return the content in the type that `on(content=…)` names.
+
+    Raises:
+        Refused: VALID, code "bad_content".
+    """
+    try:
+        return decoder.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise Refused(
+            VALID,
+            "the content hasn't the declared type",
+            code="bad_content",
+            hint="compare the type of on(content=…) with the sender's API version",
+        ) from None

@@ -57,7 +57,8 @@ def endpoint(boundary: Boundary, *, shadows: Callable[..., Any] | None = None) -
             return answer
         held, claim = _read(request, boundary)
         try:
-            reply = accepted(held.perimeter.admit(boundary, claim).crossing_id)
+            crossed = held.perimeter.admit(boundary, claim)
+            reply = accepted(crossed.crossing_id, receipt=boundary.receipt)
         except Refused as refused:
             reply = refusal(refused)
         old = _old_view(boundary, claim, shadows)
@@ -69,7 +70,8 @@ def endpoint(boundary: Boundary, *, shadows: Callable[..., Any] | None = None) -
             return answer
         held, claim = _read(request, boundary)
         try:
-            reply = accepted((await held.perimeter.aadmit(boundary, claim)).crossing_id)
+            crossed = await held.perimeter.aadmit(boundary, claim)
+            reply = accepted(crossed.crossing_id, receipt=boundary.receipt)
         except Refused as refused:
             reply = refusal(refused)
         old = _old_view(boundary, claim, shadows)

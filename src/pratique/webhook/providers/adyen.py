@@ -138,4 +138,5 @@ SCHEME = Scheme(
     signed_time=False,
     signed_key=True,
     signed_content=_signed_content,
+    receipt=b"[accepted]",
 )
