@@ -31,6 +31,7 @@ from pratique.testing.shapes import SHAPES
 from pratique.webhook import Webhook, providers
 from tests.attacks.door import app_of, flask_app_of
 from tests.shop import URL, Shop, plain_sqlite3
+from tests.webhook.other_proofs import CASES as OTHERS
 
 SECRET = "whsec_c29tZXRoaW5nIGxvbmcgZW5vdWdo"
 
@@ -149,7 +150,11 @@ def declared(name: str) -> Webhook:
 
 
 @pytest.mark.parametrize(
-    "name", [*SHAPES, *(n for n in providers.names() if providers.get(n).type_field)]
+    "name",
+    [
+        *(name for name in SHAPES if name not in OTHERS),
+        *(name for name in providers.names() if providers.get(name).type_field),
+    ],
 )
 def test_a_delivery_has_its_senders_shape(name: str) -> None:
     """It opens at its own scheme, with its type; with another secret it doesn't."""
@@ -166,6 +171,32 @@ def test_a_delivery_has_its_senders_shape(name: str) -> None:
         else:
             with pytest.raises(Refused):
                 sender.scheme.open(claim, secrets=[SECRET], url=sender.url, **sender.pins)
+
+
+OTHER_TYPES = {"adyen": "AUTHORISATION", "aws-sns": "Notification", "discord": "command",
+               "mollie": "payment", "plaid": "ITEM.ERROR", "sendgrid": "events"}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_sender_that_signs_otherwise_has_its_shape_too(name: str) -> None:
+    """Where it signs with a key of its own, the test signs with a private one."""
+    case = OTHERS[name]
+    scheme = case.scheme
+    if scheme.source != "literal":
+        scheme = unsafe.unconfirmed(scheme, reason="a test", owner="us", until=date(2027, 1, 1))
+    told: dict[str, Any] = {"secrets": case.opening()} if case.opening() else {}
+    hooks = Webhook("hooks", scheme(**told, url=case.url, **case.pins()))
+    kind, at = OTHER_TYPES.get(name, "item.made"), datetime(2026, 1, 5, tzinfo=UTC)
+    for number in (0, 1):
+        made = delivery(hooks, kind, object_id="7", secret=case.signing(number), at=at)
+        claim = Claim(made.content, Fields(made.fields), at)
+        if number == 0 or name == "mollie":
+            opened = case.opened(claim)
+            assert opened.envelope is not None
+            assert opened.envelope.type == kind
+        else:
+            with pytest.raises(Refused):
+                case.opened(claim)
 
 
 def test_a_shape_that_is_not_known_is_asked_for() -> None:

@@ -167,4 +167,4 @@ def _shape(boundary: "Webhook", type: str, event_id: str, object_id: str, at: da
             f"{scheme.name}: an event of type {type!r} has a shape of its own. "
             "Pass content= as the sender writes it."
         )
-    return SHAPES.get(scheme.name, plain)(Told(type, event_id, object_id, at, repeated))
+    return SHAPES.get(scheme.name, plain)(Told(type, event_id, object_id, at, repeated, pins))

@@ -160,7 +160,7 @@ class Webhook(On, Boundary, Kept):
         cells = [f"{p.name}={v}" for p in scheme.pins if p.type is bool for v in (True, False)
                  if self.sender.pins.get(p.name, v) is v] or [""]  # fmt: skip
         if scheme.keyed_by is not None:  # one key of the sender's for everybody: a pin tells apart
-            cells = scheme.endpoints(self.sender.pins)
+            cells = self.sender.endpoints()
         for secret in self._live:
             mark = sha256(secret.value.encode()).hexdigest() if secret.value else scheme.name
             for cell in cells:

@@ -129,18 +129,6 @@ class Scheme:
         """
         return self.grade is Grade.SIGNED
 
-    def endpoints(self, pins: Mapping[str, Any]) -> list[str]:
-        """Return what tells one endpoint's deliveries from another's, where the key is everybody's.
-
-        Empty where the sender signs nothing: what it says is asked for at the source.
-        """
-        if not self.proves:
-            return []
-        owed = [pins[pin.name] for pin in self.pins if pin.is_owed]
-        if not owed:
-            return [f"key {id(value)}" for value in pins.values()] or [""]
-        return [each for told in owed for each in ([told] if isinstance(told, str) else told)]
-
     def __call__(
         self,
         *,

@@ -82,3 +82,15 @@ class Sender:
         return self.scheme.opener(
             live, scope=scope, url=self.url, tolerance=self.tolerance, **self.pins
         )
+
+    def endpoints(self) -> list[str]:
+        """Return what tells one endpoint's deliveries from another's, where the key is everybody's.
+
+        Empty where the sender signs nothing: what it says is asked for at the source.
+        """
+        if not self.scheme.proves:
+            return []
+        owed = [self.pins[pin.name] for pin in self.scheme.pins if pin.is_owed]
+        if not owed:
+            return [f"key {id(value)}" for value in self.pins.values()] or [""]
+        return [each for told in owed for each in ([told] if isinstance(told, str) else told)]

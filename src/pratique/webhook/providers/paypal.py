@@ -31,7 +31,7 @@ _ADDRESSES: Final = {
     "sandbox": Address(host=r"api\.sandbox\.paypal\.com", path=_PATH),
 }
 _EXAMPLE: Final = "https://api.paypal.com/v1/notifications/certs/CERT-360caa42-fca2a594-a5cafa77"
-_is_word = re.compile(r"[A-Za-z0-9-]{1,64}").fullmatch
+_is_word = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
 
 
 class _Resource(msgspec.Struct):
@@ -61,7 +61,7 @@ def _read(claim: Claim, facts: Facts) -> tuple[str, str, list[str]]:
     fields = claim.fields
     signature, identity = field(fields, _SIGNATURE), field(fields, _ID)
     if _is_word(identity) is None:
-        raise malformed(_ID, "it isn't letters, digits and -")
+        raise malformed(_ID, "it isn't letters, digits, _ and -")
     if field(fields, _ALGORITHM[0]) != _ALGORITHM[1]:
         raise Refused(
             AUTHENTIC,
