@@ -32,6 +32,12 @@ class Sender:
         Empty only where an optional one is unset. BoundaryError where one is bad.
         """
         if self.scheme.is_keyless(self.pins):
+            if self.secrets != ():
+                message = (
+                    f"{self.scheme.name}: secrets= is read by nothing here: its key is fetched, or "
+                    "it signs nothing. Leave one of the two out."
+                )
+                raise BoundaryError(message)
             return (NO_SECRET,)
         if self.secrets == () and self.scheme.keyed_by is not None:
             ways = [pin.name for pin in self.scheme.pins if pin.name.startswith("fetch_")]

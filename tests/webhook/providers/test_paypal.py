@@ -131,3 +131,8 @@ def test_a_declaration_says_how_the_key_is_got() -> None:
     with pytest.raises(BoundaryError, match="fetch_certificate"):
         providers.paypal(webhook_id=WEBHOOK_ID).live()
     assert providers.paypal(webhook_id=WEBHOOK_ID, secrets=certificate(0)).live()
+    both = providers.paypal(
+        webhook_id=WEBHOOK_ID, secrets=certificate(0), fetch_certificate=lambda _url: ""
+    )
+    with pytest.raises(BoundaryError, match="Leave one"):
+        both.live()

@@ -70,13 +70,13 @@ def _signed(item: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _read(claim: Claim, _facts: Facts) -> tuple[str, str, list[str]]:
-    signatures: list[str] = []
-    for item in _items(claim):
+    items, signatures = _items(claim), list[str]()
+    for item in items:
         signature = _object(item.get("additionalData")).get("hmacSignature")
         if not isinstance(signature, str) or not signature:
             raise malformed(_FIELD, "it is missing from an item, empty or no text")
         signatures.append(signature)
-    return "", _identity([_signed(item) for item in _items(claim)]), signatures
+    return "", _identity([_signed(item) for item in items]), signatures
 
 
 def _identity(items: Sequence[Mapping[str, str]]) -> str:
