@@ -12,7 +12,8 @@ import pytest
 from pratique.core.deadlines import Limit
 from pratique.core.event import Outcome, Record, decode_record
 from pratique.core.recorder import SAMPLES_A_MINUTE
-from pratique.events import JsonLines
+from pratique.events import JsonLines, SqliteEvents
+from pratique.events.sqlite import rows_of
 from tests.attacks import attempts
 from tests.attacks.attempts import FRAMEWORKS, Attempt, attacks, opened
 
@@ -86,6 +87,30 @@ def test_a_success_amid_a_flood_of_refusals_is_told(tmp_path: Path, framework: s
         f"{framework}: {FLOOD * 3} refusals, {len(kept)} records, {written} B of events, "
         f"{grown - written} B in stores, {left} objects"
     )
+
+
+@pytest.mark.usefixtures("_quiet")
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_flood_of_one_genuine_delivery_is_bounded(
+    tmp_path: Path, framework: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """EV-05: who holds one can send it for ever: its success stays told, and its repeats fill nothing (CWE-770)."""
+    monkeypatch.setattr("pratique.core.recorder.REPEATS_A_MINUTE", 20)
+    sink = SqliteEvents(tmp_path / "events.db", max_rows=40)
+    (genuine,) = (each for each in attempts.honest() if each.room == "webhook")
+    with opened(tmp_path, framework, sink) as rooms:
+        answers = [rooms["webhook"].client.request(
+            genuine.method, genuine.path, headers=list(genuine.fields), content=genuine.content
+        ) for _ in range(60)]  # fmt: skip
+        found = sink.find(answers[0].headers["crossing-id"])
+        counts = rooms["webhook"].perimeter.tally.counts.items()
+    sink.close()
+    assert {answer.status_code for answer in answers} == {200}
+    assert found is not None
+    assert found.outcome is Outcome.PROVEN
+    assert {label[2]: count for label, count in counts} == {"proven": 1, "duplicate": 59}
+    outcomes = [decode_record(line).outcome for line in rows_of(tmp_path / "events.db")]
+    assert outcomes == [Outcome.PROVEN] + [Outcome.DUPLICATE] * 20
 
 
 def test_what_is_proven_is_told_each_time(tmp_path: Path) -> None:

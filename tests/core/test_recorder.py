@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pratique.core.event import Outcome, Record
-from pratique.core.recorder import RECENT, SAMPLES_A_MINUTE, Recorder
+from pratique.core.recorder import RECENT, REPEATS_A_MINUTE, SAMPLES_A_MINUTE, Recorder
 from pratique.core.threads import Tally
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -49,6 +49,22 @@ def test_a_flood_of_strangers_is_counted_and_sampled() -> None:
     recorder.emit(record(1000, boundary="other"), sample=True)
     recorder.emit(record(1001, at=NOW + timedelta(minutes=1)), sample=True)
     assert len(kept.records) == SAMPLES_A_MINUTE + 2
+
+
+@pytest.mark.parametrize("outcome", [Outcome.DUPLICATE, Outcome.IGNORED, Outcome.LATER])
+def test_a_flood_of_what_changes_nothing_is_bounded_too(outcome: Outcome) -> None:
+    """EV-05: one genuine claim sent again and again pushes nothing out; successes and refusals are all told."""
+    tally, kept = Tally(), Kept()
+    recorder = Recorder([kept], count=tally.add)
+    for number in range(REPEATS_A_MINUTE * 2):
+        recorder.emit(record(number, outcome), sample=False)
+    assert len(kept.records) == REPEATS_A_MINUTE
+    assert sum(tally.counts.values()) == REPEATS_A_MINUTE * 2
+    for known in (Outcome.PROVEN, Outcome.REFUSED, Outcome.MISMATCH):
+        kept.records.clear()
+        for number in range(REPEATS_A_MINUTE * 2):
+            recorder.emit(record(number, known), sample=False)
+        assert len(kept.records) == REPEATS_A_MINUTE * 2
 
 
 def test_whoever_listens_hears_of_each(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,10 +17,13 @@ SAMPLES_A_MINUTE: Final = 10
 
 So many a minute and boundary reach the sinks, the rest is counted.
 """
+REPEATS_A_MINUTE: Final = 600
+"""Who holds one genuine claim can send it again and again: what changes nothing is sampled too."""
 RECENT: Final = 256
 """Records that `why` can tell without a sink."""
 
 _CALM: Final = frozenset({Outcome.PROVEN, Outcome.DUPLICATE, Outcome.IGNORED, Outcome.RECEIVED})
+_REPEATED: Final = frozenset({Outcome.DUPLICATE, Outcome.IGNORED, Outcome.LATER})
 _log: Final = logging.getLogger("pratique")
 Label = tuple[str, str, str, str, str]
 """boundary, kind, outcome, obligation, code: the labels of `pratique_crossings_total`."""
@@ -75,19 +78,24 @@ class Recorder:
         self._sinks = tuple(sinks)
         self._count = count
         self._recent: deque[Record] = deque(maxlen=RECENT)
-        self._sampled: dict[str, tuple[int, int]] = {}
+        self._sampled: dict[tuple[str, int], tuple[int, int]] = {}
         self._failed: dict[str, int] = {}
         self.ring: Callable[[datetime], None] | None = None
         """Is told the time of each record: see `Reminder`."""
 
     def emit(self, record: Record, *, sample: bool) -> None:
-        """Count one record and keep it, or with *sample* only so many a minute."""
+        """Count one record and keep it, or with *sample* only so many a minute.
+
+        Of what is settled, ignored or comes too early, 600 a minute and boundary: a flood of it
+        fills no disk, and pushes nothing out of a window of the newest records.
+        """
         if self.ring is not None:
             self.ring(record.at)
         self._count((record.boundary, record.kind, record.outcome, record.obligation, record.code))
         for hear in self.heard:
             hear(record)
-        if sample and not self._is_sampled(record):
+        most = SAMPLES_A_MINUTE if sample else REPEATS_A_MINUTE
+        if (sample or record.outcome in _REPEATED) and not self._is_sampled(record, most):
             return
         self.tell(record)
 
@@ -134,12 +142,12 @@ class Recorder:
         for sink in self._sinks:
             sink.close()
 
-    def _is_sampled(self, record: Record) -> bool:
-        minute = int(record.at.timestamp() // 60)
-        seen_in, seen = self._sampled.get(record.boundary, (minute, 0))
+    def _is_sampled(self, record: Record, most: int) -> bool:
+        key, minute = (record.boundary, most), int(record.at.timestamp() // 60)
+        seen_in, seen = self._sampled.get(key, (minute, 0))
         seen = seen + 1 if seen_in == minute else 1
-        self._sampled[record.boundary] = (minute, seen)
-        return seen <= SAMPLES_A_MINUTE
+        self._sampled[key] = (minute, seen)
+        return seen <= most
 
 
 def outcome_of(refused: Refused, *, observing: bool) -> Outcome:
