@@ -189,10 +189,10 @@ def held() -> Counter[str]:
             found.update(_sizes(name, vars(module).items()))
     for thing in live():
         kind = type(thing)
-        if isinstance(thing, functools._lru_cache_wrapper):
+        if issubclass(kind, functools._lru_cache_wrapper):
             if is_ours(thing) and thing.cache_parameters()["maxsize"] is None:
                 found[thing.__qualname__] = thing.cache_info().currsize
-        elif any(map(is_ours, kind.__mro__)) and not isinstance(thing, (MemoryStore, Memo)):
+        elif any(map(is_ours, kind.__mro__)) and not issubclass(kind, (MemoryStore, Memo)):
             names = {*getattr(thing, "__dict__", ()), *_slots(kind)}
             values = ((name, getattr(thing, name, None)) for name in names)
             found.update(_sizes(kind.__name__, values))
@@ -208,13 +208,13 @@ def _sizes(owner: str, values: Iterable[tuple[str, object]]) -> dict[str, int]:
     return {
         f"{owner}.{name}": len(value)
         for name, value in values
-        if isinstance(value, CONTAINERS) and not isinstance(value, Memo)
+        if issubclass(type(value), CONTAINERS) and not issubclass(type(value), Memo)
     }
 
 
 def memos() -> list[Memo[Any, Any]]:
     """Return every memory that begins anew when it is full."""
-    return [thing for thing in live() if isinstance(thing, Memo)]
+    return [thing for thing in live() if issubclass(type(thing), Memo)]
 
 
 def _slots(kind: type) -> set[str]:
