@@ -67,6 +67,7 @@ def test_a_promotion_forgets_what_was_not_copied(pair: tuple[RedisServer, RedisS
         assert client.wait(1, 1000) == 1
         other.replicaof("127.0.0.1", "1")  # it looks for its primary in vain
         assert all(store.first_use((key,), "c") is None for key in not_copied)
+        client.set("written here", "1")  # WAIT is about the writes of its own connection
         assert client.wait(1, 50) == 0
         assert store.first_use(not_copied[:1], "d") == not_copied[0]
     store.close()

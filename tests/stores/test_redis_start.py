@@ -165,7 +165,7 @@ def test_an_empty_or_another_store_is_refused(
     server: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The first start names it and says so; with that name an empty and another one are refused."""
-    caplog.set_level(logging.WARNING)
+    caplog.set_level(logging.INFO)
     identity = start(server.url).identity
     assert identity in caplog.text
     assert start(server.url, identity=identity).identity == identity

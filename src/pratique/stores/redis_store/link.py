@@ -50,7 +50,7 @@ class Expected:
             what = "another store" if found else "empty"
             error = StoreError(
                 f"Redis is {what} now: it was {self.identity}. What was handled before is "
-                "forgotten there. Bring its data back, or start again to begin anew."
+                "forgotten there. Bring its data back; a new process can begin anew."
             )
             raise Disconnected(str(error)) from error
 

@@ -92,13 +92,14 @@ def _recognise(wanted: str) -> Steps[str]:
     if wanted and found != wanted:
         what = f"is {found}" if found else "is empty"
         message = (
-            f"the store {what}, and stores.redis(identity=…) says {wanted}: what was handled is "
-            "forgotten there. Bring its data back, or leave identity out once to begin anew."
+            f"the store {what}, and it was {wanted}, or stores.redis(identity=…) says so: what was "
+            "handled is forgotten there. Bring its data back, or leave identity out once to begin "
+            "anew in a new process."
         )
         raise BoundaryError(message)
     if not found:
         found = bytes((yield Ask(scripts.NAME_IT, IDENTITY, (uuid4().hex,)))[1]).decode()
-        _log.warning(
+        _log.info(
             "Redis was empty: the store begins as %s. With stores.redis(identity=%r) an empty or "
             "another one is refused.",
             found,

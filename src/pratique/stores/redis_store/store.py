@@ -60,12 +60,13 @@ class RedisStore:
     def start(self) -> None:
         """See `SyncStore.start`."""
         self._link.reopen()
-        self.expected.identity = ""
         self.expected.identity = self._link.do(self.starting())
 
     def starting(self) -> steps.Steps[str]:
         """Return what is asked at the start."""
-        return starting.start(self._wanted, declared=self._declared, waived=self.waived)
+        return starting.start(
+            self._wanted or self.expected.identity, declared=self._declared, waived=self.waived
+        )
 
     def close(self) -> None:
         """Let go of every connection."""
@@ -140,7 +141,6 @@ class _OnLoop:
 
     async def start(self) -> None:
         await self._link.reopen()
-        self._store.expected.identity = ""
         self._store.expected.identity = await self._link.do(self._store.starting())
 
     async def close(self) -> None:
