@@ -8,7 +8,7 @@ from psycopg.rows import dict_row
 
 from pratique import Perimeter, stores
 from tests import shop as shops
-from tests.shop import NOW, Shop, boundary
+from tests.shop import NOW, Shop
 
 _ROW = "SELECT * FROM subscription WHERE customer = %s FOR UPDATE"
 _EFFECT = (
@@ -46,7 +46,7 @@ def sync(
     prepare(url)
     clock = [NOW]
     perimeter = Perimeter(store=store or stores.postgres(url), clock=lambda: clock[0], **more)
-    payments, provider = perimeter.declare(boundary()), shops._provider()
+    payments, provider = perimeter.declare(shops.boundary()), shops._provider()
 
     def link(invoice: Any, db: psycopg.Connection[Any]) -> Any:
         return db.cursor(row_factory=dict_row).execute(row, (invoice.customer,)).fetchone()
@@ -79,7 +79,7 @@ def asynchronous(
     clock = [NOW]
     made = store or stores.postgres(url, connection=psycopg.AsyncConnection)
     perimeter = Perimeter(store=made, clock=lambda: clock[0], **more)
-    payments, provider = perimeter.declare(boundary()), shops._provider()
+    payments, provider = perimeter.declare(shops.boundary()), shops._provider()
 
     async def link(invoice: Any, db: psycopg.AsyncConnection[Any]) -> Any:
         found = await db.cursor(row_factory=dict_row).execute(_ROW, (invoice.customer,))

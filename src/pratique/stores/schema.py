@@ -97,7 +97,7 @@ VERSIONS: Final = (
             # has it, when its lease ends. token grows with each taking. brought: fields and
             # hand-over as they came, JSON. What is done keeps its row a while, without content.
             (
-                "CREATE TABLE IF NOT EXISTS pratique_inbox (id TEXT PRIMARY KEY, "
+                "CREATE TABLE IF NOT EXISTS pratique_inbox (id TEXT NOT NULL PRIMARY KEY, "
                 "boundary TEXT NOT NULL, key BYTES NOT NULL, state SMALLINT NOT NULL, "
                 "token BIGINT NOT NULL, attempts BIGINT NOT NULL, due_ms BIGINT NOT NULL, "
                 "changed_ms BIGINT NOT NULL, received_us BIGINT NOT NULL, content BYTES NOT NULL, "
@@ -136,12 +136,14 @@ def found(dialect: Dialect) -> Steps[Found]:
     Raises:
         BoundaryError: a store whose tables somebody dropped.
     """
-    present = {row[0] for row in (yield _present(dialect, TABLE_NAMES), {}).rows}
+    # The version first, then the tables: between the two an upgrade may be committed, and what is
+    # there is never less than what an earlier look at the version owes.
     rows: Sequence[Sequence[object]] = ()
-    if "pratique_store" in present:
+    if (yield _present(dialect, TABLE_NAMES[:1]), {}).rows:
         rows = (
             yield "SELECT identity, version FROM pratique_store ORDER BY version DESC, identity", {}
         ).rows
+    present = {row[0] for row in (yield _present(dialect, TABLE_NAMES), {}).rows}
     if not rows:
         # Made by an owner's statements or from Django's models, and never started.
         return Found("", SCHEMA_VERSION if present == set(TABLE_NAMES) else 0)

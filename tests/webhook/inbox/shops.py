@@ -11,6 +11,7 @@ from pratique import Refused, stores
 from pratique.webhook import Inbox, Webhook
 from tests import django_site
 from tests import shop as shops
+from tests import shop_postgres
 from tests.shop import Shop, claim
 
 QUICK = Inbox(
@@ -53,6 +54,8 @@ def on(kind: str, request: pytest.FixtureRequest, folder: Path, inbox: Inbox = Q
         "orm-aiosqlite": lambda: shops.async_orm(f"sqlite+aiosqlite:///{folder}/shop.db"),
         "orm-psycopg": lambda: shops.sync_orm(url()),
         "orm-asyncpg": lambda: shops.async_orm(url().replace("+psycopg", "+asyncpg")),
+        "postgres": lambda: shop_postgres.sync(url()),
+        "postgres-async": lambda: shop_postgres.asynchronous(url()),
     }
     return keeping(made[kind], inbox)
 
@@ -65,6 +68,8 @@ KINDS = (
     "orm-aiosqlite",
     pytest.param("orm-psycopg", marks=pytest.mark.server),
     pytest.param("orm-asyncpg", marks=pytest.mark.server),
+    pytest.param("postgres", marks=pytest.mark.server),
+    pytest.param("postgres-async", marks=pytest.mark.server),
 )
 
 

@@ -1,6 +1,6 @@
 """Keys and events in the user's own PostgreSQL, by psycopg 3, sync and async."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -13,6 +13,7 @@ from pratique.core.roots import Root, RootKind
 from pratique.core.store import Stale
 from pratique.stores import ageing, schema, statements
 from pratique.stores.durable import check_durable
+from pratique.stores.sql_inbox import AsyncSqlInbox, Make, SqlInbox
 from pratique.stores.statements import POSTGRESQL, PROBE, Steps
 from pratique.stores.store_tables import lacks_the_right
 
@@ -98,6 +99,7 @@ class _SyncFace(_Face):
     def __init__(self, source: SyncSource, identity: str) -> None:
         super().__init__(identity)
         self._source = source
+        self.inbox = SqlInbox(lambda: POSTGRESQL, self._do)
 
     def start(self) -> None:
         connection = self._source.direct()
@@ -139,7 +141,16 @@ class _SyncFace(_Face):
 
     look = begin
 
-    def _once(self, steps: Steps[T], *, whole: bool = False) -> T:
+    def _do(self, make: Make, then: Callable[[Any, Any], object] | None = None) -> Any:
+        return self._once(make(), whole=True, then=then)
+
+    def _once(
+        self,
+        steps: Steps[T],
+        *,
+        whole: bool = False,
+        then: Callable[[T, Any], object] | None = None,
+    ) -> T:
         connection = self._source.take()
         try:
             if not whole:
@@ -148,6 +159,8 @@ class _SyncFace(_Face):
                 return found
             with connection.transaction() as block:
                 found = run(connection, steps)
+                if then is not None:
+                    then(found, connection)
                 if isinstance(found, bytes):  # a key that was used before: none is
                     raise psycopg.Rollback(block)
         except TROUBLE as error:
@@ -161,6 +174,7 @@ class _AsyncFace(_Face):
     def __init__(self, source: AsyncSource, identity: str) -> None:
         super().__init__(identity)
         self._source = source
+        self.inbox = AsyncSqlInbox(lambda: POSTGRESQL, self._do)
 
     async def start(self) -> None:
         connection = await self._source.direct()
@@ -204,7 +218,18 @@ class _AsyncFace(_Face):
 
     look = begin
 
-    async def _once(self, steps: Steps[T], *, whole: bool = False) -> T:
+    async def _do(
+        self, make: Make, then: Callable[[Any, Any], Awaitable[object]] | None = None
+    ) -> Any:
+        return await self._once(make(), whole=True, then=then)
+
+    async def _once(
+        self,
+        steps: Steps[T],
+        *,
+        whole: bool = False,
+        then: Callable[[T, Any], Awaitable[object]] | None = None,
+    ) -> T:
         connection = await self._source.take()
         try:
             if not whole:
@@ -213,6 +238,8 @@ class _AsyncFace(_Face):
                 return found
             async with connection.transaction() as block:
                 found = await arun(connection, steps)
+                if then is not None:
+                    await then(found, connection)
                 if isinstance(found, bytes):
                     raise psycopg.Rollback(block)
         except TROUBLE as error:

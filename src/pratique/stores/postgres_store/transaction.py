@@ -10,7 +10,7 @@ import psycopg
 from pratique.core.event import Record
 from pratique.core.refusal import BoundaryError, StoreError, StoreUnknown
 from pratique.core.store import Kept
-from pratique.stores import statements
+from pratique.stores import inbox_statements, statements
 from pratique.stores.statements import POSTGRESQL
 
 from .guard import Guard, is_inside
@@ -51,6 +51,10 @@ class PostgresTransaction:
     def kept(self, key: bytes) -> Kept | None:
         """See `Transaction.kept`."""
         return run(self.session, statements.kept(key))
+
+    def finish(self, id: str, token: int) -> bool:
+        """See `Finishing.finish`."""
+        return run(self.session, inbox_statements.done(POSTGRESQL, id, token))
 
     def lock(self, linked: object) -> None:  # noqa: ARG002  a row of psycopg's doesn't say whose it is
         """See `Transaction.lock`: `link` has to lock what it reads."""
@@ -125,6 +129,10 @@ class AsyncPostgresTransaction:
     async def kept(self, key: bytes) -> Kept | None:
         """See `Transaction.kept`."""
         return await arun(self.session, statements.kept(key))
+
+    async def finish(self, id: str, token: int) -> bool:
+        """See `Finishing.finish`."""
+        return await arun(self.session, inbox_statements.done(POSTGRESQL, id, token))
 
     async def lock(self, linked: object) -> None:  # noqa: ARG002  a row of psycopg's doesn't say whose it is
         """See `Transaction.lock`."""
