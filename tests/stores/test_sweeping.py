@@ -12,6 +12,7 @@ from sqlalchemy.orm import sessionmaker
 from sqlalchemy.pool import NullPool
 
 from pratique import stores
+from pratique.core.event import Outcome
 from pratique.core.key import ATTEMPTS, IDEMPOTENCY, PROOFS, REVOKED, TOKENS, prefixed
 from pratique.core.refusal import BoundaryError
 from pratique.core.store import Held, Stale, Swept
@@ -187,3 +188,54 @@ async def test_the_face_that_a_store_has_is_used(tmp_path: Path) -> None:
         stores.sweep(stores.sqlalchemy(async_sessionmaker(engine)))
     with pytest.raises(BoundaryError, match="a day at least"):
         stores.sweep(store, answers=timedelta(hours=23))
+
+
+async def test_contents_of_dead_letters_go_by_their_age(each_store: Any) -> None:
+    """The content goes, a slice at a time; that they came, and why, stays. Younger ones stay whole."""
+    if not hasattr(each_store.thing, "forget_contents"):
+        pytest.skip("this store ends contents by itself")
+    for number in range(3):
+        told = record(f"c{number}", Outcome.MISMATCH, "mismatch")
+        await each_store.record_refusal(told, f"k{number}".encode(), b"{}")
+    await each_store.record_refusal(record("none", Outcome.REFUSED, "not_linked"), b"k", None)
+    assert await each_store.forget_contents(kept=timedelta(days=36500), most=100) == 0
+    assert await each_store.forget_contents(kept=NONE, most=2) == 2
+    assert await each_store.forget_contents(kept=NONE, most=2) == 1
+    assert await each_store.forget_contents(kept=NONE, most=2) == 0
+    assert (await each_store.find("c0")).code == "mismatch"
+
+
+def test_a_sweep_forgets_contents_by_a_keep_time_of_a_day_and_more(tmp_path: Path) -> None:
+    """The record of the tests is a day old and more."""
+    store = stores.sqlite(tmp_path / "keys.db")
+    store.start()
+    store.record_refusal(record("c", Outcome.MISMATCH, "mismatch"), b"k", b"{}")
+    with pytest.raises(BoundaryError, match="contents"):
+        stores.sweep(store, contents=HOUR)
+    assert stores.sweep(store, contents=timedelta(days=36500)) == 0
+    assert stores.sweep(store, contents=timedelta(days=1)) == 1
+    assert stores.sweep(store, contents=timedelta(days=1)) == 0
+    store.close()
+
+
+def test_a_url_names_a_store(tmp_path: Path) -> None:
+    """A file of ours, PostgreSQL, Redis; of any other the text, which may hold a password, isn't told."""
+    kinds = {
+        f"sqlite:///{tmp_path}/keys.db": "SqliteStore",
+        "postgresql://u:hunter2@127.0.0.1:1/d": "PostgresStore",
+        "postgresql+psycopg://u:hunter2@127.0.0.1:1/d": "PostgresStore",
+        "redis://127.0.0.1:1": "RedisStore",
+    }
+    for url, kind in kinds.items():
+        assert type(stores.from_url(url)).__name__ == kind
+    for url in (
+        "",
+        "sqlite://",
+        "sqlite:///",
+        "keys.db",
+        "mysql://u:hunter2@h/d",
+        "postgresql:hunter2",
+    ):
+        with pytest.raises(BoundaryError, match="from_url") as refused:
+            stores.from_url(url)
+        assert "hunter2" not in str(refused.value)

@@ -3,7 +3,16 @@
 In the user's own database, in a file of ours, or nowhere.
 """
 
-from .opening import memory, postgres, redis, row_level_security, sqlalchemy, sqlite, sqlite3
+from .opening import (
+    from_url,
+    memory,
+    postgres,
+    redis,
+    row_level_security,
+    sqlalchemy,
+    sqlite,
+    sqlite3,
+)
 from .owner_policy import owner_policy
 from .revocations import By, revocations
 from .store_tables import metadata, store_tables
@@ -12,6 +21,7 @@ from .sweeping import asweep, sweep
 __all__ = [
     "By",
     "asweep",
+    "from_url",
     "memory",
     "metadata",
     "owner_policy",

@@ -73,3 +73,17 @@ def sweep(dialect: Dialect, what: Stale, after: bytes, most: int) -> Steps[Swept
 def end_of(prefix: bytes) -> bytes:
     """Return the first key after all that begin with a prefix."""
     return prefix[:-1] + bytes((prefix[-1] + 1,))
+
+
+def forget_contents(dialect: Dialect, kept: timedelta, most: int) -> Steps[int]:
+    """Forget the contents of dead letters that are old; the refusal and its count stay."""
+    done = yield (
+        (
+            "UPDATE pratique_refusal SET content = NULL WHERE (boundary, key, code) IN ("
+            "SELECT boundary, key, code FROM pratique_refusal "
+            f"WHERE content IS NOT NULL AND last_ms <= (SELECT {dialect.now}) - :kept "
+            "ORDER BY last_ms LIMIT :most)"
+        ),
+        {"kept": int(kept.total_seconds() * 1000), "most": most},
+    )
+    return done.written

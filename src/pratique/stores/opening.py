@@ -158,6 +158,29 @@ def postgres(
     return PostgresStore(source, connection, limits, identity=identity)
 
 
+def from_url(url: str) -> "PostgresStore | RedisStore | SqliteStore":
+    """Return the store that a URL names, as an environment variable holds it.
+
+    "sqlite:///keys.db" (an absolute path has four slashes) is a file of ours, see `sqlite`;
+    "postgresql://…" see `postgres`; "redis://…", "rediss://…", "redis+cluster://…" see `redis`.
+    Each with its defaults. Only with a PostgreSQL are the effect and its single use one commit.
+
+    Raises:
+        BoundaryError: another scheme, or no path. The URL, which may hold a password, isn't told.
+    """
+    scheme, mark, rest = url.partition("://")
+    bare = scheme.partition("+")[0]
+    if mark and bare in ("postgresql", "postgres"):
+        return postgres(url)
+    if mark and bare in ("redis", "rediss"):
+        return redis(url)
+    if mark and scheme == "sqlite" and len(rest) > 1 and rest.startswith("/"):
+        return sqlite(rest[1:])
+    raise BoundaryError(
+        "stores.from_url() takes sqlite:///path, postgresql://…, redis://… or rediss://…."
+    )
+
+
 def row_level_security(
     session: Callable[[], Any], tables: Sequence[str], *, setting: str = SETTING
 ) -> "RowLevelSecurity":

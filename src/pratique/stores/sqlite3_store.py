@@ -269,6 +269,10 @@ class Sqlite3Store:
         """See `SyncStore.sweep`."""
         return self._in_transaction(ageing.sweep(SQLITE, what, after, most))
 
+    def forget_contents(self, *, kept: timedelta, most: int) -> int:
+        """See `Forgetting.forget_contents`."""
+        return self._in_transaction(ageing.forget_contents(SQLITE, kept, most))
+
 
 class Sqlite3Transaction:
     """One transaction on the user's connection, which callables get as `session`."""

@@ -212,6 +212,10 @@ class SqliteStore:
         """See `SyncStore.sweep`."""
         return self.do(lambda: ageing.sweep(SQLITE, what, after, most))  # type: ignore[no-any-return]
 
+    def forget_contents(self, *, kept: timedelta, most: int) -> int:
+        """See `Forgetting.forget_contents`."""
+        return self.do(lambda: ageing.forget_contents(SQLITE, kept, most))  # type: ignore[no-any-return]
+
 
 class _OnLoop:
     """The same store on the event loop."""
@@ -276,6 +280,9 @@ class _OnLoop:
 
     async def sweep(self, what: Stale, *, after: bytes, most: int) -> Swept:
         return await self._store.ado(lambda: ageing.sweep(SQLITE, what, after, most))  # type: ignore[no-any-return]
+
+    async def forget_contents(self, *, kept: timedelta, most: int) -> int:
+        return await self._store.ado(lambda: ageing.forget_contents(SQLITE, kept, most))  # type: ignore[no-any-return]
 
 
 def _all_or_none(keys: Sequence[bytes], crossing_id: str) -> Steps[bytes | None]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from pratique.core.key import ATTEMPTS, IDEMPOTENCY, PROOFS, REVOKED, TOKENS, prefixed
 from pratique.core.refusal import BoundaryError
@@ -14,15 +14,20 @@ TOKENS_KEPT: Final = timedelta(hours=1)
 """A DPoP proof is fresh for at most 7 minutes, a transaction token for 5 and its leeway; the rest
 allows for clocks that are set meanwhile."""
 ANSWERS_KEPT: Final = timedelta(days=7)
+CONTENTS_KEPT: Final = timedelta(days=90)
+"""Longer than senders offer to send an event again (Stripe 30 days)."""
 LEAST_KEPT: Final = timedelta(days=1)
 """Stripe forgets an idempotency key after 24 hours at the earliest."""
 
 
-def sweep(store: Store, *, answers: timedelta = ANSWERS_KEPT) -> int:
-    """Delete what can't matter any more; return how many keys went.
+def sweep(
+    store: Store, *, answers: timedelta = ANSWERS_KEPT, contents: timedelta = CONTENTS_KEPT
+) -> int:
+    """Delete what can't matter any more; return how many keys and contents went.
 
     Counters of attempts whose window is over; used DPoP proofs and one-time tokens that are stale
-    by now; revocations of what has ended by itself; answers beside idempotency keys, *answers* old.
+    by now; revocations of what has ended by itself; answers beside idempotency keys, *answers* old;
+    contents of dead letters, *contents* old.
     Nothing else is looked at: keys of webhooks and business keys stay for good
     (docs/adr/0003-settled-keys-never-expire.md), and so does every key with a crossing's record.
 
@@ -34,44 +39,68 @@ def sweep(store: Store, *, answers: timedelta = ANSWERS_KEPT) -> int:
         store: A started one.
         answers: For how long a client that sends its idempotency key again is told the kept answer,
             a day at least. Later its request is refused by the business key: "already_applied".
+        contents: For how long the content of a dead letter is kept after it came last, a day at
+            least. That it came, how often and why is kept for good.
 
     Raises:
-        BoundaryError: `answers` is under a day, or the store is asked on the event loop: `asweep`.
+        BoundaryError: `answers` or `contents` is under a day, or the store is asked on the event
+            loop: `asweep`.
         StoreError: it doesn't answer. What was deleted before stays deleted.
     """
     face = store.sync
     if face is None:
         raise BoundaryError("the store is asked on the event loop: await stores.asweep(store).")
     deleted = 0
-    for what in _kinds(answers):
+    for what in _kinds(answers, contents):
         last = b""
         while True:
             done = face.sweep(what, after=last, most=SLICE)
             deleted, last = deleted + done.deleted, done.last
             if not last:
                 break
+    forget = _forgets(face)
+    while forget is not None:
+        gone = forget(kept=contents, most=SLICE)
+        deleted += gone
+        if gone < SLICE:
+            break
     return deleted
 
 
-async def asweep(store: Store, *, answers: timedelta = ANSWERS_KEPT) -> int:
+async def asweep(
+    store: Store, *, answers: timedelta = ANSWERS_KEPT, contents: timedelta = CONTENTS_KEPT
+) -> int:
     """Do the same without blocking the event loop. See `sweep`."""
     face = store.asynchronous
     if face is None:
-        return await asyncio.to_thread(sweep, store, answers=answers)
+        return await asyncio.to_thread(sweep, store, answers=answers, contents=contents)
     deleted = 0
-    for what in _kinds(answers):
+    for what in _kinds(answers, contents):
         last = b""
         while True:
             done = await face.sweep(what, after=last, most=SLICE)
             deleted, last = deleted + done.deleted, done.last
             if not last:
                 break
+    forget = _forgets(face)
+    while forget is not None:
+        gone = await forget(kept=contents, most=SLICE)
+        deleted += gone
+        if gone < SLICE:
+            break
     return deleted
 
 
-def _kinds(answers: timedelta) -> tuple[Stale, ...]:
+def _forgets(face: object) -> Any:
+    """Return how a store forgets contents; None where it keeps none, or ends them by itself."""
+    return getattr(face, "forget_contents", None)
+
+
+def _kinds(answers: timedelta, contents: timedelta) -> tuple[Stale, ...]:
     if answers < LEAST_KEPT:
         raise BoundaryError("sweep(answers=…) is a day at least.")
+    if contents < LEAST_KEPT:
+        raise BoundaryError("sweep(contents=…) is a day at least.")
     return (
         Stale(prefixed(ATTEMPTS)),
         Stale(prefixed(REVOKED)),

@@ -227,6 +227,10 @@ class DjangoStore:
         """See `SyncStore.sweep`."""
         return self._once(ageing.sweep(self.known(), what, after, most))
 
+    def forget_contents(self, *, kept: timedelta, most: int) -> int:
+        """See `Forgetting.forget_contents`."""
+        return self._once(ageing.forget_contents(self.known(), kept, most))
+
     def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
         """See `SyncStore.first_use`."""
         steps = statements.first_use(self.known(), keys, crossing_id)

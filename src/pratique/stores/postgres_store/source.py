@@ -165,10 +165,11 @@ class SyncSource(_Source):
                 connection: Any = Connection.connect(self._conninfo, autocommit=True)
             else:
                 connection = self._made_by.connect()
-            if not isinstance(connection, psycopg.Connection):
+            made: object = connection
+            if not isinstance(made, psycopg.Connection):
                 message = (
                     "stores.postgres(connect) takes a callable that makes a connection of "
-                    f"psycopg's; it makes {type(connection).__name__}."
+                    f"psycopg's; it makes {type(made).__name__}."
                 )
                 raise BoundaryError(message)
             self._configure(connection)
@@ -248,10 +249,11 @@ class AsyncSource(_Source):
                 connection: Any = await AsyncConnection.connect(self._conninfo, autocommit=True)
             else:
                 connection = await self._made_by.connect()
-            if not isinstance(connection, psycopg.AsyncConnection):
+            made: object = connection
+            if not isinstance(made, psycopg.AsyncConnection):
                 message = (
                     "stores.postgres(connect) takes a coroutine function that makes an "
-                    f"AsyncConnection of psycopg's; it makes {type(connection).__name__}."
+                    f"AsyncConnection of psycopg's; it makes {type(made).__name__}."
                 )
                 raise BoundaryError(message)
             await self._configure(connection)

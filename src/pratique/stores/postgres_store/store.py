@@ -94,6 +94,9 @@ class _Face:
     def sweep(self, what: Stale, *, after: bytes, most: int) -> Any:
         return self._once(ageing.sweep(POSTGRESQL, what, after, most), whole=True)
 
+    def forget_contents(self, *, kept: timedelta, most: int) -> Any:
+        return self._once(ageing.forget_contents(POSTGRESQL, kept, most))
+
 
 class _SyncFace(_Face):
     def __init__(self, source: SyncSource, identity: str) -> None:

@@ -208,6 +208,9 @@ class _SyncFace(_Face):
     def sweep(self, what: Stale, *, after: bytes, most: int) -> Swept:
         return self._once(ageing.sweep(self.known(), what, after, most))
 
+    def forget_contents(self, *, kept: timedelta, most: int) -> int:
+        return self._once(ageing.forget_contents(self.known(), kept, most))
+
 
 class _AsyncFace(_Face):
     def __init__(self, session: Callable[[], Any], identity: str) -> None:
@@ -295,3 +298,6 @@ class _AsyncFace(_Face):
 
     async def sweep(self, what: Stale, *, after: bytes, most: int) -> Swept:
         return await self._once(ageing.sweep(self.known(), what, after, most))
+
+    async def forget_contents(self, *, kept: timedelta, most: int) -> int:
+        return await self._once(ageing.forget_contents(self.known(), kept, most))
