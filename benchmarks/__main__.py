@@ -6,6 +6,7 @@ for name in (
     "opening",
     "crossing",
     "claims",
+    "claims_per_store",
     "doors",
     "endpoint",
     "events",
