@@ -126,8 +126,8 @@ def postgres(
     """Keep keys and events in the user's own PostgreSQL, in the transaction of the effect.
 
     Callables get the psycopg 3 connection of the transaction as their last argument. They leave its
-    commit to us, use `connection.transaction()` for savepoints, and `link` locks the row that it
-    reads: SELECT … FOR UPDATE.
+    commit to us, use `connection.transaction()` for savepoints, and `link` and `user` lock the row
+    that they read: SELECT … FOR UPDATE, or FOR SHARE.
 
     Args:
         source: A URL; a ConnectionPool or AsyncConnectionPool of psycopg_pool's; or a callable,

@@ -42,6 +42,11 @@ class Guard:
         if _guards.pop(connection, None) is self:
             connection.cursor_factory, connection.server_cursor_factory = self._factories
 
+    def taken(self) -> list[str]:
+        """Return what was sent since it was asked last."""
+        reads, self.reads = self.reads, []
+        return reads
+
     def see(self, statement: str) -> None:
         """Refuse a statement that ends the transaction; remember any other."""
         if ends_it(statement):

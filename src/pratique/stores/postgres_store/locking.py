@@ -1,4 +1,4 @@
-"""Whether what `link` read can still be changed by somebody else before the commit."""
+"""Whether what a callable looked up can still be changed by somebody else before the commit."""
 
 import re
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _SEES_CHANGES: Final = (
 
 
 def require_lock(statements: Sequence[str], connection: Any) -> None:
-    """Refuse a `link` that read its row without a lock.
+    """Refuse a `link`, or a `user`, that read its row without a lock.
 
     Two deliveries about one row would both read "pending", both be allowed, and both have their
     effect. A row of psycopg's doesn't say from which table it came, so it can't be locked for it.
@@ -34,6 +34,6 @@ def require_lock(statements: Sequence[str], connection: Any) -> None:
     if any(_LOCKS.search(QUOTED.sub(" ", statement)) for statement in statements):
         return
     raise BoundaryError(
-        "link read its row without a lock: between `allow` and the commit another delivery "
-        "could change it. End its SELECT with FOR UPDATE."
+        "link or user read its row without a lock: between `allow` and the commit somebody else "
+        "could change it. End its SELECT with FOR UPDATE, or with FOR SHARE where the row stays."
     )

@@ -58,7 +58,7 @@ class PostgresTransaction:
 
     def lock(self, linked: object) -> None:  # noqa: ARG002  a row of psycopg's doesn't say whose it is
         """See `Transaction.lock`: `link` has to lock what it reads."""
-        require_lock(self._guard.reads, self.session)
+        require_lock(self._guard.taken(), self.session)
 
     def commit(self) -> None:
         """See `Transaction.commit`."""
@@ -136,7 +136,7 @@ class AsyncPostgresTransaction:
 
     async def lock(self, linked: object) -> None:  # noqa: ARG002  a row of psycopg's doesn't say whose it is
         """See `Transaction.lock`."""
-        require_lock(self._guard.reads, self.session)
+        require_lock(self._guard.taken(), self.session)
 
     async def commit(self) -> None:
         """See `Transaction.commit`."""
