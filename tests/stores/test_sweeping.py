@@ -193,7 +193,7 @@ async def test_the_face_that_a_store_has_is_used(tmp_path: Path) -> None:
 async def test_contents_of_dead_letters_go_by_their_age(each_store: Any) -> None:
     """The content goes, a slice at a time; that they came, and why, stays. Younger ones stay whole."""
     if not hasattr(each_store.thing, "forget_contents"):
-        pytest.skip("this store ends contents by itself")
+        pytest.skip("this store forgets no contents by their age")
     for number in range(3):
         told = record(f"c{number}", Outcome.MISMATCH, "mismatch")
         await each_store.record_refusal(told, f"k{number}".encode(), b"{}")

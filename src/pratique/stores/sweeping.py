@@ -40,7 +40,7 @@ def sweep(
         answers: For how long a client that sends its idempotency key again is told the kept answer,
             a day at least. Later its request is refused by the business key: "already_applied".
         contents: For how long the content of a dead letter is kept after it came last, a day at
-            least. That it came, how often and why is kept for good.
+            least. That it came, how often and why is kept for good. Not in Redis and in memory.
 
     Raises:
         BoundaryError: `answers` or `contents` is under a day, or the store is asked on the event
@@ -92,7 +92,7 @@ async def asweep(
 
 
 def _forgets(face: object) -> Any:
-    """Return how a store forgets contents; None where it keeps none, or ends them by itself."""
+    """Return how a store forgets contents; None where it can't: in Redis, in memory."""
     return getattr(face, "forget_contents", None)
 
 

@@ -9,9 +9,8 @@ import pytest
 
 from pratique import Refused, stores
 from pratique.webhook import Inbox, Webhook
-from tests import django_site
+from tests import django_site, shop_postgres
 from tests import shop as shops
-from tests import shop_postgres
 from tests.shop import Shop, claim
 
 QUICK = Inbox(

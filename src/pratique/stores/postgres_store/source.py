@@ -172,8 +172,12 @@ class SyncSource(_Source):
                     f"psycopg's; it makes {type(made).__name__}."
                 )
                 raise BoundaryError(message)
+        except TROUBLE as error:
+            raise store_error(error) from error
+        try:
             self._configure(connection)
         except TROUBLE as error:
+            connection.close()
             raise store_error(error) from error
         return connection
 
@@ -256,8 +260,12 @@ class AsyncSource(_Source):
                     f"AsyncConnection of psycopg's; it makes {type(made).__name__}."
                 )
                 raise BoundaryError(message)
+        except TROUBLE as error:
+            raise store_error(error) from error
+        try:
             await self._configure(connection)
         except TROUBLE as error:
+            await connection.close()
             raise store_error(error) from error
         return connection
 
