@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Annotated, Any, Final, TypeVar
 
@@ -179,7 +179,7 @@ class _Asked:
         return call
 
 
-async def _every(found: _Asked, boundary: str, state: State) -> Any:
+async def _every(found: _Asked, boundary: str, state: State) -> AsyncIterator[Listed]:
     after = ""
     while True:
         rows: list[Listed] = await found.listed(boundary, state=state, after=after, most=500)
