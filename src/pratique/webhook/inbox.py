@@ -16,6 +16,8 @@ from pratique.core.obligation import UNIQUE
 from pratique.core.refusal import Answer, BoundaryError, Refused
 from pratique.core.store import Store
 
+from .opened import Grade
+
 ATTEMPTS: Final = 20
 FIRST_PAUSE: Final = timedelta(seconds=5)
 LONGEST_PAUSE: Final = timedelta(hours=4)
@@ -169,22 +171,33 @@ class Noting:
         self._lines = claim.fields
         self.claim = replace(claim, fields=_NotingFields(claim.fields, self._asked))
 
-    def delivery(self, crossing: Crossing) -> Delivery:
-        """Return what is kept: content, the fields that were looked at, and when it came."""
+    def delivery(self, crossing: Crossing, grade: Grade) -> Delivery:
+        """Return what is kept: content, the fields that were looked at, and when it came.
+
+        Args:
+            crossing: Authentic and fresh by now.
+            grade: Of the scheme. Below `signed` whoever holds one honest delivery can send its key
+                with other content: that is another row, and the honest one isn't turned away.
+        """
         claim = crossing.claim
-        # A key that the sender doesn't give: each delivery is one of its own.
-        mark = crossing.key or crossing.id.encode()
-        via = claim.via
+        via, lines = claim.via, Fields(each for each in self._lines if self._is_needed(each[0]))
+        mark = sha256(crossing.key)
+        if grade is not Grade.SIGNED:
+            mark.update(sha256(claim.content).digest())
+            mark.update(repr(tuple(lines)).encode())
         return Delivery(
-            sha256(mark).hexdigest()[:KEY_DIGITS],
+            mark.hexdigest()[:KEY_DIGITS],
             crossing.boundary.name,
             crossing.key,
             claim.content,
-            Fields(line for line in self._lines if line[0].lower() in self._asked),
+            lines,
             claim.received_at,
             Via(via.peer, via.scheme, via.method, via.target),
             crossing.id,
         )
+
+    def _is_needed(self, name: str) -> bool:
+        return name.lower() in self._asked
 
 
 def claim_of(delivery: Delivery) -> Claim:

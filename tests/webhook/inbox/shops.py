@@ -5,7 +5,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+from psycopg.rows import dict_row
 
 from pratique import Refused, stores
 from pratique.webhook import Inbox, Webhook
@@ -32,6 +34,46 @@ def keeping(made: Callable[[], Shop], inbox: Inbox = QUICK) -> Shop:
         return made()
 
 
+def plain_psycopg(url: str) -> Shop:
+    """Return a shop on psycopg 3: its row is a dictionary, locked by `link`."""
+
+    def ask(sql: str, *args: Any) -> list[dict[str, Any]]:
+        with psycopg.connect(url, autocommit=True, row_factory=dict_row) as db:
+            found = db.execute(sql, args or None)
+            return found.fetchall() if found.description else []
+
+    ask(
+        "CREATE TABLE subscription (id INT PRIMARY KEY, customer TEXT, state TEXT, upgrades INT, "
+        "amount INT)"
+    )
+    for number in (1, 2):
+        values = (number, f"cus_{number}")
+        ask("INSERT INTO subscription VALUES (%s, %s, 'pending', 0, 0)", *values)
+    perimeter, clock = shops._perimeter(stores.postgres(url))
+    payments, provider = perimeter.declare(shops.boundary()), shops._provider()
+
+    def link(invoice: Any, db: psycopg.Connection[Any]) -> Any:
+        asked = "SELECT * FROM subscription WHERE customer = %s FOR UPDATE"
+        with db.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(asked, (invoice.customer,)).fetchone()
+
+    @payments.on(
+        "invoice.paid",
+        confirm=shops.confirmation(provider, is_async=False),
+        once=lambda i: i.id,
+        link=link,
+        allow=shops.may_activate,
+    )
+    def activate(paid: Any, db: psycopg.Connection[Any]) -> None:
+        asked = "UPDATE subscription SET state = 'active', upgrades = upgrades + 1 WHERE id = %s"
+        db.execute(asked, (paid.linked["id"],))
+
+    def rows() -> list[dict[str, Any]]:
+        return ask("SELECT * FROM subscription ORDER BY id")
+
+    return Shop(perimeter, payments, provider, rows, lambda sql: [*ask(sql)].clear(), clock)
+
+
 def on(kind: str, request: pytest.FixtureRequest, folder: Path, inbox: Inbox = QUICK) -> Shop:
     """Return a shop on a store that keeps deliveries.
 
@@ -52,6 +94,7 @@ def on(kind: str, request: pytest.FixtureRequest, folder: Path, inbox: Inbox = Q
         "orm-sqlite": lambda: shops.sync_orm(f"sqlite:///{folder}/shop.db"),
         "orm-aiosqlite": lambda: shops.async_orm(f"sqlite+aiosqlite:///{folder}/shop.db"),
         "orm-psycopg": lambda: shops.sync_orm(url()),
+        "psycopg": lambda: plain_psycopg(url().replace("+psycopg", "")),
         "orm-asyncpg": lambda: shops.async_orm(url().replace("+psycopg", "+asyncpg")),
         "postgres": lambda: shop_postgres.sync(url()),
         "postgres-async": lambda: shop_postgres.asynchronous(url()),
@@ -66,6 +109,7 @@ KINDS = (
     "orm-sqlite",
     "orm-aiosqlite",
     pytest.param("orm-psycopg", marks=pytest.mark.server),
+    pytest.param("psycopg", marks=pytest.mark.server),
     pytest.param("orm-asyncpg", marks=pytest.mark.server),
     pytest.param("postgres", marks=pytest.mark.server),
     pytest.param("postgres-async", marks=pytest.mark.server),
