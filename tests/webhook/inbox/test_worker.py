@@ -1,6 +1,7 @@
 """The worker: what is poisoned delays no other, what is told is worked, what is lost is told again."""
 
 import asyncio
+import json
 import logging
 import threading
 from datetime import date, timedelta
@@ -9,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from pratique import Perimeter, stores, unsafe
+from pratique import Claim, Perimeter, Refused, Secret, stores, unsafe
 from pratique.core.inbox import State
 from pratique.core.refusal import BoundaryError, StoreError
-from pratique.webhook import End, Inbox, Webhook, Worker
+from pratique.webhook import End, Inbox, Webhook, Worker, providers
 from tests.processes import wait_for
 from tests.shop import NOW, boundary, claim
 from tests.webhook.inbox.shops import QUICK
@@ -267,3 +268,52 @@ def test_nothing_is_worked_before_the_start() -> None:
     for call in (kept.payments.worker().start, lambda: kept.payments.work("0" * 32)):
         with pytest.raises(BoundaryError, match="hasn't started"):
             call()
+
+
+def mailgun(inbox: Inbox, sender: Any) -> tuple[Perimeter, Webhook, list[str]]:
+    """Return a boundary of a sender, and the objects that its `confirm` is asked about."""
+    asked: list[str] = []
+    perimeter = Perimeter(store=stores.memory(), clock=lambda: NOW)
+    mail = perimeter.declare(Webhook("mail", sender, inbox=inbox))
+
+    def confirm(event: Any) -> str | None:
+        asked.append(event.object_id)
+        return event.object_id if event.object_id == "honest" else None
+
+    mail.on(
+        "delivered",
+        content=dict,
+        confirm=confirm,
+        once=lambda name: name,
+        link=lambda name: name,
+        allow=lambda _name, _row: True,
+    )(lambda _mail: None)
+    return perimeter, mail, asked
+
+
+def test_an_altered_delivery_takes_no_honest_ones_place() -> None:
+    """A weak signature beside other content first: the honest one is kept and worked all the same."""
+    secret = "key-8sPq2Lx0Vt7RkYw3Zb5N"
+    perimeter, mail, asked = mailgun(QUICK, providers.mailgun(secrets=Secret(secret)))
+
+    def sent(name: str) -> Claim:
+        content = json.dumps({"event-data": {"event": "delivered", "id": name}}).encode()
+        delivery = providers.get("mailgun").sealed(content, secret=secret, at=NOW, key="1" * 50)
+        return Claim(delivery.content, delivery.fields, NOW)
+
+    with perimeter:
+        for name in ("altered", "honest", "honest"):
+            with pytest.raises(Refused, match="received"):
+                perimeter.admit(mail, sent(name))
+        assert len(mail.sync_inbox().listed()) == 2
+        mail.worker(tasks=1).drain()
+        assert sorted(asked) == ["altered", "honest"]
+        assert mail.inbox_status().dead == 1
+
+
+def test_a_delivery_that_carries_the_secret_is_not_kept() -> None:
+    """GitLab's token rides along: kept, it would lie in the database. The start is refused."""
+    sender = providers.get("gitlab-legacy")(secrets=Secret("8sPq2Lx0Vt7RkYw3Zb5N"))
+    perimeter, _, _ = mailgun(Inbox(), sender)
+    with pytest.raises(BoundaryError, match="would write the secret itself"):
+        perimeter.start()
