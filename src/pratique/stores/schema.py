@@ -152,6 +152,9 @@ def found(dialect: Dialect) -> Steps[Found]:
         name for version in VERSIONS if version.number <= known.version for name in version.tables
     }
     if known.version <= SCHEMA_VERSION and not owed <= present:
+        # An upgrade may have been committed between the two questions: its tables are there then.
+        present = {row[0] for row in (yield _present(dialect, TABLE_NAMES), {}).rows}
+    if known.version <= SCHEMA_VERSION and not owed <= present:
         message = (
             f"the store {known.identity} has lost its table {', '.join(sorted(owed - present))}: "
             "what it kept would be new again. Restore it from a backup."
