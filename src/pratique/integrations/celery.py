@@ -79,8 +79,8 @@ def inbox_task(app: Any, boundary: Webhook) -> Any:
     def swept() -> None:
         boundary.sweep()
 
-    made = app.task(work, name=name, bind=True, ignore_result=True)
-    app.task(swept, name=f"{name}.sweep", ignore_result=True)
+    made = app.task(work, name=name, bind=True, ignore_result=True, shared=False)
+    app.task(swept, name=f"{name}.sweep", ignore_result=True, shared=False)
     app.conf.beat_schedule = {
         **(app.conf.beat_schedule or {}),
         f"{name}.sweep": {"task": f"{name}.sweep", "schedule": _SWEEP_SECONDS},
