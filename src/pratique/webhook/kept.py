@@ -109,8 +109,12 @@ class Kept(ABC):
         """
         self._declared()
         made = Worker((self,), tasks=tasks, idle=idle)
-        self._workers.append(made)
+        self.closes(made)
         return made
+
+    def closes(self, worker: Worker) -> None:
+        """Stop a worker when the perimeter closes, before its store does."""
+        self._workers.append(worker)
 
     def inbox_status(self) -> InboxStatus:
         """Count what waits, and what nobody works any more.

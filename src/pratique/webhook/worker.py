@@ -6,10 +6,11 @@ import threading
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from types import NoneType, TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from pratique.core.forks import renew_after_fork
 from pratique.core.inbox import Taken
+from pratique.core.perimeter import Perimeter
 from pratique.core.recorder import Recorder
 from pratique.core.refusal import BoundaryError, StoreError
 from pratique.core.watcher import Sample
@@ -64,6 +65,23 @@ class Worker:
         self._is_stopped = False
         # No thread of the parent's works in a child, which may begin one of its own.
         renew_after_fork(self, _thread=NoneType, _in_hand=set, _loop=NoneType, _stopping=NoneType)
+
+    @classmethod
+    def of(
+        cls, perimeter: Perimeter, *, tasks: int = 4, idle: timedelta = timedelta(seconds=1)
+    ) -> Self:
+        """Return a worker of every boundary of a perimeter that keeps deliveries.
+
+        Raises:
+            BoundaryError: none does.
+        """
+        every: list[Any] = [
+            each for each in perimeter.boundaries if getattr(each, "inbox", None) is not None
+        ]
+        made = cls(every, tasks=tasks, idle=idle)
+        for boundary in every:
+            boundary.closes(made)
+        return made
 
     def run(self) -> None:
         """Work on this thread until `stop`. The perimeter has started.

@@ -157,8 +157,9 @@ def test_without_an_inbox_nothing_is_worked() -> None:
     for call in (payments.worker, payments.inbox_status, lambda: payments.tell(print)):
         with pytest.raises(BoundaryError, match="keeps no deliveries"):
             call()
-    with pytest.raises(BoundaryError, match="is above zero"):
-        Worker(())
+    for make in (lambda: Worker(()), lambda: Worker.of(perimeter)):
+        with pytest.raises(BoundaryError, match="is above zero"):
+            make()
 
 
 def test_a_queue_is_told_after_the_commit_and_may_fail() -> None:
@@ -221,7 +222,7 @@ def test_a_worker_on_a_thread_works_what_comes_and_stops() -> None:
         kept.keep("one")
         wait_for(lambda: kept.done == ["one"])
     kept = Kept()
-    kept.perimeter.attach(kept.payments.worker(idle=timedelta(milliseconds=5)))
+    kept.perimeter.attach(Worker.of(kept.perimeter, idle=timedelta(milliseconds=5)))
     with kept.perimeter:
         kept.keep("two")
         wait_for(lambda: kept.done == ["two"])
