@@ -110,10 +110,10 @@ def inbox_debts(
             "second worker would take over what the first one still proves."
         )
     if store is None or not has_inbox(store):
-        name = "no store" if store is None else f"the store {store.name}"
+        lacks = "there is none" if store is None else f"the store {store.name} can't"
         yield (
-            f"inbox= keeps deliveries in the perimeter's store, and {name} can. "
-            "Use stores.sqlite, stores.sqlite3, stores.sqlalchemy or Django's."
+            f"inbox= keeps deliveries in the perimeter's store, and {lacks}. Use stores.postgres, "
+            "stores.sqlalchemy, stores.sqlite3, stores.sqlite, or Django's."
         )
     elif tell is not None and tell.wants_session and not store.has_session:
         yield (

@@ -35,6 +35,7 @@ class Kept(ABC):
     name: str
     inbox: Inbox | None
     is_disabled: bool
+    perimeter: Perimeter | None
     _store: Store | None
     _is_transactional: bool
     _tell: Callback | None
@@ -59,7 +60,7 @@ class Kept(ABC):
             BoundaryError: the boundary keeps no deliveries, has started, or tells somebody else.
         """
         self._declared()
-        if self._store is not None:
+        if self.perimeter is not None and self.perimeter.is_started:
             raise BoundaryError(f'Boundary "{self.name}": tell(…) comes after the start.')
         if self._tell is not None:
             raise BoundaryError(f'Boundary "{self.name}" tells {self._tell.where} already.')

@@ -230,8 +230,8 @@ class Worker:
             running.add(task)
             task.add_done_callback(running.discard)
             task.add_done_callback(lambda _: places.release())
-        if running:
-            await asyncio.wait(running)
+        if running:  # what hangs then is taken over by another worker, once its lease has ended
+            await asyncio.wait(running, timeout=STOP_SECONDS)
         return count
 
     async def _take(self) -> "tuple[Kept, Taken] | None":
