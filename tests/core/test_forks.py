@@ -15,6 +15,7 @@ from pratique import Perimeter, Refused, stores
 from pratique.core import forks
 from pratique.core.decision import Decision
 from pratique.core.event import new_crossing_id
+from pratique.core.measures import Measures
 from pratique.core.obligation import VALID
 from pratique.core.refusal import Answer
 from pratique.core.reminder import Reminder
@@ -86,6 +87,18 @@ def tally() -> Held:
         return counted.counts == {LABEL: 1}
 
     return counted, answer
+
+
+def measures() -> Held:
+    """Figures; the child measures its own."""
+    measured = Measures(new_lock=Lock)
+    measured.store_failed("sqlite", "begin")
+
+    def answer() -> bool:
+        measured.store_failed("sqlite", "begin")
+        return measured.store_errors == {("sqlite", "begin"): 1}
+
+    return measured, answer
 
 
 def pool() -> Held:
@@ -187,7 +200,7 @@ def wsgi() -> Held:
 
 
 CASES = [
-    tally, pool, perimeter, reminder, decisions, watch, connections,
+    tally, measures, pool, perimeter, reminder, decisions, watch, connections,
     fetch, partner, circuit, memory, wsgi,
 ]  # fmt: skip
 

@@ -98,6 +98,8 @@ def test_what_is_stripped_is_recorded_by_names_of_ours() -> None:
         (Outcome.PROVEN, "stripped", "cf-ipcountry, x-forwarded-for"),
     ]
     assert perimeter.tally.counts[("edge", "forwarded", "proven", "", "stripped")] == 2
+    counted = {each.labels["header"]: each.value for each in edge.samples()}
+    assert counted == {"x-forwarded-*": 1, "x-real-ip": 1, "cf-ipcountry": 1, "x-forwarded-for": 1}
 
 
 def test_nothing_but_a_refusal_leaves_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,7 +95,10 @@ def test_attached_it_begins_warm(world: World) -> None:
     landed(case.keys)
     assert case.issuer.asked == 1
     assert verify_token(case.issuer.token("a"), policy(case.keys), at=NOW).subject == "ann"
-    counted = {sample.labels["outcome"]: sample.value for sample in case.keys.samples()}
+    case.clock.now += 90
+    age, *fetches = case.keys.samples()
+    assert (age.name, age.value) == ("pratique_jwks_age_seconds", 90)
+    counted = {sample.labels["outcome"]: sample.value for sample in fetches}
     assert counted == {"succeeded": 1, "failed": 0}
     case.close()
 
@@ -415,7 +418,7 @@ def test_a_fetch_that_is_lost_is_given_up(case: Case) -> None:
     landed(case.keys)
     lost.done.result(20)
     assert case.keys.current.find("a") is not None
-    assert [sample.value for sample in case.keys.samples()] == [1, 0]
+    assert [sample.value for sample in case.keys.samples()] == [0, 1, 0]
 
 
 def test_no_thread_is_no_key(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from functools import partial
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import Any, Final, TypeVar, cast
 
 from .closing import (
@@ -292,8 +292,7 @@ async def adrive(flow: Flow[T], crossing: Crossing, world: World) -> T:
     Raises:
         Refused: the only thing that leaves, save what the user's own effect raises.
     """
-    run = _AsyncRun(crossing, world)
-    outer = enter(crossing.id)
+    run, outer, began = _AsyncRun(crossing, world), enter(crossing.id), perf_counter()
     try:
         return await _finish(flow, run)
     except asyncio.CancelledError as error:
@@ -310,13 +309,14 @@ async def adrive(flow: Flow[T], crossing: Crossing, world: World) -> T:
         if run.limit is not None:
             run.limit.leave()
         enter(outer)
+        world.crossed(crossing, perf_counter() - began)
 
 
 async def _finish(flow: Flow[T], run: _AsyncRun) -> T:
     try:
         question = next(flow)
         while True:
-            run.question = question
+            run.question, began = question, perf_counter()
             if run.limit is not None and run.limit.is_over:
                 raise too_late(question)  # noqa: TRY301  a callable swallowed the cancellation
             if run.store is None and _needs_store(question):
@@ -325,12 +325,13 @@ async def _finish(flow: Flow[T], run: _AsyncRun) -> T:
             try:
                 answer = await watched(answer_of(run, question), run.begin_limit)
             except BaseException as error:  # noqa: BLE001  the flow decides what becomes of it
-                question = flow.throw(closed(error, question, run.crossing, acted=run.acted))
+                run.world.asked(run.crossing, question, perf_counter() - began)
+                question = flow.throw(closed(error, question, run))
             else:
+                run.world.asked(run.crossing, question, perf_counter() - began)
                 question = flow.send(answer)
     except StopIteration as end:
-        told: T = end.value
-        return told
+        return cast("T", end.value)
     except BaseException as error:
         if run.thread is not None:  # rolled back, recorded and closed on its own thread
             raise
@@ -343,7 +344,7 @@ async def _finish(flow: Flow[T], run: _AsyncRun) -> T:
 async def _failed(run: _AsyncRun, error: BaseException) -> BaseException:
     """Roll back and record what ended a flow early; return what leaves in its place."""
     await run.abandon(error)
-    refused = closed(error, run.question, run.crossing, acted=run.acted)
+    refused = closed(error, run.question, run)
     if isinstance(refused, Refused):
         await run.refuse(refused)
     elif run.acted and isinstance(error, Exception):

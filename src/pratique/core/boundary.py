@@ -1,7 +1,7 @@
 """A declared crossing point: what it owes, what discharges each obligation, and its debts."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .fingerprint import Fingerprints
     from .perimeter import Perimeter
     from .store import Store
+    from .watcher import Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,14 @@ class Boundary(ABC):
     def aclose(self) -> "Awaitable[None] | None":
         """Do the same on the event loop; what is returned is awaited."""
         self.close()
+        return None
+
+    def samples(self) -> "Iterable[Sample]":
+        """Return what it alone can tell of itself now, for metrics. May raise StoreError."""
+        return ()
+
+    def asamples(self) -> "Awaitable[Iterable[Sample]] | None":
+        """Return what gives the same on the event loop; None where `samples` waits for nobody."""
         return None
 
     def started(self) -> "Perimeter":

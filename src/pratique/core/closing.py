@@ -1,5 +1,7 @@
 """How a crossing fails closed: what goes wrong in a proof becomes a refusal, with its record."""
 
+from typing import Protocol
+
 from .callback import Callback
 from .crossing import Crossing
 from .event import Outcome, Record
@@ -7,15 +9,25 @@ from .obligation import AUTHENTIC, UNIQUE, VALID, Obligation
 from .question import Act, Question, Settle
 from .recorder import DURABLE, outcome_of
 from .refusal import Answer, BoundaryError, Refused, StoreBusy, StoreError, StoreUnknown
+from .world import World
 
 
-def closed(
-    error: BaseException, question: Question | None, crossing: Crossing, *, acted: bool
-) -> BaseException:
+class Running(Protocol):
+    """What a driver knows of the crossing that it drives."""
+
+    crossing: Crossing
+    world: World
+    acted: bool
+
+
+def closed(error: BaseException, question: Question | None, run: Running) -> BaseException:
     """Fail closed: turn whatever went wrong in a proof into a refusal.
 
     The effect's own exceptions stay what they are.
     """
+    crossing, acted = run.crossing, run.acted
+    if isinstance(error, StoreError) and not isinstance(error, StoreBusy):
+        run.world.store_failed(question)
     if isinstance(error, Refused):
         return crossing.owns(error)
     if isinstance(error, StoreError) and isinstance(question, Settle):

@@ -132,6 +132,7 @@ class Crossing:
         "key",
         "marks",
         "observing",
+        "outcome",
         "party",
         "remark",
         "secret_name",
@@ -143,15 +144,13 @@ class Crossing:
         self.id = new_crossing_id()
         self.within = current()
         """The crossing inside which it began: of the request that a fetch is made for."""
-        self.boundary = boundary
-        self.claim = claim
+        self.boundary, self.claim = boundary, claim
         self.context: object = None
         """For whom it is, where a service's token said so: what the next call may be for."""
         self.declaration: Declaration | None = None
-        self.done = 0
-        self.key = b""
-        self.secret_name = self.error = ""
+        self.done, self.key, self.secret_name, self.error = 0, b"", "", ""
         self.marks = boundary.fingerprints.of_claim(claim) if boundary.fingerprints else ()
+        self.outcome: Outcome | None = None  # of its last record, or that it was minted
         self.party = ""
         """Who calls for the subject, where that is somebody else and proven."""
         self.single_use: tuple[bytes, ...] = ()
@@ -232,13 +231,14 @@ class Crossing:
                 code="unproven",
                 answer=Answer.RETRY,
             )
+        self.outcome = Outcome.PROVEN
         return declaration
 
     def record(
         self, outcome: Outcome, refused: Refused | None = None, *, done: int | None = None
     ) -> Record:
         """Return the compact record of how it ended; *done* where more is discharged by then."""
-        boundary, declaration = self.boundary, self.declaration
+        self.outcome, boundary, declaration = outcome, self.boundary, self.declaration
         name = declaration.name if declaration is not None else ""
         obligation = hint = ""
         code, detail = self.remark

@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextvars import copy_context
 from functools import lru_cache
+from time import perf_counter
 from typing import Any, Final, TypeVar, cast
 
 from .closing import (
@@ -243,13 +244,14 @@ def drive(flow: Flow[T], crossing: Crossing, world: World) -> T:
     Raises:
         Refused: the only thing that leaves, save what the user's own effect raises.
     """
-    outer = enter(crossing.id)
+    outer, began = enter(crossing.id), perf_counter()
     try:
         if world.deadline is None:
             return finish(flow, Run(crossing, world))
         return _drive_in_time(flow, crossing, world, world.deadline)
     finally:
         enter(outer)
+        world.crossed(crossing, perf_counter() - began)
 
 
 def _drive_in_time(flow: Flow[T], crossing: Crossing, world: World, deadline: float) -> T:
@@ -289,7 +291,7 @@ def finish(flow: Flow[T], run: Run, question: Question | None = None) -> T:
         return _loop(flow, run, question)
     except BaseException as error:
         run.abandon(error)
-        refused = closed(error, run.question, run.crossing, acted=run.acted)
+        refused = closed(error, run.question, run)
         if isinstance(refused, Refused):
             if not (run.gate is not None and run.gate.is_revoked):
                 run.refuse(refused)
@@ -306,15 +308,17 @@ def _loop(flow: Flow[T], run: Run, question: Question | None) -> T:
         if question is None:
             question = next(flow)
         while True:
-            run.question = question
+            run.question, began = question, perf_counter()
             try:
                 if gate is not None and gate.is_revoked:
                     raise too_late(question)  # noqa: TRY301  the flow is told, like of any other failure
                 answer_of = _ANSWERS.get(type(question))
                 answer = answer_of(run, question) if answer_of is not None else run.other(question)
             except BaseException as error:  # noqa: BLE001  the flow decides what becomes of it
-                question = flow.throw(closed(error, question, run.crossing, acted=run.acted))
+                run.world.asked(run.crossing, question, perf_counter() - began)
+                question = flow.throw(closed(error, question, run))
             else:
+                run.world.asked(run.crossing, question, perf_counter() - began)
                 question = flow.send(answer)
     except StopIteration as end:
         told: T = end.value

@@ -1,6 +1,6 @@
 """The sync driver for callables that work with what belongs to one thread."""
 
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import TypeVar
 
 from .crossing import Crossing
@@ -43,7 +43,7 @@ def drive_here(flow: Flow[T], crossing: Crossing, world: World) -> T:
     """
     gate = None if world.deadline is None else _Until(world.deadline)
     run = Run(crossing, world, gate)
-    outer = enter(crossing.id)
+    outer, began = enter(crossing.id), perf_counter()
     try:
         return finish(flow, run)
     except Refused as refused:
@@ -52,3 +52,4 @@ def drive_here(flow: Flow[T], crossing: Crossing, world: World) -> T:
         raise
     finally:
         enter(outer)
+        world.crossed(crossing, perf_counter() - began)

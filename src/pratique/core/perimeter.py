@@ -15,6 +15,7 @@ from .drive_here import drive_here
 from .event import Outcome, Record, Sink
 from .fingerprint import Fingerprints
 from .forks import renew_after_fork
+from .measures import Measures
 from .question import Flow, Question
 from .recorder import LoggerSink, Recorder, outcome_of
 from .refusal import BoundaryError, Refused
@@ -72,7 +73,8 @@ class Perimeter:
         self.fingerprints = fingerprints
         self.clock: Callable[[], datetime] = clock or utc_now
         self.tally: Final = Tally()
-        self.recorder = Recorder(_sinks(events), count=self.tally.add)
+        self.measures: Final = Measures(new_lock=Lock)
+        self.recorder = Recorder(_sinks(events), count=self.tally.add, measures=self.measures)
         self._world = World(
             store,
             self.recorder,

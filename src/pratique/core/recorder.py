@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import ClassVar, Final
 
 from .event import LateSink, Outcome, Record, Sink
+from .measures import Measures
 from .refusal import Answer, Refused
 
 SAMPLES_A_MINUTE: Final = 10
@@ -66,6 +67,7 @@ class Recorder:
     Args:
         sinks: Where records go.
         count: Adds one to a counter, safely between threads.
+        measures: What else is measured; None for nothing.
     """
 
     heard: ClassVar[list[Callable[[Record], None]]] = []
@@ -74,9 +76,16 @@ class Recorder:
     Empty in an application, whose samples bound what a flood may write.
     """
 
-    def __init__(self, sinks: Sequence[Sink], *, count: Callable[[Label], None]) -> None:
+    def __init__(
+        self,
+        sinks: Sequence[Sink],
+        *,
+        count: Callable[[Label], None],
+        measures: Measures | None = None,
+    ) -> None:
         self._sinks = tuple(sinks)
         self._count = count
+        self.measures = measures
         self._recent: deque[Record] = deque(maxlen=RECENT)
         self._sampled: dict[tuple[str, int], tuple[int, int]] = {}
         self._failed: dict[str, int] = {}
@@ -92,6 +101,8 @@ class Recorder:
         if self.ring is not None:
             self.ring(record.at)
         self._count((record.boundary, record.kind, record.outcome, record.obligation, record.code))
+        if record.proofs and self.measures is not None:
+            self.measures.told(record)
         for hear in self.heard:
             hear(record)
         most = SAMPLES_A_MINUTE if sample else REPEATS_A_MINUTE
@@ -113,6 +124,11 @@ class Recorder:
                 name = type(sink).__name__
                 self._failed[name] = self._failed.get(name, 0) + 1
                 _log.error("sink %s dropped %s: %s", name, record.crossing_id, type(error).__name__)
+
+    @property
+    def sinks(self) -> tuple[Sink, ...]:
+        """Return every sink."""
+        return self._sinks
 
     @property
     def dropped(self) -> dict[str, int]:

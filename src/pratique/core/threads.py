@@ -12,9 +12,12 @@ from typing import Any, Final, TypeVar
 
 from .callback import Callback
 from .forks import renew_after_fork
+from .measures import OTHER
 from .recorder import Label
 
 T = TypeVar("T")
+MOST_LABELS: Final = 4096
+"""Sets of labels of one counter; a further one is counted under the code "other"."""
 POOL_THREADS: Final = 32
 """Of one boundary. They are made as they are needed."""
 _surrounding: Final[list[Callable[[], AbstractContextManager[object]]]] = []
@@ -42,6 +45,8 @@ class Tally:
     def add(self, label: Label) -> None:
         """Add one."""
         with self._lock:
+            if label not in self.counts and len(self.counts) >= MOST_LABELS:
+                label = (*label[:3], "", OTHER)
             self.counts[label] = self.counts.get(label, 0) + 1
 
 

@@ -12,7 +12,7 @@ class Sample(NamedTuple):
     name: str
     """ "pratique_unguarded_connections_total"."""
     labels: Mapping[str, str]
-    value: int
+    value: float
 
 
 class Watcher(Protocol):

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
 
+from .crossing import Crossing
 from .deadlines import Deadlines
+from .measures import word_of
 from .question import Question
 from .recorder import Recorder
 from .refusal import BoundaryError
@@ -43,6 +45,22 @@ class World:
         self.lease = lease
         self.pools = Pools()
         self.answers = answers or {}
+
+    def asked(self, crossing: Crossing, question: Question, seconds: float) -> None:
+        """Measure one answer, however it came out."""
+        if self.recorder.measures is not None:
+            self.recorder.measures.asked(crossing.boundary.name, type(question), seconds)
+
+    def crossed(self, crossing: Crossing, seconds: float) -> None:
+        """Measure a crossing that has come to an end of its own: not one that was cancelled."""
+        if self.recorder.measures is not None and crossing.outcome is not None:
+            self.recorder.measures.crossed(crossing.boundary.name, crossing.outcome, seconds)
+
+    def store_failed(self, question: Question | None) -> None:
+        """Count an error of the store."""
+        if self.recorder.measures is not None and self.store is not None:
+            operation = "close" if question is None else word_of(type(question))
+            self.recorder.measures.store_failed(self.store.name, operation)
 
     def narrow(self, seconds: float) -> None:
         """Shorten the deadline. BoundaryError: it is zero or less, or longer than before."""

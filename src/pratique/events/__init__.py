@@ -1,10 +1,11 @@
-"""Places that keep the record of each crossing."""
+"""Places that keep the record of each crossing, and the metrics of all of them."""
 
 from pratique.core.fingerprint import Fingerprints
 
 from .chain import Chain
 from .head import FileWitness, Head, Witness
 from .jsonl import JsonLines
+from .metrics import Metrics
 from .sqlite import SqliteEvents
 from .writer import AT_ONCE, DELAY
 
@@ -16,6 +17,7 @@ __all__ = [
     "Fingerprints",
     "Head",
     "JsonLines",
+    "Metrics",
     "SqliteEvents",
     "Witness",
 ]

@@ -1,6 +1,6 @@
 """The forwarded boundary: what crosses is where a request comes from, said by a proxy."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import ClassVar, Final, Literal, NamedTuple
 
@@ -15,6 +15,7 @@ from pratique.core.refusal import Answer, BoundaryError, Refused
 from pratique.core.roots import OWN_CODE, Root, RootKind, Way, ways
 from pratique.core.store import Store
 from pratique.core.waiver import Observe
+from pratique.core.watcher import Sample
 
 from .origin import Origin, origin_of
 from .policy import ProxyPolicy
@@ -139,10 +140,16 @@ class Forwarded(Boundary):
         perimeter.tally.add(self._label)
         return renewed(crossed.proven, at)
 
+    def samples(self) -> Iterable[Sample]:
+        """Return how often each field was stripped, as the records name it."""
+        for name, times in self.stripper.counted().items():
+            yield Sample("pratique_forwarded_stripped_total", {"header": name}, times)
+
     def _note(self, crossing: Crossing, judged: Judged) -> None:
         """Count a crossing, or make a record of it."""
         perimeter = self.started()
         if judged.stripped:
+            self.stripper.count(judged.stripped)
             crossing.remark = ("stripped", self.stripper.told(judged.stripped))
             perimeter.recorder.emit(crossing.record(Outcome.PROVEN), sample=not self.records_every)
         elif self.records_every:

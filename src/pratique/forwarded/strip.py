@@ -1,7 +1,9 @@
 """What must not reach the application: each field of the family that isn't declared, and lies."""
 
+from threading import Lock
 from typing import Final
 
+from pratique.core.forks import renew_after_fork
 from pratique.core.memo import Memo
 
 from .family import NAMES, PREFIXES, is_family
@@ -27,6 +29,8 @@ class Stripper:
     def __init__(self, policy: ProxyPolicy) -> None:
         self._policy = policy
         self._known = Memo[tuple[bool, tuple[str, ...]], tuple[str, ...]](KNOWN)
+        self._lock, self._counts = Lock(), dict[str, int]()
+        renew_after_fork(self, _lock=Lock, _counts=dict)
         self.reads: frozenset[str] = frozenset()
 
     def stripped(self, fields: ByName, peer: str) -> tuple[str, ...]:
@@ -77,9 +81,21 @@ class Stripper:
 
     def told(self, names: tuple[str, ...]) -> str:
         """Return the names for a record: one that isn't in our own list by its beginning alone."""
-        return ", ".join(
-            sorted({name if self._is_ours(name) else _beginning(name) for name in names})
-        )
+        return ", ".join(sorted({self._shown(name) for name in names}))
+
+    def count(self, names: tuple[str, ...]) -> None:
+        """Count each field once, under what `told` shows of it: a stranger makes no further one."""
+        with self._lock:
+            for name in {self._shown(name) for name in names}:
+                self._counts[name] = self._counts.get(name, 0) + 1
+
+    def counted(self) -> dict[str, int]:
+        """Return how often each was stripped, by its name."""
+        with self._lock:
+            return dict(self._counts)
+
+    def _shown(self, name: str) -> str:
+        return name if self._is_ours(name) else _beginning(name)
 
     def _strips(self, name: str, *, is_trusted: bool) -> bool:
         if name in self._policy.declared:

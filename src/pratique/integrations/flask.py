@@ -19,7 +19,7 @@ from pratique.core.route import Route
 from pratique.service import Context
 
 from .context import CONTEXT_KEY, known_context
-from .described import DESCRIBED, Described
+from .described import Described, describe
 from .plan import PLAN, Arguments, Plan, mark_doing, place_of, view_debts
 from .proving import called, opened, owned
 from .reply import Reply, refusal, told
@@ -132,7 +132,7 @@ class Pratique:
         setattr(wsgi_app, "app", inner)  # noqa: B010  what is mounted within is looked for
         setattr(app, "wsgi_app", wsgi_app)  # noqa: B010  Flask's own way to add a layer
         told = Described(self.perimeter, lambda: self.routes(app), lambda: self.debts(app))
-        setattr(app, DESCRIBED, told)
+        describe(app, told)
 
     def routes(self, app: Flask) -> list[Route]:
         """Return what each route of an application says of itself."""

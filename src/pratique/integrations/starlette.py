@@ -25,7 +25,7 @@ from pratique.forwarded import Origin
 
 from .asgi import Guarded, Message, Receive, deliver, perimeter_of
 from .cors import cors_debts
-from .described import DESCRIBED, Described
+from .described import Described, describe
 from .edge import ORIGIN_KEY
 from .plan import view_debts
 from .proving import called, opened, owned
@@ -220,7 +220,7 @@ def guard(
 
     # An instance attribute: add_middleware, called before or after, always ends up inside.
     setattr(app, "build_middleware_stack", build_guarded)  # noqa: B010  mypy refuses to assign to a method
-    setattr(app, DESCRIBED, Described(perimeter, states, debts))
+    describe(app, Described(perimeter, states, debts))
     return app
 
 

@@ -176,7 +176,11 @@ class RemoteKeys(ABC):
         _ = recorder
 
     def samples(self) -> Iterable[Sample]:
-        """Return how many fetches succeeded and failed."""
+        """Return how old the keys in force are, and how many fetches succeeded and failed."""
+        held = self._held
+        if held.dead_at != -inf:
+            age = self._clock() - (held.dead_at - self._hard_limit)
+            yield Sample("pratique_jwks_age_seconds", {"issuer": self.issuer}, age)
         for outcome, count in (("succeeded", self._succeeded), ("failed", self._failed)):
             labels = {"issuer": self.issuer, "outcome": outcome}
             yield Sample("pratique_key_fetches_total", labels, count)

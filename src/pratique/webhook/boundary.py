@@ -31,6 +31,7 @@ from .handshake import acknowledged, answered, asked, taker
 from .inbox import Inbox, Noting, inbox_debts, keeping, received, told
 from .kept import Kept
 from .key import event_key
+from .measured import Measured
 from .named_key import KeyWanted
 from .on import On
 from .opened import Envelope, Opened
@@ -56,7 +57,7 @@ _MENDS: Final[dict[Obligation, str]] = {
 }
 
 
-class Webhook(On, Boundary, Kept):
+class Webhook(On, Measured, Boundary, Kept):
     """A provider's deliveries to one endpoint.
 
     Args:

@@ -15,11 +15,12 @@ from pratique.core import within
 from pratique.core.closing import store_refusal
 from pratique.core.forks import renew_after_fork
 from pratique.core.refusal import BoundaryError, Refused, StoreError
+from pratique.integrations.described import RouteWatch
 from pratique.integrations.reply import refusal
 
 from .edge import DjangoEdge
 from .request import hold, response_of
-from .settings import declared, order_debts
+from .settings import declared, described_by, order_debts
 from .threads import watch_threads
 from .views import ON_THE_LOOP
 from .walk import proves_method
@@ -54,6 +55,8 @@ class Guard:
             debts = [*perimeter.debts(), *debts]
         if debts:
             raise BoundaryError(*debts)
+        if not any(isinstance(each, RouteWatch) for each in perimeter.watchers):
+            perimeter.attach(RouteWatch(described_by(self._declared)))
         self._known: set[object] = {None}
         """The URLconfs that were walked; None is the project's own."""
         self._starting = Lock()

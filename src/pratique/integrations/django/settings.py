@@ -104,6 +104,11 @@ def described_project() -> Described:
     django.setup()
     said = declared()
     routes_of()  # the views that it imports declare actions of the perimeter
+    return described_by(said)
+
+
+def described_by(said: Declared) -> Described:
+    """Return what a project tells of itself, whose settings were read."""
 
     def states() -> list[Route]:
         leaves = (leaf for each in routes_of() for leaf in leaves_of(each))

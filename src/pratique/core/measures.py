@@ -1,0 +1,130 @@
+"""What is measured while claims cross: durations, which secret matched, who was last authentic.
+
+Every label is a name of ours: declared, or a word of this library. What comes from outside, a
+path, an address, a user, the value of a claim, is none (CWE-400).
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Final
+
+from .event import Outcome, Record
+from .forks import renew_after_fork
+from .obligation import AUTHENTIC
+
+BOUNDS: Final = (
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+)  # fmt: skip
+"""Seconds: from a read in memory to the perimeter's default deadline. A spread counts how many took
+at most so long, and in its last place but one those that took longer; its last place is the sum."""
+MOST: Final = 1024
+"""Sets of labels of one figure; further ones are counted together as "other"."""
+OTHER: Final = "other"
+
+Pair = tuple[str, str]
+Spread = list[float]
+Hear = Callable[[str, Pair, float], None]
+"""(name of the figure, its labels, seconds): is told each duration as it is measured."""
+
+CROSSING: Final = "pratique_crossing_duration_seconds"
+QUESTION: Final = "pratique_question_duration_seconds"
+
+# What is refused or was there before is no success: a captured delivery that is sent again and
+# again must not let a boundary look alive.
+_SILENT: Final = frozenset(
+    {Outcome.REFUSED, Outcome.WOULD_REFUSE, Outcome.DUPLICATE, Outcome.WARNED}
+)
+
+
+class Measures:
+    """Figures that several threads add to. A forked child counts from zero, as `Tally` does.
+
+    Args:
+        new_lock: () -> a lock, held while one figure is added to.
+    """
+
+    def __init__(self, *, new_lock: Callable[[], AbstractContextManager[object]]) -> None:
+        self._lock = new_lock()
+        self.crossings: dict[Pair, Spread] = {}
+        """By boundary and outcome."""
+        self.questions: dict[Pair, Spread] = {}
+        """By boundary and question."""
+        self.secrets: dict[Pair, int] = {}
+        """By boundary and name of the secret: crossings that it opened."""
+        self.store_errors: dict[Pair, int] = {}
+        """By store and operation."""
+        self.authentic: dict[str, datetime] = {}
+        """When the last claim came that a boundary found authentic and did not refuse. UTC."""
+        self.hear: tuple[Hear, ...] = ()
+        renew_after_fork(
+            self,
+            _lock=new_lock,
+            crossings=dict,
+            questions=dict,
+            secrets=dict,
+            store_errors=dict,
+            authentic=dict,
+        )
+
+    def crossed(self, boundary: str, outcome: Outcome, seconds: float) -> None:
+        """Add how long a crossing took, from its driver's begin to its end."""
+        self._spend(CROSSING, self.crossings, (boundary, outcome.value), seconds)
+
+    def asked(self, boundary: str, question: type, seconds: float) -> None:
+        """Add how long one question waited for its answer."""
+        self._spend(QUESTION, self.questions, (boundary, word_of(question)), seconds)
+
+    def told(self, record: Record) -> None:
+        """Note which secret matched and when, of a crossing whose sender is known."""
+        boundary = record.boundary
+        with self._lock:
+            if record.secret:
+                _add(self.secrets, (boundary, record.secret))
+            if record.outcome not in _SILENT and AUTHENTIC.value in record.proofs:
+                last = self.authentic.get(boundary)
+                if last is None or last < record.at:
+                    self.authentic[boundary] = record.at
+
+    def store_failed(self, store: str, operation: str) -> None:
+        """Count one error of a store."""
+        with self._lock:
+            _add(self.store_errors, (store, operation))
+
+    def spreads(self, figure: dict[Pair, Spread]) -> dict[Pair, Spread]:
+        """Return a copy of a figure's spreads, none of them half added to."""
+        with self._lock:
+            return {labels: list(spread) for labels, spread in figure.items()}
+
+    def _spend(self, name: str, figure: dict[Pair, Spread], labels: Pair, seconds: float) -> None:
+        with self._lock:
+            spread = figure.get(labels)
+            if spread is None:
+                if len(figure) >= MOST:
+                    labels = (OTHER, OTHER)
+                spread = figure.setdefault(labels, [0.0] * (len(BOUNDS) + 2))
+            spread[bisect_left(BOUNDS, seconds)] += 1
+            spread[-1] += seconds
+        for hear in self.hear:
+            hear(name, labels, seconds)
+
+
+def word_of(question: type) -> str:
+    """Return the word of a question's type: "begin", "first_read"."""
+    word = _words.get(question)
+    if word is None:
+        name = question.__name__
+        word = "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
+        _words[question] = word
+    return word
+
+
+_words: Final[dict[type, str]] = {}
+"""A type of the code's each: no stranger makes one."""
+
+
+def _add(figure: dict[Pair, int], labels: Pair) -> None:
+    if labels not in figure and len(figure) >= MOST:
+        labels = (OTHER, OTHER)
+    figure[labels] = figure.get(labels, 0) + 1
