@@ -50,6 +50,16 @@ def test_observing_ends_within_ninety_days(days: int, count: int) -> None:
     assert len(observed.debts(TODAY)) == count
 
 
+@pytest.mark.parametrize("moment", [datetime(2026, 12, 24, tzinfo=UTC), "2026-12-24", None])
+def test_an_end_that_is_no_day_is_refused_where_it_is_declared(moment: Any) -> None:
+    """A moment, or a text: the twin is the day."""
+    with pytest.raises(BoundaryError, match="is no day"):
+        unsafe.observe(until=moment, reason="taken over from v1", owner="api@shop.example")
+    with pytest.raises(BoundaryError, match="is no day"):
+        unsafe.waive(Obligation.FRESH, **{**GOOD, "until": moment})
+    assert unsafe.waive(Obligation.FRESH, **GOOD).debts(TODAY) == []
+
+
 def test_vouching_needs_a_reason() -> None:
     """The twin carries no proof, and says so."""
     with pytest.raises(BoundaryError, match="reason"):

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
 from .obligation import Obligation
+from .refusal import BoundaryError
 
 MAX_OBSERVE: Final = timedelta(days=90)
 
@@ -28,6 +29,9 @@ class Waiver:
     owner: str
     until: date
     bound: str
+
+    def __post_init__(self) -> None:
+        _require_day(self.until)
 
     def debts(self, today: date) -> list[str]:
         """Return what is wrong with this waiver itself."""
@@ -58,6 +62,9 @@ class Observe:
     reason: str
     owner: str
 
+    def __post_init__(self) -> None:
+        _require_day(self.until)
+
     def debts(self, today: date) -> list[str]:
         """Return what is wrong with this declaration itself."""
         found = _debts("observe", self.until, today, reason=self.reason, owner=self.owner)
@@ -84,6 +91,9 @@ class Unconfirmed:
     reason: str
     owner: str
 
+    def __post_init__(self) -> None:
+        _require_day(self.until)
+
     def debts(self, today: date) -> list[str]:
         """Return what is wrong with this declaration itself."""
         return _debts("unconfirmed sender", self.until, today, reason=self.reason, owner=self.owner)
@@ -100,6 +110,12 @@ class Unconfirmed:
 def end_of(until: date) -> datetime:
     """Return the moment from which *until* is over: its first second, UTC."""
     return datetime.combine(until, time.min, tzinfo=UTC)
+
+
+def _require_day(until: date) -> None:
+    # A datetime is a date to a type checker, and compares with none: it would end in a TypeError.
+    if isinstance(until, datetime) or not isinstance(until, date):
+        raise BoundaryError(f"until={until!r} is no day: datetime.date(2027, 1, 31).")
 
 
 def _debts(what: str, until: date, today: date, **words: str) -> list[str]:
