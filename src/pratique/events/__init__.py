@@ -7,6 +7,7 @@ from .head import FileWitness, Head, Witness
 from .jsonl import JsonLines
 from .metrics import Metrics
 from .sqlite import SqliteEvents
+from .watchdog import Watchdog
 from .writer import AT_ONCE, DELAY
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "JsonLines",
     "Metrics",
     "SqliteEvents",
+    "Watchdog",
     "Witness",
 ]
