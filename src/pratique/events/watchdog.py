@@ -90,7 +90,7 @@ class Watchdog:
             raise BoundaryError(
                 "Watchdog({boundary: timedelta}) names a boundary, and each time is above zero."
             )
-        self._expects: dict[Boundary, timedelta] = {**expects}
+        self._expects = dict[Boundary, timedelta](expects.items())
         self._tell = tell
         self._every = every
         self._recorder: Recorder | None = None
