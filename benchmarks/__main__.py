@@ -10,6 +10,7 @@ for name in (
     "doors",
     "endpoint",
     "events",
+    "metrics",
     "fetch",
     "forwarded",
     "partner",

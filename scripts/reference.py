@@ -51,6 +51,8 @@ _FACES: Final = (
     "pratique.stores",
     "pratique.stores.sqlalchemy_store.proven_session",
     "pratique.events",
+    "pratique.events.otel",
+    "pratique.events.prometheus",
     "pratique.report",
     "pratique.unsafe",
     "pratique.cli",
