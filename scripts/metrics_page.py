@@ -28,8 +28,8 @@ _TAIL: Final = """
 * A refusal of the door itself, before there was a claim (a size, a slow sender), is counted, and
   has no duration.
 * `pratique_last_authentic_timestamp_seconds` is of crossings that make a record. A delivery that
-  was refused, or was there before, moves it for no boundary: who sends a captured one again can't let
-  an endpoint look alive.
+  was refused, or was there before, moves it for no boundary: who sends a captured one again can't
+  let an endpoint look alive.
 * What an inbox can't tell while its store is away is absent, not zero, and counts as an error of
   the store, operation `samples`.
 * The buckets of both durations, in seconds: {bounds}.

@@ -16,6 +16,7 @@ from pratique import Perimeter, Proven, Refused, unsafe
 from pratique.client import Client, Session, SessionCookie
 from pratique.core.obligation import VALID
 from pratique.core.refusal import BoundaryError
+from pratique.events import Metrics
 from pratique.integrations.described import DESCRIBED
 from pratique.integrations.flask import Pratique, Public, called, does, elsewhere, endpoint, guarded
 from pratique.integrations.wsgi import read_content
@@ -132,6 +133,8 @@ def test_a_route_says_what_it_is() -> None:
         ("/health", "public"),
         ("/static/<path:filename>", "public"),
     ]
+    counted = Metrics(site.perimeter).read()["pratique_routes"].values
+    assert (counted["public",], counted["elsewhere",], counted["naked",]) == (2, 1, 0)
     naked = Site()
     naked.guard().add_url_rule("/login", "login", lambda: "login")
     naked.is_refused("/login is naked")

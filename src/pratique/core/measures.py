@@ -6,7 +6,7 @@ path, an address, a user, the value of a claim, is none (CWE-400).
 
 from bisect import bisect_left
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 from typing import Final
 
@@ -107,7 +107,8 @@ class Measures:
             spread[bisect_left(BOUNDS, seconds)] += 1
             spread[-1] += seconds
         for hear in self.hear:
-            hear(name, labels, seconds)
+            with suppress(Exception):  # whoever listens in changes no crossing
+                hear(name, labels, seconds)
 
 
 def word_of(question: type) -> str:

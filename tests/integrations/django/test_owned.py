@@ -19,6 +19,7 @@ from django.urls import path
 from pratique import Proven
 from pratique.client import Change
 from pratique.core.refusal import BoundaryError, Refused
+from pratique.events import Metrics
 from pratique.integrations.django import called, guarded, owned
 from pratique.integrations.django.ownership import OwnedRows
 from pratique.integrations.django.session import DjangoSession
@@ -91,6 +92,24 @@ def test_a_foreign_row_is_not_found(market: Market, http: httpx.Client) -> None:
     assert len({a.content for a in answers[:3]}) == 1
     assert http.get("/orders/10", headers=ann).json() == {"note": "", "locked": False}
     assert http.get("/orders/20", headers=market.login("bob")).status_code == 200
+
+
+def test_the_routes_of_a_project_are_counted(market: Market) -> None:
+    """`pratique_routes` says how many are guarded, however many guards the project has made."""
+
+    @guarded
+    def me(
+        _: HttpRequest, who: Annotated[Proven[User], called(market.client, "profile.read")]
+    ) -> HttpResponse:
+        return JsonResponse({"name": who.value.username})
+
+    project = Project([path("me", me)], market.perimeter)
+    with served(project.wsgi()) as one, served(project.wsgi()) as other:
+        ann = market.login("ann")
+        assert [http.get("/me", headers=ann).status_code for http in (one, other)] == [200, 200]
+    with project.settings():
+        routes = Metrics(market.perimeter).read()["pratique_routes"].values
+    assert (routes["guarded",], routes["naked",]) == (1, 0)
 
 
 def test_a_change_is_committed_or_undone_as_a_whole(market: Market, http: httpx.Client) -> None:
