@@ -13,7 +13,7 @@ from .action import Action
 from .attempts import Attempts
 from .boundary import Declaration, Proof
 from .callback import Callback
-from .crossing import Crossing, Rule, settle
+from .crossing import Crossing
 from .event import Outcome
 from .fingerprint import note_subject
 from .idempotency import Retry, retry_of
@@ -23,6 +23,7 @@ from .proven import Proven
 from .question import LATER, Act, Decide, Flow, Name, Recall, Undo
 from .refusal import Answer, Refused
 from .roots import ways
+from .settling import Rule, settle
 from .store import Kept, Store
 from .told import AnswerType, Told
 from .writable import Content

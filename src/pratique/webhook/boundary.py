@@ -12,13 +12,14 @@ import msgspec
 from pratique.core.boundary import Boundary, Declaration
 from pratique.core.callback import Callback
 from pratique.core.claim import Claim
-from pratique.core.crossing import Crossing, Rule, settle
+from pratique.core.crossing import Crossing
 from pratique.core.inbox import Taken
 from pratique.core.obligation import ALLOWED, AUTHENTIC, BIT, CONFIRMED, FRESH, VALID, Obligation
 from pratique.core.proven import Admitted
 from pratique.core.question import Confirm, Flow, Hand, Refresh
 from pratique.core.refusal import Answer, BoundaryError, Refused, too_large
 from pratique.core.secret import LiveSecret
+from pratique.core.settling import Rule, settle
 from pratique.core.store import Store
 from pratique.core.threads import Pool
 from pratique.core.waiver import Observe, Waiver

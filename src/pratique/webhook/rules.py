@@ -13,7 +13,6 @@ import msgspec
 
 from pratique.core.boundary import Declaration, Proof
 from pratique.core.callback import Callback, place_of
-from pratique.core.crossing import Rule
 from pratique.core.obligation import (
     ALLOWED,
     AUTHENTIC,
@@ -26,6 +25,7 @@ from pratique.core.obligation import (
 )
 from pratique.core.roots import CLOCK, OWN_CODE, Root, RootKind, Way, ways
 from pratique.core.secret import LiveSecret
+from pratique.core.settling import Rule
 from pratique.core.store import Store
 from pratique.core.waiver import Waiver
 

@@ -15,7 +15,7 @@ import msgspec
 
 from pratique.core.boundary import Declaration
 from pratique.core.claim import Claim
-from pratique.core.crossing import Crossing, Rule
+from pratique.core.crossing import Crossing
 from pratique.core.event import Outcome
 from pratique.core.inbox import AsyncInbox, SyncInbox, Taken
 from pratique.core.obligation import UNIQUE, named
@@ -23,6 +23,7 @@ from pratique.core.perimeter import Perimeter
 from pratique.core.question import Finish, Flow
 from pratique.core.recorder import outcome_of
 from pratique.core.refusal import Answer, Refused, StoreError
+from pratique.core.settling import Rule
 from pratique.core.threads import Pool
 from pratique.core.within import enter
 

@@ -8,9 +8,10 @@ import pytest
 from pratique import IGNORE, LATER, Claim, Fields, Obligation, Refused
 from pratique.core.boundary import Declaration
 from pratique.core.callback import Callback
-from pratique.core.crossing import Crossing, Rule, settle
+from pratique.core.crossing import Crossing
 from pratique.core.question import Act, Begin, Confirm, Decide, Hold, Lookup, Name, Settle
 from pratique.core.refusal import Answer
+from pratique.core.settling import Rule, settle
 from pratique.core.store import Busy, Conflict, Held, Settled
 from pratique.fetch import PUBLIC, Fetch, FetchPolicy
 
