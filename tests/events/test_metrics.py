@@ -307,6 +307,21 @@ def test_a_flood_of_unsigned_deliveries_makes_no_label(tmp_path: Path) -> None:
     assert "pratique_last_authentic_timestamp_seconds" not in {name for name, _ in after}
 
 
+def test_an_exporter_that_raises_changes_no_crossing(door: Door) -> None:
+    """It hears no more; the next one does, and what is measured stands."""
+    heard: list[str] = []
+
+    def broken(name: str, labels: tuple[str, str], seconds: float) -> None:
+        raise ZeroDivisionError
+
+    measures = door.perimeter.measures
+    measures.hear = (broken, lambda name, labels, seconds: heard.append(labels[1]))
+    assert door.send(URL) == 200
+    assert broken not in measures.hear
+    assert heard[-1] == "proven"
+    assert measures.crossings["payments", "proven"][-1] > 0
+
+
 def test_codes_and_names_without_end_are_counted_as_one() -> None:
     """A callable of the application's that makes a code of what it is told fills no memory."""
     tally, measures = Tally(), Measures(new_lock=Lock)

@@ -4,9 +4,10 @@ Every label is a name of ours: declared, or a word of this library. What comes f
 path, an address, a user, the value of a claim, is none (CWE-400).
 """
 
+import logging
 from bisect import bisect_left
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Final
 
@@ -22,6 +23,8 @@ at most so long, and in its last place but one those that took longer; its last 
 MOST: Final = 1024
 """Sets of labels of one figure; further ones are counted together as "other"."""
 OTHER: Final = "other"
+
+_log: Final = logging.getLogger("pratique")
 
 Pair = tuple[str, str]
 Spread = list[float]
@@ -107,8 +110,11 @@ class Measures:
             spread[bisect_left(BOUNDS, seconds)] += 1
             spread[-1] += seconds
         for hear in self.hear:
-            with suppress(Exception):  # whoever listens in changes no crossing
+            try:
                 hear(name, labels, seconds)
+            except Exception as error:  # noqa: BLE001  whoever listens in changes no crossing
+                self.hear = tuple(known for known in self.hear if known is not hear)
+                _log.error("what hears of durations raised %s: no more", type(error).__name__)
 
 
 def word_of(question: type) -> str:
