@@ -21,12 +21,14 @@ from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
 
 from pratique import Perimeter, Refused, Secret, unsafe
+from pratique.core.break_glass import BreakGlass
 from pratique.core.claim import Claim, Fields
 from pratique.core.event import Outcome
 from pratique.core.measures import MOST, Measures
 from pratique.core.obligation import ALLOWED
 from pratique.core.refusal import BoundaryError, StoreError
 from pratique.core.threads import MOST_LABELS, Tally
+from pratique.core.watcher import Sample
 from pratique.events import JsonLines, Metrics
 from pratique.events.metrics import TABLE, Kind
 from pratique.events.otel import EVENT, SpanEvents, instrument
@@ -228,6 +230,36 @@ def test_gauges_are_read_when_somebody_asks(door: Door) -> None:
     assert at(figures, "pratique_perimeter_info", **info) == 1
 
 
+class Watching:
+    """A watcher that counts something of the table, and something of its own."""
+
+    def started(self, recorder: Any) -> None:
+        """See `Watcher.started`."""
+
+    def closed(self, recorder: Any) -> None:
+        """See `Watcher.closed`."""
+
+    def samples(self) -> list[Sample]:
+        """Return both."""
+        return [
+            Sample("pratique_unguarded_connections_total", {"module": "stripe"}, 3),
+            Sample("of_somebody_else", {"path": "/"}, 1),
+        ]
+
+
+def test_what_an_incident_breaks_and_what_a_watcher_saw_is_shown(door: Door) -> None:
+    """A broken glass is no waiver, and a name that the table hasn't is no metric of ours."""
+    until = NOW + timedelta(hours=2)
+    door.shop.payments.glass = BreakGlass("payments", ALLOWED, "INC-112", until)
+    door.perimeter.attach(Watching())
+    figures = shown(Metrics(door.perimeter))
+    broken = {"boundary": "payments", "obligation": "allowed", "means": "break_glass"}
+    assert at(figures, "pratique_waiver_until_timestamp_seconds", **broken) == until.timestamp()
+    assert at(figures, "pratique_unguarded_connections_total", module="stripe") == 3
+    assert "INC-112" not in repr(figures)
+    assert "of_somebody_else" not in {name for name, _ in figures}
+
+
 def test_both_exporters_show_the_same_names_and_figures(door: Door) -> None:
     """A rule that was written for one holds for the other."""
     reader = InMemoryMetricReader()
@@ -407,6 +439,15 @@ def test_an_inbox_that_cannot_be_read_is_absent_and_counted(door: Door) -> None:
     assert at(shown(metrics), "pratique_routes", state="guarded") == 3
     failed = {"store": door.perimeter.store.name, "operation": "samples"}  # type: ignore[union-attr]
     assert at(shown(metrics), "pratique_store_errors_total", **failed) >= 1
+
+
+async def test_on_the_loop_an_inbox_that_cannot_be_read_is_absent_too(door: Door) -> None:
+    """The same of `aread`."""
+    metrics = asked(door.perimeter)
+    assert (await metrics.aread())["pratique_inbox_pending"].values == {("kept",): 0}
+    door.shop.execute("DROP TABLE pratique_inbox")
+    metrics = asked(door.perimeter)
+    assert (await metrics.aread())["pratique_inbox_pending"].values == {}
 
 
 async def test_the_inbox_of_an_async_store_is_read_on_the_loop(tmp_path: Path) -> None:
