@@ -24,7 +24,7 @@ Content = Callable[[datetime], bytes]
 
 def milliseconds(at: datetime) -> int:
     """Return the time as senders write it in JSON."""
-    return int(at.timestamp()) * 1000
+    return int(at.timestamp()) * 1000 + at.microsecond // 1000
 
 
 @dataclass(frozen=True)

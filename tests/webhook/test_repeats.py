@@ -15,11 +15,15 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("case", "type", "is_again"),
-    [("pusher", "channel_occupied", True), ("linear", "Issue.create", False)],
+    ("case", "type", "later", "is_again"),
+    [
+        ("pusher", "channel_occupied", NOW + timedelta(minutes=1), True),
+        ("pusher", "channel_occupied", NOW + timedelta(milliseconds=1), True),
+        ("linear", "Issue.create", NOW + timedelta(minutes=1), False),
+    ],
 )
 def test_a_channel_that_is_occupied_again_is_another_event(
-    case: str, type: str, is_again: bool
+    case: str, type: str, later: datetime, is_again: bool
 ) -> None:
     """The very same delivery is a replay; the same content with another time is one where none repeats.
 
@@ -31,12 +35,11 @@ def test_a_channel_that_is_occupied_again_is_another_event(
     hook.on(
         type,
         confirm=lambda event: event,
-        once=lambda event: f"state {event.sent}",
+        once=lambda event: f"state {len(seen)}",
         link=lambda event: event,
         allow=lambda event, row: True,
     )(lambda admitted: seen.append(admitted.value.type))
     first = SAMPLES[case].sealed(at=NOW)
-    later = NOW + timedelta(minutes=1)
     second = SAMPLES[case].sealed(at=later)
     with perimeter:
         perimeter.admit(hook, first)

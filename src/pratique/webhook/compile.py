@@ -51,6 +51,7 @@ def compile_opener(
     def open_claim(claim: Claim) -> Opened:
         try:
             time, identity, candidates = read(claim, facts)
+            moment = time
             at = claim.received_at.timestamp()
             pieces = pieces_of(time, identity, claim, facts)
             secret = match(pieces, candidates, at)
@@ -62,7 +63,9 @@ def compile_opener(
                     raise _bad_signature()
             sent = None
             if has_time:
-                said = clock(time) if time_of is None else clock(_signed_time(time_of(claim)))
+                if time_of is not None:
+                    moment = _signed_time(time_of(claim))
+                said = clock(moment)
                 if not -seconds <= at - said <= seconds:
                     require_fresh_seconds(said, at=at, tolerance=seconds)
                 sent = int(said)
@@ -75,7 +78,7 @@ def compile_opener(
             if envelope is not None:
                 account = account or envelope.account
                 identity = identity or envelope.id
-            key = key_of(account, identity, claim)
+            key = key_of(account, secret.account, identity, moment, claim)
             return Opened(key, sent, grade, account, secret.name, envelope)
         except _DEFECTS as error:
             raise _unreadable(error) from None
@@ -110,16 +113,22 @@ def _pinned(scheme: "Scheme", facts: Facts) -> "list[tuple[Pin, object]]":
     ]
 
 
-def _key_of(scheme: "Scheme", prefix: bytes, facts: Facts) -> Callable[[str, str, Claim], bytes]:
-    has_key, digest_of = scheme.signed_key, scheme.digest_of
+def _key_of(
+    scheme: "Scheme", prefix: bytes, facts: Facts
+) -> Callable[[str, str, str, str, Claim], bytes]:
+    has_key, digest_of, repeats = scheme.signed_key, scheme.digest_of, scheme.repeats
 
-    def key_of(account: str, identity: str, claim: Claim) -> bytes:
+    def key_of(account: str, owner: str, identity: str, moment: str, claim: Claim) -> bytes:
         if has_key and identity:
             return event_key(prefix, account, identity.encode())
         # Without a signed id: a digest of the decoded signed content. Never of the time or the
-        # signature, which a resend changes.
+        # signature, which a resend changes. The account that the content names is in it: beside it,
+        # another split of one signed text would be another event (Twilio's).
         content = claim.content if digest_of is None else digest_of(claim, facts)
-        return event_key(prefix, account, b"sha256:" + sha256(content).digest())
+        key = event_key(prefix, owner, b"sha256:" + sha256(content).digest())
+        # As the time is written, for two may be milliseconds apart; without it the second time that
+        # a channel is occupied is lost as a replay (Pusher's).
+        return event_key(key, "", moment.encode()) if repeats else key
 
     return key_of
 
