@@ -300,6 +300,32 @@ def test_twilio_s_other_splits_of_one_signed_text_are_the_same_event() -> None:
     assert sample.open(turned).key == sample.open(honest).key
 
 
+def test_what_is_moved_from_twilio_s_form_to_its_query_is_the_same_event() -> None:
+    """Nothing stands between URL and form either: a replay with another query has the same key."""
+    url, form = "https://shop.example/sms", b"AccountSid=AC1&MessageSid=SM1&MessageStatus=sent"
+    honest = twilio(form, "order=1")
+    moved = Claim(form[15:], honest.fields, AT, Via(target="/sms?order=1AccountSidAC1"))
+    other = twilio(form, "order=2")
+    keys = [
+        providers.get("twilio").open(claim, secrets=[SECRET], url=url).key
+        for claim in (honest, moved, other)
+    ]
+    assert keys[0] == keys[1]
+    assert keys[0] != keys[2]
+
+
+def test_a_digest_that_somebody_wrote_into_twilio_s_form_binds_no_content() -> None:
+    """A form that is moved into the query whole brings a bodySHA256 of its text: not at the end."""
+    url = "https://shop.example/sms"
+    written = f"x&bodySHA256={sha256(JSON).hexdigest()}&y"
+    form = urlencode({"Body": written, "MessageSid": "SM1", "To": "+1"}).encode()
+    honest = twilio(form, "order=1")
+    assert opens_at(url, honest)
+    query = f"order=1Body{written}MessageSidSM1To+1"
+    assert not opens_at(url, Claim(JSON, honest.fields, AT, Via(target=f"/sms?{query}")))
+    assert opens_at(url, twilio(JSON, f"order=1&bodySHA256={sha256(JSON).hexdigest()}"))
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"&", b"a", b"=1", b"a=%ff", b"{}=1", "é=1".encode(), b"a b=1", b"1a=1"]
 )

@@ -1,9 +1,10 @@
 """Twilio: HMAC-SHA1 in base64 over our URL and, of a form, each name and value.
 
-HMAC-SHA1 isn't broken; the sender has nothing else. A JSON content is bound through bodySHA256 in
-the query alone: without it, nothing but a form opens. Names and values stand without a sign between
-them, in an order of their own: one signature holds for other forms with the same text, so the key
-is a digest of that text, and a form must have the id that it is about.
+HMAC-SHA1 isn't broken; the sender has nothing else. A JSON content is bound through bodySHA256 at
+the end of the query alone: without it, nothing but a form opens. Names and values stand without a
+sign between them, in an order of their own, and none before the first: one signature holds for
+other forms and other queries with the same text, so the key is a digest of URL and text, and a form
+must have the id that it is about.
 """
 
 import re
@@ -11,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from hashlib import sha256
-from urllib.parse import parse_qs, parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from pratique.core.claim import Claim
 from pratique.core.proofs.authentic import hmac as mac
@@ -26,6 +27,9 @@ _FIELD = "X-Twilio-Signature"
 _MAX_FORM_FIELDS = 300
 _MAX_FORM = 64 << 10
 """Bytes; Twilio's own have some KiB, and a stranger's is read before its signature is checked."""
+# Twilio appends it. In another place it could be a text that somebody wrote into a form, moved into
+# the query with all that stands around it: then one signed form would open any content.
+_BOUND = re.compile(r"[^?]*\?(?:[^&]*&)*bodySHA256=([0-9a-f]{64})").fullmatch
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]{0,127}").fullmatch
 _IDS = ("MessageSid", "SmsSid", "CallSid", "RecordingSid", "ConferenceSid", "AccountSid")
 _STATES = ("MessageStatus", "SmsStatus", "CallStatus", "RecordingStatus", "StatusCallbackEvent")
@@ -54,11 +58,9 @@ def _form(content: bytes) -> tuple[dict[str, str], bytes]:
 def _text(claim: Claim, url: str) -> bytes:
     if "bodySHA256" not in url:
         return _form(claim.content)[1]
-    told = parse_qs(urlsplit(url).query).get("bodySHA256", [])
-    if len(told) != 1 or not mac.compare_digest(
-        sha256(claim.content).hexdigest().encode(), told[0].encode("utf-8", "surrogatepass")
-    ):
-        raise malformed(_FIELD, "bodySHA256 of the URL isn't that of the content")
+    told = _BOUND(url) if url.count("bodySHA256") == 1 else None
+    if told is None or not mac.compare_digest(sha256(claim.content).hexdigest(), told[1]):
+        raise malformed(_FIELD, "no bodySHA256 of the content ends the URL")
     return b""
 
 
@@ -95,8 +97,9 @@ def _envelope(claim: Claim) -> Envelope | None:
 
 
 def _digested(claim: Claim, facts: Facts) -> bytes:
+    # Both: a name and its value can be moved from the form's start to the query's end.
     url = requested_url(facts, claim)
-    return _text(claim, url) or claim.content
+    return url.encode() + _text(claim, url)
 
 
 SCHEME = Scheme(
