@@ -30,28 +30,27 @@ def changed(signed: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"NotificationRequestItem": {**signed["NotificationRequestItem"], **more}}
 
 
-def test_a_forged_second_item_is_refused() -> None:
-    """The sender's own SDK looks at the first alone."""
-    first, second = sealed(item(), item(pspReference="8514073381342284"))
+def test_a_second_item_is_refused_whoever_signed_it() -> None:
+    """The sender's own SDK looks at the first alone; and a list that is put together is a replay.
+
+    Nothing signs a list: of one captured item each [a, a], [a, a, a] would be an event of its own.
+    """
+    (first,), (second,) = sealed(item()), sealed(item(pspReference="8514073381342284"))
     forged = changed(first, amount={"currency": "EUR", "value": 999999})
     bare = item(pspReference="1")
-    for wrong in ((first, forged), (forged, first), (first, bare), (first, second, forged)):
+    for wrong in ((first, forged), (forged, first), (first, bare), (first, first), (first, second)):
         with pytest.raises(Refused):
             opened(*wrong)
-    assert opened(first, second).envelope is not None
+    assert opened(first).envelope is not None
+    assert opened(second).envelope is not None
 
 
-def test_two_items_cannot_lend_each_other_their_signatures() -> None:
-    """Each is over its own members."""
-    first, second = sealed(item(), item(pspReference="8514073381342284"))
-    lent = changed(first, additionalData=second["NotificationRequestItem"]["additionalData"])
+def test_one_item_cannot_borrow_another_s_signature() -> None:
+    """It is over its own members."""
+    (first,), (second,) = sealed(item()), sealed(item(pspReference="8514073381342284"))
     with pytest.raises(Refused):
-        opened(
-            lent, changed(second, additionalData=first["NotificationRequestItem"]["additionalData"])
-        )
-    with pytest.raises(Refused):
-        opened(second, lent)
-    assert opened(second, first).envelope is not None
+        opened(changed(first, additionalData=second["NotificationRequestItem"]["additionalData"]))
+    assert opened(second).envelope is not None
 
 
 @pytest.mark.parametrize(
@@ -104,13 +103,12 @@ def test_one_event_is_one_key_whatever_stands_beside_it() -> None:
     assert opened(changed(first, eventDate="1999-01-01")).key == opened(first).key
 
 
-@pytest.mark.parametrize("count", [0, 101])
-def test_no_item_and_too_many_are_refused(count: int) -> None:
+def test_no_item_is_refused() -> None:
     """Law 6: an empty list proves nothing."""
     (signed,) = sealed(item())
     with pytest.raises(Refused):
-        opened(*[signed] * count)
-    assert opened(*[signed] * 100).envelope is not None
+        opened()
+    assert opened(signed).envelope is not None
 
 
 def test_a_key_that_is_not_hexadecimal_opens_nothing() -> None:

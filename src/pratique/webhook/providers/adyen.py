@@ -1,11 +1,13 @@
 """Adyen's payment notifications: HMAC-SHA256 over eight members of each item, the key in hex.
 
-Each item has a signature of its own, and each is checked. What isn't among the eight members (the
-event's date, the payment method, whatever else) is signed by nobody, and reaches no handler.
+An item has a signature of its own, and nothing signs a list of them: two items that somebody put
+together would be a new event whenever they are put together anew. So there is one, as Adyen sends
+it. What isn't among the eight members (the event's date, the payment method, whatever else) is
+signed by nobody, and reaches no handler.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any, Final, cast
 
@@ -22,8 +24,6 @@ from pratique.webhook.signature_field import malformed
 
 _FIELD: Final = "additionalData.hmacSignature"
 _ITEMS, _ITEM = "notificationItems", "NotificationRequestItem"
-MAX_ITEMS: Final = 100
-"""Adyen sends one in a request of JSON."""
 _is_word = re.compile(r"[A-Za-z0-9_\-.]{1,256}").fullmatch
 _is_reference = re.compile(r"[^\x00-\x1f\x7f]{0,512}").fullmatch
 _Check = Callable[[str], object]
@@ -45,15 +45,15 @@ def _object(value: object) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
 
 
-def _items(claim: Claim) -> list[Mapping[str, Any]]:
+def _item(claim: Claim) -> Mapping[str, Any]:
     try:
         items = object_of(claim.content).get(_ITEMS)
     except ValueError:
         raise malformed(_FIELD, "the content is no JSON object with each name once") from None
     listed = cast("list[object]", items) if isinstance(items, list) else []
-    if not 0 < len(listed) <= MAX_ITEMS:
-        raise malformed(_FIELD, f"{_ITEMS} isn't a list of 1 to {MAX_ITEMS}")
-    return [_object(_object(each).get(_ITEM)) for each in listed]
+    if len(listed) != 1:
+        raise malformed(_FIELD, f"{_ITEMS} isn't a list of one")
+    return _object(_object(listed[0]).get(_ITEM))
 
 
 def _signed(item: Mapping[str, Any]) -> dict[str, str]:
@@ -70,57 +70,42 @@ def _signed(item: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _read(claim: Claim, _facts: Facts) -> tuple[str, str, list[str]]:
-    items, signatures = _items(claim), list[str]()
-    for item in items:
-        signature = _object(item.get("additionalData")).get("hmacSignature")
-        if not isinstance(signature, str) or not signature:
-            raise malformed(_FIELD, "it is missing from an item, empty or no text")
-        signatures.append(signature)
-    return "", _identity([_signed(item) for item in items]), signatures
+    item = _item(claim)
+    signature = _object(item.get("additionalData")).get("hmacSignature")
+    if not isinstance(signature, str) or not signature:
+        raise malformed(_FIELD, "it is missing, empty or no text")
+    return "", _identity(_signed(item)), [signature]
 
 
-def _identity(items: Sequence[Mapping[str, str]]) -> str:
-    each = [f"{item['pspReference']}:{item['eventCode']}:{item['success']}" for item in items]
-    whole = each[0] if len(each) == 1 else sha256(" ".join(each).encode()).hexdigest()
+def _identity(item: Mapping[str, str]) -> str:
+    whole = f"{item['pspReference']}:{item['eventCode']}:{item['success']}"
     return fit(whole) or sha256(whole.encode()).hexdigest()
 
 
 def _envelope(claim: Claim) -> Envelope | None:
     try:
-        items = [_signed(item) for item in _items(claim)]
+        item = _signed(_item(claim))
     except Refused:
         return None
-    kinds = {item["eventCode"] for item in items}
-    accounts = {item["merchantAccountCode"] for item in items}
     return Envelope(
-        _identity(items),
-        kinds.pop() if len(kinds) == 1 else "MIXED",
-        accounts.pop() if len(accounts) == 1 else "",
-        items[0]["pspReference"] if len(items) == 1 else "",
+        _identity(item), item["eventCode"], item["merchantAccountCode"], item["pspReference"]
     )
 
 
 def _pieces(_time: str, _id: str, claim: Claim, _facts: Facts) -> tuple[bytes, ...]:
-    return tuple(
-        ":".join(_signed(item).values()).encode("utf-8", "surrogatepass") for item in _items(claim)
-    )
+    return (":".join(_signed(_item(claim)).values()).encode("utf-8", "surrogatepass"),)
 
 
 def _signed_content(claim: Claim) -> bytes:
-    items: list[dict[str, Any]] = []
-    for item in _items(claim):
-        told: dict[str, Any] = _signed(item)
-        amount = {"value": int(told.pop("value")), "currency": told.pop("currency")}
-        items.append({_ITEM: {**told, "amount": amount}})
-    return msgspec.json.encode({_ITEMS: items})
+    told: dict[str, Any] = _signed(_item(claim))
+    amount = {"value": int(told.pop("value")), "currency": told.pop("currency")}
+    return msgspec.json.encode({_ITEMS: [{_ITEM: {**told, "amount": amount}}]})
 
 
 def _enclosed(content: bytes, _time: str, _id: str, signature: str, _facts: Facts) -> bytes:
     told = object_of(content)
-    signatures = signature.split() or [""] * len(told[_ITEMS])
-    for entry, each in zip(told[_ITEMS], signatures, strict=True):
-        item = entry[_ITEM]
-        item["additionalData"] = {**item.get("additionalData", {}), "hmacSignature": each}
+    item = told[_ITEMS][0][_ITEM]
+    item["additionalData"] = {**item.get("additionalData", {}), "hmacSignature": signature}
     return msgspec.json.encode(told)
 
 
