@@ -102,6 +102,12 @@ class _Held(NamedTuple):
     due_at: float
 
 
+class _Absent(NamedTuple):
+    until: float
+    failed: bool
+    """The source couldn't be asked; else it says that there is no such key."""
+
+
 class _Flight:
     """One look, and how many wait for it. It ends with why it failed; "" where it didn't."""
 
@@ -135,7 +141,7 @@ class NamedKeys(Generic[K]):
         self._fetch, self._read = fetch, read
         self._life, self._clock = life.total_seconds(), clock
         self._held: Memo[str, _Held] = Memo(MOST_KEYS)
-        self._absent: Memo[str, float] = Memo(MOST_ABSENT)
+        self._absent: Memo[str, _Absent] = Memo(MOST_ABSENT)
         self._flights: dict[str, _Flight] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._running = 0
@@ -149,17 +155,21 @@ class NamedKeys(Generic[K]):
 
         Raises:
             KeyWanted: it isn't at hand; look, and ask again.
-            Refused: AUTHENTIC, code "unknown_key": it was looked for a moment ago, in vain.
+            Refused: AUTHENTIC, code "unknown_key": the source said a moment ago that it has none;
+                "keys_unavailable" (retry): the source couldn't be asked a moment ago.
         """
         held = self._held.get(name)
         now = self._clock()
         if held is not None and now < held.due_at:
             key: K = held.key
             return key
-        if self._absent.get(name, now) > now:
+        absent = self._absent.get(name)
+        if absent is not None and absent.until > now:
+            if absent.failed:  # what is refused for good here, an honest sender never sends again
+                raise _unavailable("a look a moment ago failed")
             raise Refused(
                 AUTHENTIC,
-                "the key that it names isn't known, or couldn't be had a moment ago",
+                "its source doesn't know the key that it names",
                 code="unknown_key",
                 hint=f"it is looked for again after {COOL_DOWN:.0f} s",
             )
@@ -285,7 +295,7 @@ class NamedKeys(Generic[K]):
                 self._held.keep(flight.name, _Held(key, now + self._life))
                 self._absent.pop(flight.name, None)
             else:
-                self._absent.keep(flight.name, now + COOL_DOWN)
+                self._absent.keep(flight.name, _Absent(now + COOL_DOWN, bool(failed)))
             self._flights.pop(flight.name, None)
             self._running -= 1
         flight.done.set_result(failed)
