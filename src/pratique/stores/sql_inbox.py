@@ -17,10 +17,7 @@ from pratique.core.inbox import (
 from pratique.core.refusal import StoreError
 
 from . import inbox_statements as statements
-from .statements import Dialect, Steps
-
-Make = Callable[[], Steps[Any]]
-"""Makes the steps anew: a transaction that failed among others is tried again alone."""
+from .statements import Dialect, Make, Steps
 
 
 class Do(Protocol):

@@ -4,7 +4,6 @@ import logging
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
 from threading import local
 from typing import Any, Final, TypeVar
 from uuid import uuid4
@@ -14,11 +13,12 @@ from pratique.core.event import Record
 from pratique.core.forks import rest_before_fork
 from pratique.core.refusal import BoundaryError, StoreBusy, StoreError
 from pratique.core.roots import Root, RootKind
-from pratique.core.store import AsyncStore, Counted, HoldAnswer, Kept, Stale, Swept
+from pratique.core.store import AsyncStore, Kept
 
-from . import ageing, inbox_statements, schema, statements
-from .sql_inbox import Make, SqlInbox
-from .statements import PROBE, SQLITE, Result, Steps
+from . import inbox_statements, schema, statements
+from .sql_face import SqlFace, is_used
+from .sql_inbox import SqlInbox
+from .statements import PROBE, SQLITE, Dialect, Make, Result, Steps
 
 T = TypeVar("T")
 _log: Final = logging.getLogger("pratique")
@@ -86,7 +86,7 @@ def store_error(error: Exception) -> StoreError:
     return StoreError(f"SQLite says {name}")
 
 
-class Sqlite3Store:
+class Sqlite3Store(SqlFace):
     """See `pratique.stores.sqlite3`.
 
     Its own sync face; an async door runs the whole transaction on one thread.
@@ -102,7 +102,7 @@ class Sqlite3Store:
         self._identity = identity
         self._mine = local()
         self._opened: WeakSet[_Mine] = WeakSet()
-        self.inbox = SqlInbox(lambda: SQLITE, self._do)
+        self.inbox = SqlInbox(self.known, self._do)
         rest_before_fork(self, Sqlite3Store._rest)
         self.sync = self
         self.roots: tuple[Root, ...] = (Root(RootKind.STORE, "our own database"),)
@@ -110,14 +110,15 @@ class Sqlite3Store:
     def start(self) -> None:
         """See `SyncStore.start`."""
         connection = self.connection()
-        self._identity = self._in_transaction(
-            schema.make_tables(SQLITE, uuid4().hex, expected=self._identity)
+        expected = self._identity
+        self._identity = self._do(
+            lambda: schema.make_tables(SQLITE, uuid4().hex, expected=expected)
         )
         transaction = self.begin()
         run(connection, statements.first_use(SQLITE, (PROBE,), "probe"))
         transaction.rollback()
         if run(connection, statements.is_there(PROBE)):
-            self._in_transaction(statements.forget(PROBE))
+            self._do(lambda: statements.forget(PROBE))
             message = (
                 "the connection of stores.sqlite3(connect) commits each statement by itself: a "
                 "rollback undid nothing."
@@ -191,87 +192,28 @@ class Sqlite3Store:
         """See `SyncStore.look`: whoever isn't known yet takes no write lock."""
         return Sqlite3Transaction(self.connection())
 
-    def count(self, key: bytes, window: timedelta) -> Counted:
-        """See `SyncStore.count`."""
-        return self._in_transaction(statements.count(SQLITE, key, window))
-
-    def uncount(self, key: bytes, times: int) -> None:
-        """See `SyncStore.uncount`."""
-        self._in_transaction(statements.uncount(key, times))
+    def known(self) -> Dialect:
+        """See `SqlFace.known`."""
+        return SQLITE
 
     def _do(self, make: Make, then: Callable[[Any, Any], object] | None = None) -> Any:
-        return self._in_transaction(make(), then)
-
-    def _in_transaction(self, steps: Steps[T], then: Callable[[T, Any], object] | None = None) -> T:
         connection = self.connection()
         begin_immediate(connection)
         try:
-            result = run(connection, steps)
+            result = run(connection, make())
             if then is not None:
                 then(result, connection)
         except BaseException:
             roll_back(connection)
             raise
-        commit(connection)
+        if is_used(result):
+            roll_back(connection)
+        else:
+            commit(connection)
         return result
 
-    def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
-        """See `SyncStore.first_use`."""
-        connection = self.connection()
-        begin_immediate(connection)
-        try:
-            used = run(connection, statements.first_use(SQLITE, keys, crossing_id))
-        except BaseException:
-            roll_back(connection)
-            raise
-        if used is None:
-            commit(connection)
-        else:
-            roll_back(connection)
-        return used
-
-    def hold(
-        self, key: bytes, *, lease: timedelta, fingerprint: bytes = b"", crossing_id: str = ""
-    ) -> HoldAnswer:
-        """See `SyncStore.hold`."""
-        steps = statements.hold(
-            SQLITE, key, lease=lease, fingerprint=fingerprint, crossing_id=crossing_id
-        )
-        return self._in_transaction(steps)
-
-    def settle(
-        self, key: bytes, token: int, result: bytes = b"", *, record: Record | None = None
-    ) -> bool:
-        """See `SyncStore.settle`."""
-        return self._in_transaction(statements.settle(key, token, result, record))
-
-    def release(self, key: bytes, token: int) -> bool:
-        """See `SyncStore.release`."""
-        return self._in_transaction(statements.release(key, token))
-
-    def record_refusal(self, record: Record, key: bytes, content: bytes | None) -> None:
-        """See `SyncStore.record_refusal`."""
-        self._in_transaction(statements.one(statements.refusal(record, key, content)))
-
-    def find(self, crossing_id: str) -> Record | None:
-        """See `SyncStore.find`."""
-        return run(self.connection(), statements.find(crossing_id))
-
-    def revoke(self, key: bytes, *, until: datetime, kept: timedelta) -> None:
-        """See `SyncStore.revoke`."""
-        self._in_transaction(ageing.revoke(SQLITE, key, until, kept))
-
-    def revoked(self, keys: Sequence[bytes]) -> dict[bytes, datetime]:
-        """See `SyncStore.revoked`."""
-        return run(self.connection(), ageing.revoked(keys))
-
-    def sweep(self, what: Stale, *, after: bytes, most: int) -> Swept:
-        """See `SyncStore.sweep`."""
-        return self._in_transaction(ageing.sweep(SQLITE, what, after, most))
-
-    def forget_contents(self, *, kept: timedelta, most: int) -> int:
-        """See `Forgetting.forget_contents`."""
-        return self._in_transaction(ageing.forget_contents(SQLITE, kept, most))
+    def _read(self, make: Make) -> Any:
+        return run(self.connection(), make())
 
 
 class Sqlite3Transaction:

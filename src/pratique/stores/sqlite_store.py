@@ -6,29 +6,27 @@ WAL, synchronous=FULL, and one writer thread that commits what several callers w
 import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
 from threading import Lock
 from types import NoneType
 from typing import Any, Final, NoReturn
 from uuid import uuid4
 
-from pratique.core.event import Record
 from pratique.core.forks import renew_after_fork, rest_before_fork
 from pratique.core.refusal import BoundaryError, StoreError
 from pratique.core.roots import Root, RootKind
-from pratique.core.store import Counted, HoldAnswer, Stale, Swept
 
-from . import ageing, schema, statements
-from .sql_inbox import AsyncSqlInbox, Make, SqlInbox, no_session
+from . import schema, statements
+from .sql_face import SqlFace
+from .sql_inbox import AsyncSqlInbox, SqlInbox, no_session
 from .sqlite_writer import Operation, Writer
-from .statements import SQLITE, Steps
+from .statements import SQLITE, Dialect, Make, Steps
 
 BUSY_MS: Final = 5_000
 WAIT_SECONDS: Final = 30
 """For one commit, the busy timeout and a queue of writers included."""
 
 
-class SqliteStore:
+class SqliteStore(SqlFace):
     """See `pratique.stores.sqlite`. Its own sync face."""
 
     name: str = "sqlite"
@@ -46,7 +44,7 @@ class SqliteStore:
         renew_after_fork(self, _lock=Lock, _writer=NoneType)
         rest_before_fork(self, SqliteStore._rest)
         self._is_closed = False
-        self.inbox = SqlInbox(lambda: SQLITE, self._do)
+        self.inbox = SqlInbox(self.known, self._do)
         self.sync = self
         self.asynchronous = _OnLoop(self)
         self.roots: tuple[Root, ...] = (Root(RootKind.STORE, "our file of keys"),)
@@ -77,11 +75,11 @@ class SqliteStore:
         """Refuse: the user's rows aren't in this file."""
         self.begin()
 
-    def do(self, steps: Callable[[], Steps[Any]]) -> Any:
+    def do(self, make: Make) -> Any:
         """Hand steps to the writer and wait until they are on the disk."""
         done = Lock()
         done.acquire()
-        operation = Operation(steps, done.release)
+        operation = Operation(make, done.release)
         self._hand_over(operation)
         if not done.acquire(timeout=WAIT_SECONDS):
             operation.is_withdrawn = True  # what isn't begun never lands
@@ -93,7 +91,7 @@ class SqliteStore:
         no_session(then)
         return self.do(make)
 
-    async def ado(self, steps: Callable[[], Steps[Any]]) -> Any:
+    async def ado(self, make: Make) -> Any:
         """Do the same without blocking the event loop."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
@@ -108,7 +106,7 @@ class SqliteStore:
             except RuntimeError:
                 return  # the loop is gone, and with it whoever waited
 
-        operation = Operation(steps, tell)
+        operation = Operation(make, tell)
         self._hand_over(operation)
         try:
             await future
@@ -160,69 +158,21 @@ class SqliteStore:
             )
             raise BoundaryError(message)
 
-    def count(self, key: bytes, window: timedelta) -> Counted:
-        """See `SyncStore.count`."""
-        return self.do(lambda: statements.count(SQLITE, key, window))  # type: ignore[no-any-return]
+    def known(self) -> Dialect:
+        """See `SqlFace.known`."""
+        return SQLITE
 
-    def uncount(self, key: bytes, times: int) -> None:
-        """See `SyncStore.uncount`."""
-        self.do(lambda: statements.uncount(key, times))
-
-    def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
+    def first_use(self, keys: Sequence[bytes], crossing_id: str) -> Any:
         """See `SyncStore.first_use`."""
-        return self.do(lambda: _all_or_none(keys, crossing_id))  # type: ignore[no-any-return]
-
-    def hold(
-        self, key: bytes, *, lease: timedelta, fingerprint: bytes = b"", crossing_id: str = ""
-    ) -> HoldAnswer:
-        """See `SyncStore.hold`."""
-        return self.do(  # type: ignore[no-any-return]
-            lambda: statements.hold(
-                SQLITE, key, lease=lease, fingerprint=fingerprint, crossing_id=crossing_id
-            )
-        )
-
-    def settle(
-        self, key: bytes, token: int, result: bytes = b"", *, record: Record | None = None
-    ) -> bool:
-        """See `SyncStore.settle`."""
-        return self.do(lambda: statements.settle(key, token, result, record))  # type: ignore[no-any-return]
-
-    def release(self, key: bytes, token: int) -> bool:
-        """See `SyncStore.release`."""
-        return self.do(lambda: statements.release(key, token))  # type: ignore[no-any-return]
-
-    def record_refusal(self, record: Record, key: bytes, content: bytes | None) -> None:
-        """See `SyncStore.record_refusal`."""
-        self.do(lambda: statements.one(statements.refusal(record, key, content)))
-
-    def find(self, crossing_id: str) -> Record | None:
-        """See `SyncStore.find`."""
-        return self.do(lambda: statements.find(crossing_id))  # type: ignore[no-any-return]
-
-    def revoke(self, key: bytes, *, until: datetime, kept: timedelta) -> None:
-        """See `SyncStore.revoke`."""
-        self.do(lambda: ageing.revoke(SQLITE, key, until, kept))
-
-    def revoked(self, keys: Sequence[bytes]) -> dict[bytes, datetime]:
-        """See `SyncStore.revoked`."""
-        return self.do(lambda: ageing.revoked(keys))  # type: ignore[no-any-return]
-
-    def sweep(self, what: Stale, *, after: bytes, most: int) -> Swept:
-        """See `SyncStore.sweep`."""
-        return self.do(lambda: ageing.sweep(SQLITE, what, after, most))  # type: ignore[no-any-return]
-
-    def forget_contents(self, *, kept: timedelta, most: int) -> int:
-        """See `Forgetting.forget_contents`."""
-        return self.do(lambda: ageing.forget_contents(SQLITE, kept, most))  # type: ignore[no-any-return]
+        return self._do(lambda: _all_or_none(keys, crossing_id))
 
 
-class _OnLoop:
+class _OnLoop(SqlFace):
     """The same store on the event loop."""
 
     def __init__(self, store: SqliteStore) -> None:
         self._store = store
-        self.inbox = AsyncSqlInbox(lambda: SQLITE, self._do)
+        self.inbox = AsyncSqlInbox(self.known, self._do)
 
     async def _do(self, make: Make, then: object = None) -> Any:
         no_session(then)
@@ -240,49 +190,11 @@ class _OnLoop:
     async def look(self) -> NoReturn:
         self._store.look()
 
-    async def count(self, key: bytes, window: timedelta) -> Counted:
-        return await self._store.ado(lambda: statements.count(SQLITE, key, window))  # type: ignore[no-any-return]
+    def known(self) -> Dialect:
+        return SQLITE
 
-    async def uncount(self, key: bytes, times: int) -> None:
-        await self._store.ado(lambda: statements.uncount(key, times))
-
-    async def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
-        return await self._store.ado(lambda: _all_or_none(keys, crossing_id))  # type: ignore[no-any-return]
-
-    async def hold(
-        self, key: bytes, *, lease: timedelta, fingerprint: bytes = b"", crossing_id: str = ""
-    ) -> HoldAnswer:
-        return await self._store.ado(  # type: ignore[no-any-return]
-            lambda: statements.hold(
-                SQLITE, key, lease=lease, fingerprint=fingerprint, crossing_id=crossing_id
-            )
-        )
-
-    async def settle(
-        self, key: bytes, token: int, result: bytes = b"", *, record: Record | None = None
-    ) -> bool:
-        return await self._store.ado(lambda: statements.settle(key, token, result, record))  # type: ignore[no-any-return]
-
-    async def release(self, key: bytes, token: int) -> bool:
-        return await self._store.ado(lambda: statements.release(key, token))  # type: ignore[no-any-return]
-
-    async def record_refusal(self, record: Record, key: bytes, content: bytes | None) -> None:
-        await self._store.ado(lambda: statements.one(statements.refusal(record, key, content)))
-
-    async def find(self, crossing_id: str) -> Record | None:
-        return await self._store.ado(lambda: statements.find(crossing_id))  # type: ignore[no-any-return]
-
-    async def revoke(self, key: bytes, *, until: datetime, kept: timedelta) -> None:
-        await self._store.ado(lambda: ageing.revoke(SQLITE, key, until, kept))
-
-    async def revoked(self, keys: Sequence[bytes]) -> dict[bytes, datetime]:
-        return await self._store.ado(lambda: ageing.revoked(keys))  # type: ignore[no-any-return]
-
-    async def sweep(self, what: Stale, *, after: bytes, most: int) -> Swept:
-        return await self._store.ado(lambda: ageing.sweep(SQLITE, what, after, most))  # type: ignore[no-any-return]
-
-    async def forget_contents(self, *, kept: timedelta, most: int) -> int:
-        return await self._store.ado(lambda: ageing.forget_contents(SQLITE, kept, most))  # type: ignore[no-any-return]
+    def first_use(self, keys: Sequence[bytes], crossing_id: str) -> Any:
+        return self._do(lambda: _all_or_none(keys, crossing_id))
 
 
 def _all_or_none(keys: Sequence[bytes], crossing_id: str) -> Steps[bytes | None]:

@@ -3,7 +3,7 @@
 Generators that yield statements and are sent rows.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, NamedTuple, TypeVar
@@ -24,6 +24,8 @@ class Result(NamedTuple):
 
 
 Steps = Generator[Statement, Result, T]
+Make = Callable[[], Steps[Any]]
+"""Makes the steps anew: a transaction that failed among others is tried again alone."""
 ENDED: Final = "the handler ended the transaction that its effect and its single use share"
 PROBE: Final = b"pratique start-up probe"
 

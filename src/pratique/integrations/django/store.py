@@ -1,9 +1,8 @@
 """Keys and events in the database of Django's ORM, in the transaction of the effect."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 from uuid import uuid4
 
 from django.apps import apps
@@ -11,20 +10,18 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router
 from django.utils.connection import ConnectionDoesNotExist
 
-from pratique.core.event import Record
 from pratique.core.refusal import BoundaryError, StoreError
 from pratique.core.roots import Root, RootKind
-from pratique.core.store import AsyncStore, Counted, HoldAnswer, Stale, Swept
-from pratique.stores import ageing, schema, statements
+from pratique.core.store import AsyncStore
+from pratique.stores import schema, statements
 from pratique.stores.durable import check_durable
-from pratique.stores.sql_inbox import Make, SqlInbox
-from pratique.stores.statements import DIALECTS, PROBE, Dialect, Steps
+from pratique.stores.sql_face import SqlFace, is_used
+from pratique.stores.sql_inbox import SqlInbox
+from pratique.stores.statements import DIALECTS, PROBE, Dialect, Make
 
 from .test_case import is_of_a_test_case, lent
 from .threads import open_where_it_was_asked, watch_threads
 from .transaction import TROUBLE, DjangoTransaction, run, store_error
-
-T = TypeVar("T")
 
 
 def store(using: str = "default") -> "DjangoStore":
@@ -41,7 +38,7 @@ def store(using: str = "default") -> "DjangoStore":
     return DjangoStore(using)
 
 
-class DjangoStore:
+class DjangoStore(SqlFace):
     """See `pratique.integrations.django.store`.
 
     Its own sync face; an async door runs the whole transaction on one thread.
@@ -108,14 +105,14 @@ class DjangoStore:
             )
             raise BoundaryError(message)
         self.dialect = dialect
-        self._once(schema.make_tables(dialect, uuid4().hex))
+        self._do(lambda: schema.make_tables(dialect, uuid4().hex))
 
     def _probe(self, connection: Any) -> None:
         probing = self.begin()
         run(connection, statements.first_use(self.known(), (PROBE,), "probe"))
         probing.rollback()
         if run(connection, statements.is_there(PROBE)):
-            self._once(statements.forget(PROBE))
+            self._do(lambda: statements.forget(PROBE))
             message = (
                 f"the database {self.using} keeps what was rolled back: an effect and its single "
                 "use would be two commits."
@@ -142,7 +139,7 @@ class DjangoStore:
         """Keep the connections: they are Django's."""
 
     def known(self) -> Dialect:
-        """Return the dialect; StoreError before the start."""
+        """See `SqlFace.known`."""
         if self.dialect is None:
             raise StoreError("the store hasn't started")
         return self.dialect
@@ -180,91 +177,25 @@ class DjangoStore:
                 connection.transaction_mode = mode
 
     def _do(self, make: Make, then: Callable[[Any, str], object] | None = None) -> Any:
-        return self._once(make(), then=then)
-
-    def _once(
-        self,
-        steps: Steps[T],
-        *,
-        keep: Callable[[T], bool] = lambda _: True,
-        then: Callable[[T, str], object] | None = None,
-    ) -> T:
         transaction = self.begin()
         try:
-            result = run(connections[self.using], steps)
+            result = run(connections[self.using], make())
             if then is not None:
                 then(result, self.using)
         except BaseException:
             transaction.rollback()
             raise
-        if keep(result):
-            transaction.end()
-        else:
+        if is_used(result):
             transaction.rollback()
+        else:
+            transaction.end()
         return result
 
-    def count(self, key: bytes, window: timedelta) -> Counted:
-        """See `SyncStore.count`."""
-        return self._once(statements.count(self.known(), key, window))
-
-    def uncount(self, key: bytes, times: int) -> None:
-        """See `SyncStore.uncount`."""
-        self._once(statements.uncount(key, times))
-
-    def revoke(self, key: bytes, *, until: datetime, kept: timedelta) -> None:
-        """See `SyncStore.revoke`."""
-        self._once(ageing.revoke(self.known(), key, until, kept))
-
-    def revoked(self, keys: Sequence[bytes]) -> dict[bytes, datetime]:
-        """See `SyncStore.revoked`; it only reads, and a row may be locked around its proof."""
+    def _read(self, make: Make) -> Any:
+        # A row may be locked around the proof that reads here.
         reading = self.look()
         try:
-            return run(connections[self.using], ageing.revoked(keys))
-        finally:
-            reading.rollback()
-
-    def sweep(self, what: Stale, *, after: bytes, most: int) -> Swept:
-        """See `SyncStore.sweep`."""
-        return self._once(ageing.sweep(self.known(), what, after, most))
-
-    def forget_contents(self, *, kept: timedelta, most: int) -> int:
-        """See `Forgetting.forget_contents`."""
-        return self._once(ageing.forget_contents(self.known(), kept, most))
-
-    def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
-        """See `SyncStore.first_use`."""
-        steps = statements.first_use(self.known(), keys, crossing_id)
-        return self._once(steps, keep=lambda used: used is None)
-
-    def hold(
-        self, key: bytes, *, lease: timedelta, fingerprint: bytes = b"", crossing_id: str = ""
-    ) -> HoldAnswer:
-        """See `SyncStore.hold`."""
-        return self._once(
-            statements.hold(
-                self.known(), key, lease=lease, fingerprint=fingerprint, crossing_id=crossing_id
-            )
-        )
-
-    def settle(
-        self, key: bytes, token: int, result: bytes = b"", *, record: Record | None = None
-    ) -> bool:
-        """See `SyncStore.settle`."""
-        return self._once(statements.settle(key, token, result, record))
-
-    def release(self, key: bytes, token: int) -> bool:
-        """See `SyncStore.release`."""
-        return self._once(statements.release(key, token))
-
-    def record_refusal(self, record: Record, key: bytes, content: bytes | None) -> None:
-        """See `SyncStore.record_refusal`."""
-        self._once(statements.one(statements.refusal(record, key, content)))
-
-    def find(self, crossing_id: str) -> Record | None:
-        """See `SyncStore.find`."""
-        reading = self.look()
-        try:
-            return run(connections[self.using], statements.find(crossing_id))
+            return run(connections[self.using], make())
         finally:
             reading.rollback()
 

@@ -1,27 +1,24 @@
 """Keys and events in the user's own PostgreSQL, by psycopg 3, sync and async."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 from uuid import uuid4
 
 import psycopg
 
-from pratique.core.event import Record
 from pratique.core.refusal import BoundaryError, StoreError
 from pratique.core.roots import Root, RootKind
-from pratique.core.store import Stale
-from pratique.stores import ageing, schema, statements
+from pratique.stores import schema, statements
 from pratique.stores.durable import check_durable
-from pratique.stores.sql_inbox import AsyncSqlInbox, Make, SqlInbox
-from pratique.stores.statements import POSTGRESQL, PROBE, Steps
+from pratique.stores.sql_face import SqlFace, is_used
+from pratique.stores.sql_inbox import AsyncSqlInbox, SqlInbox
+from pratique.stores.statements import POSTGRESQL, PROBE, Dialect, Make, Steps
 from pratique.stores.store_tables import lacks_the_right
 
 from .running import TROUBLE, arun, run, store_error
 from .source import AsyncSource, Limits, SyncSource, is_asynchronous
 from .transaction import AsyncPostgresTransaction, PostgresTransaction
 
-T = TypeVar("T")
 _CHECKS = ("SHOW synchronous_commit", "SELECT pg_is_in_recovery()", "SHOW transaction_read_only")
 
 
@@ -41,61 +38,14 @@ class PostgresStore:
         self.roots: tuple[Root, ...] = (Root(RootKind.STORE, "our own database"),)
 
 
-class _Face:
-    """What both faces promise, in the words of either: what `_once` gives is awaited or is there.
-
-    One statement is a commit of its own; a first use of several keys is all of them or none.
-    """
+class _Face(SqlFace):
+    """What both faces share."""
 
     def __init__(self, identity: str) -> None:
         self._identity = identity
 
-    def _once(self, steps: Steps[Any], *, whole: bool = False) -> Any:
-        raise NotImplementedError
-
-    def count(self, key: bytes, window: timedelta) -> Any:
-        return self._once(statements.count(POSTGRESQL, key, window))
-
-    def uncount(self, key: bytes, times: int) -> Any:
-        return self._once(statements.uncount(key, times))
-
-    def first_use(self, keys: Sequence[bytes], crossing_id: str) -> Any:
-        return self._once(statements.first_use(POSTGRESQL, keys, crossing_id), whole=True)
-
-    def hold(
-        self, key: bytes, *, lease: timedelta, fingerprint: bytes = b"", crossing_id: str = ""
-    ) -> Any:
-        return self._once(
-            statements.hold(
-                POSTGRESQL, key, lease=lease, fingerprint=fingerprint, crossing_id=crossing_id
-            )
-        )
-
-    def settle(
-        self, key: bytes, token: int, result: bytes = b"", *, record: Record | None = None
-    ) -> Any:
-        return self._once(statements.settle(key, token, result, record))
-
-    def release(self, key: bytes, token: int) -> Any:
-        return self._once(statements.release(key, token))
-
-    def record_refusal(self, record: Record, key: bytes, content: bytes | None) -> Any:
-        return self._once(statements.one(statements.refusal(record, key, content)))
-
-    def find(self, crossing_id: str) -> Any:
-        return self._once(statements.find(crossing_id))
-
-    def revoke(self, key: bytes, *, until: datetime, kept: timedelta) -> Any:
-        return self._once(ageing.revoke(POSTGRESQL, key, until, kept))
-
-    def revoked(self, keys: Sequence[bytes]) -> Any:
-        return self._once(ageing.revoked(keys))
-
-    def sweep(self, what: Stale, *, after: bytes, most: int) -> Any:
-        return self._once(ageing.sweep(POSTGRESQL, what, after, most), whole=True)
-
-    def forget_contents(self, *, kept: timedelta, most: int) -> Any:
-        return self._once(ageing.forget_contents(POSTGRESQL, kept, most))
+    def known(self) -> Dialect:
+        return POSTGRESQL
 
 
 class _SyncFace(_Face):
@@ -145,27 +95,25 @@ class _SyncFace(_Face):
     look = begin
 
     def _do(self, make: Make, then: Callable[[Any, Any], object] | None = None) -> Any:
-        return self._once(make(), whole=True, then=then)
-
-    def _once(
-        self,
-        steps: Steps[T],
-        *,
-        whole: bool = False,
-        then: Callable[[T, Any], object] | None = None,
-    ) -> T:
         connection = self._source.take()
         try:
-            if not whole:
-                found = run(connection, steps)
-                _end(connection)
-                return found
             with connection.transaction() as block:
-                found = run(connection, steps)
+                found = run(connection, make())
                 if then is not None:
                     then(found, connection)
-                if isinstance(found, bytes):  # a key that was used before: none is
+                if is_used(found):
                     raise psycopg.Rollback(block)
+        except TROUBLE as error:
+            raise store_error(error) from error
+        finally:
+            self._source.give(connection)
+        return found
+
+    def _write(self, make: Make) -> Any:
+        connection = self._source.take()
+        try:
+            found = run(connection, make())
+            _end(connection)
         except TROUBLE as error:
             raise store_error(error) from error
         finally:
@@ -224,27 +172,25 @@ class _AsyncFace(_Face):
     async def _do(
         self, make: Make, then: Callable[[Any, Any], Awaitable[object]] | None = None
     ) -> Any:
-        return await self._once(make(), whole=True, then=then)
-
-    async def _once(
-        self,
-        steps: Steps[T],
-        *,
-        whole: bool = False,
-        then: Callable[[T, Any], Awaitable[object]] | None = None,
-    ) -> T:
         connection = await self._source.take()
         try:
-            if not whole:
-                found = await arun(connection, steps)
-                await _aend(connection)
-                return found
             async with connection.transaction() as block:
-                found = await arun(connection, steps)
+                found = await arun(connection, make())
                 if then is not None:
                     await then(found, connection)
-                if isinstance(found, bytes):
+                if is_used(found):
                     raise psycopg.Rollback(block)
+        except TROUBLE as error:
+            raise store_error(error) from error
+        finally:
+            await self._source.give(connection)
+        return found
+
+    async def _write(self, make: Make) -> Any:
+        connection = await self._source.take()
+        try:
+            found = await arun(connection, make())
+            await _aend(connection)
         except TROUBLE as error:
             raise store_error(error) from error
         finally:

@@ -1,27 +1,24 @@
 """Keys and events in the user's own database, by SQLAlchemy, sync and async."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime, timedelta
-from typing import Any, Final, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
 from uuid import uuid4
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session
 
-from pratique.core.event import Record
 from pratique.core.refusal import BoundaryError, StoreBusy, StoreError
 from pratique.core.roots import Root, RootKind
-from pratique.core.store import Counted, HoldAnswer, Stale, Swept
-from pratique.stores import ageing, schema, statements
-from pratique.stores.sql_inbox import AsyncSqlInbox, Make, SqlInbox
-from pratique.stores.statements import DIALECTS, PROBE, Dialect, Steps
+from pratique.stores import schema, statements
+from pratique.stores.sql_face import SqlFace, is_used
+from pratique.stores.sql_inbox import AsyncSqlInbox, SqlInbox
+from pratique.stores.statements import DIALECTS, PROBE, Dialect, Make
 from pratique.stores.store_tables import lacks_the_right
 
 from .guard import check_session, check_session_is_durable, guard_engine
 from .transaction import TROUBLE, AsyncSqlTransaction, SqlTransaction, run, store_error
 
-T = TypeVar("T")
 _TRIES: Final = 3
 _UPGRADING: Final = "the store's tables are being made or upgraded by another process"
 
@@ -41,7 +38,7 @@ class SqlAlchemyStore:
         self.roots: tuple[Root, ...] = (Root(RootKind.STORE, "our own database"),)
 
 
-class _Face:
+class _Face(SqlFace):
     """What both faces share."""
 
     def __init__(self, session: Callable[[], Any], identity: str) -> None:
@@ -97,23 +94,10 @@ class _Face:
             raise BoundaryError(message)
 
     def known(self) -> Dialect:
-        """Return the dialect; StoreError before the start."""
         if self.dialect is None:
             message = "the store hasn't started"
             raise StoreError(message)
         return self.dialect
-
-    def first_use_steps(self, keys: Sequence[bytes], crossing_id: str) -> Steps[bytes | None]:
-        """Return the steps of a first use."""
-        return statements.first_use(self.known(), keys, crossing_id)
-
-    def hold_steps(
-        self, key: bytes, lease: timedelta, fingerprint: bytes, crossing_id: str
-    ) -> Steps[HoldAnswer]:
-        """Return the steps of a hold."""
-        return statements.hold(
-            self.known(), key, lease=lease, fingerprint=fingerprint, crossing_id=crossing_id
-        )
 
 
 class _SyncFace(_Face):
@@ -148,68 +132,19 @@ class _SyncFace(_Face):
 
     look = begin
 
-    def count(self, key: bytes, window: timedelta) -> Counted:
-        return self._once(statements.count(self.known(), key, window))
-
-    def uncount(self, key: bytes, times: int) -> None:
-        self._once(statements.uncount(key, times))
-
     def _do(self, make: Make, then: Callable[[Any, Session], object] | None = None) -> Any:
-        return self._once(make(), then=then)
-
-    def _once(
-        self,
-        steps: Steps[T],
-        *,
-        keep: Callable[[T], bool] = lambda _: True,
-        then: Callable[[T, Session], object] | None = None,
-    ) -> T:
         session = self._open()
         try:
-            result = run(session, steps)
+            result = run(session, make())
             if then is not None:
                 then(result, session)
-            if keep(result):
+            if not is_used(result):
                 session.commit()
         except TROUBLE as error:
             raise store_error(error) from error
         finally:
             session.close()
         return result
-
-    def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
-        return self._once(self.first_use_steps(keys, crossing_id), keep=lambda used: used is None)
-
-    def hold(
-        self, key: bytes, *, lease: timedelta, fingerprint: bytes = b"", crossing_id: str = ""
-    ) -> HoldAnswer:
-        return self._once(self.hold_steps(key, lease, fingerprint, crossing_id))
-
-    def settle(
-        self, key: bytes, token: int, result: bytes = b"", *, record: Record | None = None
-    ) -> bool:
-        return self._once(statements.settle(key, token, result, record))
-
-    def release(self, key: bytes, token: int) -> bool:
-        return self._once(statements.release(key, token))
-
-    def record_refusal(self, record: Record, key: bytes, content: bytes | None) -> None:
-        self._once(statements.one(statements.refusal(record, key, content)))
-
-    def find(self, crossing_id: str) -> Record | None:
-        return self._once(statements.find(crossing_id))
-
-    def revoke(self, key: bytes, *, until: datetime, kept: timedelta) -> None:
-        self._once(ageing.revoke(self.known(), key, until, kept))
-
-    def revoked(self, keys: Sequence[bytes]) -> dict[bytes, datetime]:
-        return self._once(ageing.revoked(keys))
-
-    def sweep(self, what: Stale, *, after: bytes, most: int) -> Swept:
-        return self._once(ageing.sweep(self.known(), what, after, most))
-
-    def forget_contents(self, *, kept: timedelta, most: int) -> int:
-        return self._once(ageing.forget_contents(self.known(), kept, most))
 
 
 class _AsyncFace(_Face):
@@ -235,69 +170,18 @@ class _AsyncFace(_Face):
 
     look = begin
 
-    async def count(self, key: bytes, window: timedelta) -> Counted:
-        return await self._once(statements.count(self.known(), key, window))
-
-    async def uncount(self, key: bytes, times: int) -> None:
-        await self._once(statements.uncount(key, times))
-
     async def _do(
         self, make: Make, then: Callable[[Any, AsyncSession], Awaitable[object]] | None = None
     ) -> Any:
-        return await self._once(make(), then=then)
-
-    async def _once(
-        self,
-        steps: Steps[T],
-        *,
-        keep: Callable[[T], bool] = lambda _: True,
-        then: Callable[[T, AsyncSession], Awaitable[object]] | None = None,
-    ) -> T:
         session = self.new_session()
         try:
-            result: T = await session.run_sync(run, steps)
+            result: Any = await session.run_sync(run, make())
             if then is not None:
                 await then(result, session)
-            if keep(result):
+            if not is_used(result):
                 await session.commit()
         except TROUBLE as error:
             raise store_error(error) from error
         finally:
             await session.close()
         return result
-
-    async def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
-        return await self._once(
-            self.first_use_steps(keys, crossing_id), keep=lambda used: used is None
-        )
-
-    async def hold(
-        self, key: bytes, *, lease: timedelta, fingerprint: bytes = b"", crossing_id: str = ""
-    ) -> HoldAnswer:
-        return await self._once(self.hold_steps(key, lease, fingerprint, crossing_id))
-
-    async def settle(
-        self, key: bytes, token: int, result: bytes = b"", *, record: Record | None = None
-    ) -> bool:
-        return await self._once(statements.settle(key, token, result, record))
-
-    async def release(self, key: bytes, token: int) -> bool:
-        return await self._once(statements.release(key, token))
-
-    async def record_refusal(self, record: Record, key: bytes, content: bytes | None) -> None:
-        await self._once(statements.one(statements.refusal(record, key, content)))
-
-    async def find(self, crossing_id: str) -> Record | None:
-        return await self._once(statements.find(crossing_id))
-
-    async def revoke(self, key: bytes, *, until: datetime, kept: timedelta) -> None:
-        await self._once(ageing.revoke(self.known(), key, until, kept))
-
-    async def revoked(self, keys: Sequence[bytes]) -> dict[bytes, datetime]:
-        return await self._once(ageing.revoked(keys))
-
-    async def sweep(self, what: Stale, *, after: bytes, most: int) -> Swept:
-        return await self._once(ageing.sweep(self.known(), what, after, most))
-
-    async def forget_contents(self, *, kept: timedelta, most: int) -> int:
-        return await self._once(ageing.forget_contents(self.known(), kept, most))
