@@ -6,7 +6,7 @@ Nothing here is proven: it is called behind the signature, and only `typed_conte
 import re
 from collections.abc import Callable
 from hashlib import sha256
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
 
@@ -17,7 +17,7 @@ from pratique.core.refusal import Refused
 from .facts import Facts
 from .opened import Envelope, is_id
 
-_decode = msgspec.json.Decoder().decode
+T = TypeVar("T")
 _encode = msgspec.json.Encoder(order="deterministic").encode
 _LATEST: Final = 10**14
 """Milliseconds since 1970: the year 5138."""
@@ -25,16 +25,27 @@ _is_kind: Final = re.compile(r"[A-Za-z0-9_\-:./]{1,255}").fullmatch
 """A type in a field: "push", "repo:push", "orders/paid". It is compared, and goes nowhere else."""
 Paths = str | tuple[str, ...]
 """Dotted places in the content; "a|b" is the first of two that is there, a tuple all, joined."""
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises of hostile bytes."""
 MANY: Final = "batch"
 """The type of a delivery with events of several types."""
 
 
-def decoded(content: bytes) -> object:
-    """Return the JSON value; None for anything else."""
-    try:
-        return _decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
+def reading(form: type[T]) -> Callable[[Claim], T | None]:
+    """Return what reads a delivery's content in a sender's form; None where it isn't in it."""
+    decode = msgspec.json.Decoder(form).decode
+
+    def read(claim: Claim) -> T | None:
+        try:
+            return decode(claim.content)
+        except _UNREADABLE:
+            return None
+
+    return read
+
+
+decoded: Final = reading(object)
+"""Returns the JSON value; None for anything else."""
 
 
 def members(content: object) -> dict[str, object]:
@@ -95,7 +106,7 @@ def envelope_at(
     """
 
     def envelope(claim: Claim) -> Envelope | None:
-        content = decoded(claim.content)
+        content = decoded(claim)
         if content is None:
             return None
         identity = claim.fields.one(id_field) or "" if id_field else all_at(content, id, "-")
@@ -134,7 +145,7 @@ def batch_at(
     """
 
     def envelope(claim: Claim) -> Envelope | None:
-        content = decoded(claim.content)
+        content = decoded(claim)
         each = items(_found(content, events) if events else content)
         ids = [all_at(item, id, "-") for item in each]
         if not ids or not all(is_id(found) for found in ids):
@@ -158,7 +169,7 @@ def milliseconds_at(path: str) -> Callable[[Claim], str]:
     """Return what reads a time from the content: whole milliseconds since 1970."""
 
     def time_of(claim: Claim) -> str:
-        found = _found(decoded(claim.content), path)
+        found = _found(decoded(claim), path)
         is_time = isinstance(found, int) and not isinstance(found, bool) and 0 <= found < _LATEST
         return str(found) if is_time else ""
 
@@ -172,7 +183,7 @@ def without(*names: str) -> Callable[[Claim, Facts], bytes]:
     """
 
     def digest_of(claim: Claim, _facts: Facts) -> bytes:
-        told = members(decoded(claim.content))
+        told = members(decoded(claim))
         if not told:
             return claim.content
         return _encode({name: value for name, value in told.items() if name not in names})
@@ -188,7 +199,7 @@ def typed_content(decoder: msgspec.json.Decoder[Any], content: bytes) -> Any:
     """
     try:
         return decoder.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except _UNREADABLE:
         raise Refused(
             VALID,
             "the content hasn't the declared type",

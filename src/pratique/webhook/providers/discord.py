@@ -6,6 +6,7 @@ import msgspec
 
 from pratique.core.claim import Claim
 from pratique.webhook.asymmetric import ed25519
+from pratique.webhook.content import reading
 from pratique.webhook.facts import Facts
 from pratique.webhook.handshake import Handshake
 from pratique.webhook.opened import Envelope, fit
@@ -33,13 +34,12 @@ class _Event(msgspec.Struct):
     version: int | None = None
 
 
-_decode = msgspec.json.Decoder(_Event).decode
+_decode = reading(_Event)
 
 
 def _envelope(claim: Claim) -> Envelope | None:
-    try:
-        event = _decode(claim.content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    event = _decode(claim)
+    if event is None:
         return None
     kind = _INTERACTIONS.get(event.type, "") if event.event is None else event.event.type
     object_id = fit(event.data.id) if event.data is not None else ""
@@ -52,9 +52,8 @@ def _envelope(claim: Claim) -> Envelope | None:
 
 
 def _ping(claim: Claim, _facts: Facts) -> str:
-    try:
-        event = _decode(claim.content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    event = _decode(claim)
+    if event is None:
         return ""
     if event.event is not None:
         return ""

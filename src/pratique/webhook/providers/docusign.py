@@ -12,7 +12,7 @@ from pratique.webhook.verify import hmac_of_text
 
 
 def _envelope(claim: Claim) -> Envelope | None:
-    content = decoded(claim.content)
+    content = decoded(claim)
     kind, about = at(content, "event"), at(content, "data.envelopeId")
     recipient = at(content, "data.recipientId")
     identity = f"{kind}-{about}-{recipient}".rstrip("-")

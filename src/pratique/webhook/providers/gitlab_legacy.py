@@ -7,6 +7,7 @@ can sign (its signing token), take that sender in place of this one.
 import msgspec
 
 from pratique.core.claim import Claim
+from pratique.webhook.content import reading
 from pratique.webhook.opened import Envelope, Grade, fit
 from pratique.webhook.scheme import Scheme
 from pratique.webhook.signature_field import single
@@ -28,13 +29,12 @@ class _Event(msgspec.Struct):
     project: _Project | None = None
 
 
-_decode = msgspec.json.Decoder(_Event).decode
+_decode = reading(_Event)
 
 
 def _envelope(claim: Claim) -> Envelope | None:
-    try:
-        event = _decode(claim.content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    event = _decode(claim)
+    if event is None:
         return None
     kind = event.object_kind or event.event_name
     about, project = event.object_attributes, event.project

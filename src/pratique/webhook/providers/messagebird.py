@@ -4,6 +4,7 @@ import msgspec
 
 from pratique.core.claim import Claim
 from pratique.webhook.body_hash import UrlToken, seconds, unproven
+from pratique.webhook.content import reading
 from pratique.webhook.facts import Facts, requested_url
 from pratique.webhook.opened import Envelope, fit
 from pratique.webhook.scheme import Scheme
@@ -22,7 +23,7 @@ class _Event(msgspec.Struct):
     conversation: _Object | None = None
 
 
-_decode = msgspec.json.Decoder(_Event).decode
+_decode = reading(_Event)
 
 
 def _identity(claim: Claim) -> str:
@@ -34,9 +35,8 @@ def _identity(claim: Claim) -> str:
 
 
 def _envelope(claim: Claim) -> Envelope | None:
-    try:
-        event = _decode(claim.content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    event = _decode(claim)
+    if event is None:
         return None
     about = event.message or event.conversation
     return Envelope(_identity(claim), event.type, "", fit(about.id) if about is not None else "")

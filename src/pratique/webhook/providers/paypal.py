@@ -14,6 +14,7 @@ from pratique.core.claim import Claim
 from pratique.core.obligation import AUTHENTIC
 from pratique.core.refusal import Refused
 from pratique.webhook.certificate import FETCH, fetched, pieces_of, pinned
+from pratique.webhook.content import reading
 from pratique.webhook.facts import Facts
 from pratique.webhook.named_key import CALLABLE, Address
 from pratique.webhook.opened import Envelope, Grade, fit
@@ -43,13 +44,12 @@ class _Event(msgspec.Struct):
     resource: _Resource | None = None
 
 
-_decode = msgspec.json.Decoder(_Event).decode
+_decode = reading(_Event)
 
 
 def _envelope(claim: Claim) -> Envelope | None:
-    try:
-        event = _decode(claim.content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    event = _decode(claim)
+    if event is None:
         return None
     about = event.resource
     # The id is the transmission's: the one in the content is bound by the CRC32 alone.

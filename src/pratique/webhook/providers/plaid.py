@@ -15,6 +15,7 @@ from pratique.core.claim import Claim
 from pratique.core.obligation import AUTHENTIC
 from pratique.core.refusal import Refused
 from pratique.webhook.body_hash import FETCH, fetched_key, pinned_key, seconds, unproven
+from pratique.webhook.content import reading
 from pratique.webhook.facts import Facts
 from pratique.webhook.named_key import CALLABLE
 from pratique.webhook.opened import Envelope, fit
@@ -34,13 +35,12 @@ class _Event(msgspec.Struct):
     item_id: str | None = None
 
 
-_decode = msgspec.json.Decoder(_Event).decode
+_decode = reading(_Event)
 
 
 def _envelope(claim: Claim) -> Envelope | None:
-    try:
-        event = _decode(claim.content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    event = _decode(claim)
+    if event is None:
         return None
     kind = fit(event.webhook_type) and fit(event.webhook_code)
     return (

@@ -14,7 +14,7 @@ from pratique.webhook.verify import hmac_of_text
 
 
 def _envelope(claim: Claim) -> Envelope | None:
-    events = items(members(decoded(claim.content)).get("events"))
+    events = items(members(decoded(claim)).get("events"))
     if not events:
         return None
     names = {at(event, "name") for event in events}

@@ -7,6 +7,7 @@ import msgspec
 
 from pratique.core.claim import Claim
 from pratique.webhook.asymmetric import ecdsa_p256
+from pratique.webhook.content import reading
 from pratique.webhook.opened import Envelope
 from pratique.webhook.scheme import Scheme
 from pratique.webhook.signature_field import single
@@ -21,13 +22,12 @@ class _Item(msgspec.Struct):
     sg_event_id: str
 
 
-_decode = msgspec.json.Decoder(list[_Item]).decode
+_decode = reading(list[_Item])
 
 
 def _envelope(claim: Claim) -> Envelope | None:
-    try:
-        items = _decode(claim.content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    items = _decode(claim)
+    if items is None:
         return None
     return Envelope(type="events") if items else None
 

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from pratique.core.claim import Claim
+from pratique.webhook.content import reading
 from pratique.webhook.facts import Facts
 from pratique.webhook.handshake import Handshake
 from pratique.webhook.opened import Envelope, is_id
@@ -28,16 +29,15 @@ class _Event(msgspec.Struct):
     event: _Inner | None = None
 
 
-_decode = msgspec.json.Decoder(_Event).decode
+_decode = reading(_Event)
 _MAX_FORM_FIELDS = 200
 
 
 def _envelope(claim: Claim) -> Envelope | None:
     if not claim.content.startswith(b"{"):
         return _command(claim.content)
-    try:
-        event = _decode(claim.content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    event = _decode(claim)
+    if event is None:
         return None
     if is_id(event.event_id) is None:
         return None
@@ -57,9 +57,8 @@ def _command(content: bytes) -> Envelope | None:
 
 
 def _token(claim: Claim, _facts: Facts) -> str:
-    try:
-        event = _decode(claim.content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    event = _decode(claim)
+    if event is None:
         return ""
     return event.challenge if event.type == "url_verification" else ""
 

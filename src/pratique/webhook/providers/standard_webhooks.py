@@ -6,6 +6,7 @@ import msgspec
 
 from pratique.core.claim import Claim
 from pratique.core.proofs.authentic.signature import Ed25519Key
+from pratique.webhook.content import reading
 from pratique.webhook.facts import Facts
 from pratique.webhook.opened import Envelope, is_id
 from pratique.webhook.scheme import Scheme
@@ -22,13 +23,12 @@ class _Event(msgspec.Struct):
     data: _Data | None = None
 
 
-_decode = msgspec.json.Decoder(_Event).decode
+_decode = reading(_Event)
 
 
 def _envelope(claim: Claim) -> Envelope | None:
-    try:
-        event = _decode(claim.content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    event = _decode(claim)
+    if event is None:
         return None
     object_id = event.data.id if event.data is not None and event.data.id is not None else ""
     identity = claim.fields.one("webhook-id") or ""

@@ -3,6 +3,7 @@
 import msgspec
 
 from pratique.core.claim import Claim
+from pratique.webhook.content import reading
 from pratique.webhook.facts import Facts
 from pratique.webhook.opened import Envelope, fit
 from pratique.webhook.pin import Pin
@@ -27,13 +28,12 @@ class _Event(msgspec.Struct, gc=False):
     data: _Data | None = None
 
 
-_decode = msgspec.json.Decoder(_Event).decode
+_decode = reading(_Event)
 
 
 def _envelope(claim: Claim) -> Envelope | None:
-    try:
-        event = _decode(claim.content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    event = _decode(claim)
+    if event is None:
         return None
     identity = fit(event.id)
     if not identity:

@@ -28,7 +28,7 @@ def _read(claim: Claim, facts: Facts) -> tuple[str, str, Sequence[str]]:
 
 
 def _envelope(claim: Claim) -> Envelope | None:
-    content = decoded(claim.content)
+    content = decoded(claim)
     identity = claim.fields.one("svix-id") or claim.fields.one("webhook-id") or ""
     if content is None or is_id(identity) is None:
         return None

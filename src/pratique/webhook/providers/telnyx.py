@@ -4,6 +4,7 @@ import msgspec
 
 from pratique.core.claim import Claim
 from pratique.webhook.asymmetric import ed25519
+from pratique.webhook.content import reading
 from pratique.webhook.opened import Envelope, fit
 from pratique.webhook.scheme import Scheme
 from pratique.webhook.signature_field import single
@@ -24,14 +25,14 @@ class _Event(msgspec.Struct):
     data: _Data
 
 
-_decode = msgspec.json.Decoder(_Event).decode
+_decode = reading(_Event)
 
 
 def _envelope(claim: Claim) -> Envelope | None:
-    try:
-        event = _decode(claim.content).data
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    content = _decode(claim)
+    if content is None:
         return None
+    event = content.data
     identity = fit(event.id)
     if not identity:
         return None

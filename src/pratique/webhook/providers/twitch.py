@@ -22,7 +22,7 @@ _ID, _TIME, _SIGNATURE = (
 
 
 def _envelope(claim: Claim) -> Envelope | None:
-    content, identity = members(decoded(claim.content)), claim.fields.one(_ID) or ""
+    content, identity = members(decoded(claim)), claim.fields.one(_ID) or ""
     if not content or is_id(identity) is None:
         return None
     is_event = "event" in content or "events" in content
@@ -37,7 +37,7 @@ def _envelope(claim: Claim) -> Envelope | None:
 
 
 def _token(claim: Claim, _facts: Facts) -> str:
-    return at(decoded(claim.content), "challenge")
+    return at(decoded(claim), "challenge")
 
 
 SCHEME = Scheme(

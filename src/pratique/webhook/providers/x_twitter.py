@@ -26,7 +26,7 @@ def _read(claim: Claim, _facts: Facts) -> tuple[str, str, Sequence[str]]:
 
 
 def _envelope(claim: Claim) -> Envelope | None:
-    content = members(decoded(claim.content))
+    content = members(decoded(claim))
     if not content:
         return None
     kind = next((name for name in content if is_id(name) and name.endswith("_events")), "")

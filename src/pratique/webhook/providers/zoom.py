@@ -16,7 +16,7 @@ _PREFIX = "v0="
 
 
 def _token(claim: Claim, _facts: Facts) -> str:
-    content = decoded(claim.content)
+    content = decoded(claim)
     is_asked = at(content, "event") == "endpoint.url_validation"
     return at(content, "payload.plainToken") if is_asked else ""
 
