@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date
-from hashlib import sha256
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -25,7 +24,7 @@ from pratique.core.threads import Pool
 from pratique.core.waiver import Observe, Waiver
 
 from .content import typed_content
-from .debts import registration_debts
+from .debts import MENDS, registration_debts
 from .event import Event
 from .facts import Facts
 from .handshake import acknowledged, answered, asked, taker
@@ -42,19 +41,6 @@ from .working import excused_now, kept_rule, require_still_waived
 
 MAX_CONTENT_BYTES: Final = 1 << 20
 """Stripe and Slack stay under 256 KiB; GitHub says 25 MiB of itself: raise it there."""
-_MENDS: Final[dict[Obligation, str]] = {
-    Obligation.AUTHENTIC: (
-        "The sender signs nothing: pass confirm=, which re-reads the object at the sender."
-    ),
-    Obligation.FRESH: (
-        "No time is signed: pass confirm=, which reads the state at its source now."
-    ),
-    Obligation.UNIQUE: "Pass once=, the business key.",
-    Obligation.CONFIRMED: "Pass confirm=, which re-reads the object at the sender.",
-    Obligation.LINKED: "Pass link=, which finds our own row.",
-    Obligation.ALLOWED: "Pass allow=, which judges the transition from the row's present state.",
-    Obligation.VALID: "The event type isn't signed: pass content=, the type that it must have.",
-}
 
 
 class Webhook(On, Measured, Boundary, Kept):
@@ -151,25 +137,7 @@ class Webhook(On, Measured, Boundary, Kept):
 
     def exclusive(self) -> dict[str, str]:
         """Return the key space and each live secret: no delivery may open at two boundaries."""
-        scheme = self.sender.scheme
-        taken = {
-            f"keys {scheme.name} {self.scope}": (
-                "they would use up each other's keys. Give each its own scope=."
-            )
-        }
-        # Only a pin of two values tells two endpoints apart; who leaves it out takes both.
-        cells = [f"{p.name}={v}" for p in scheme.pins if p.type is bool for v in (True, False)
-                 if self.sender.pins.get(p.name, v) is v] or [""]  # fmt: skip
-        if scheme.keyed_by is not None:  # one key of the sender's for everybody: a pin tells apart
-            cells = self.sender.endpoints()
-        for secret in self._live:
-            mark = sha256(secret.value.encode()).hexdigest() if secret.value else scheme.name
-            for cell in cells:
-                taken[f"secret {mark} {cell}"] = (
-                    "they share a secret, so that a delivery to one opens at the other. "
-                    "Give each its own, or pin what the sender signs (livemode=)."
-                )
-        return taken
+        return self.sender.exclusive(self.scope, self._live)
 
     def unbreakable(self, obligation: Obligation) -> str:
         """Say why an incident can't do without the obligation; "" where it can."""
@@ -182,7 +150,7 @@ class Webhook(On, Measured, Boundary, Kept):
         """Say what to pass so that the obligation is discharged."""
         if obligation is Obligation.UNIQUE and self._store is None:
             return "Pass Perimeter(store=stores.…)."
-        return _MENDS[obligation]
+        return MENDS[obligation]
 
     def prepare(self, store: Store | None) -> list[str]:
         """Read the secrets and compile the scheme and every rule."""

@@ -1,13 +1,36 @@
-"""What is missing from one `on(…)`, sentence by sentence."""
+"""What is missing from a boundary and from each of its `on(…)`, with its mend."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from pratique.core.callback import Callback
-from pratique.core.obligation import AUTHENTIC, CONFIRMED, UNIQUE
+from pratique.core.obligation import (
+    ALLOWED,
+    AUTHENTIC,
+    CONFIRMED,
+    FRESH,
+    LINKED,
+    UNIQUE,
+    VALID,
+    Obligation,
+)
 from pratique.core.store import Store
 
 from .rules import Registration
 from .scheme import Scheme
+
+MENDS: Final[dict[Obligation, str]] = {
+    AUTHENTIC: (
+        "The sender signs nothing: pass confirm=, which re-reads the object at the sender."
+    ),
+    FRESH: "No time is signed: pass confirm=, which reads the state at its source now.",
+    UNIQUE: "Pass once=, the business key.",
+    CONFIRMED: "Pass confirm=, which re-reads the object at the sender.",
+    LINKED: "Pass link=, which finds our own row.",
+    ALLOWED: "Pass allow=, which judges the transition from the row's present state.",
+    VALID: "The event type isn't signed: pass content=, the type that it must have.",
+}
+"""What to pass so that an obligation is discharged."""
 
 
 def registration_debts(

@@ -1,7 +1,9 @@
 """A sender as a boundary declares it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from pratique.core.obligation import AUTHENTIC
@@ -89,11 +91,43 @@ class Sender:
             live, scope=scope, url=self.url, tolerance=self.tolerance, **self.pins
         )
 
-    def endpoints(self) -> list[str]:
-        """Return what tells one endpoint's deliveries from another's, where the key is everybody's.
+    def exclusive(self, scope: str, live: Sequence[LiveSecret]) -> dict[str, str]:
+        """Return what no other boundary may have, each with what happens else and its mend.
 
-        Empty where the sender signs nothing: what it says is asked for at the source.
+        Args:
+            scope: Of the boundary's keys.
+            live: Its secrets.
         """
+        scheme = self.scheme
+        taken = {
+            f"keys {scheme.name} {scope}": (
+                "they would use up each other's keys. Give each its own scope=."
+            )
+        }
+        for secret in live:
+            mark = sha256(secret.value.encode()).hexdigest() if secret.value else scheme.name
+            for cell in self._cells():
+                taken[f"secret {mark} {cell}"] = (
+                    "they share a secret, so that a delivery to one opens at the other. "
+                    "Give each its own, or pin what the sender signs (livemode=)."
+                )
+        return taken
+
+    def _cells(self) -> list[str]:
+        if self.scheme.keyed_by is not None:
+            return self._endpoints()
+        # Only a pin of two values tells two endpoints apart; who leaves it out takes both.
+        return [
+            f"{pin.name}={value}"
+            for pin in self.scheme.pins
+            if pin.type is bool
+            for value in (True, False)
+            if self.pins.get(pin.name, value) is value
+        ] or [""]
+
+    def _endpoints(self) -> list[str]:
+        # Where the key is the sender's own for everybody, a pin tells one endpoint's deliveries
+        # from another's; where it signs nothing, what it says is asked for at the source.
         if not self.scheme.proves:
             return []
         owed = [self.pins[pin.name] for pin in self.scheme.pins if pin.is_owed]
