@@ -8,12 +8,16 @@ import msgspec
 
 from pratique.core.claim import Fields, Via
 from pratique.core.inbox import Delivery, InboxStatus, Listed, State, Taken
+from pratique.core.refusal import Refused
 
 from .statements import Dialect, Steps
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _MILLISECOND: Final = timedelta(milliseconds=1)
+_UNREADABLE: Final = (ValueError, TypeError, OverflowError, Refused)
+"""What a row raises that was altered, or half restored. msgspec's own is a ValueError."""
+_MOST_UNREADABLE: Final = 100
 _PENDING: Final = f"state IN ({State.WAITING:d}, {State.TAKEN:d})"
 _LISTED: Final = (
     "id, boundary, state, attempts, received_us, length(content), due_ms - {now}, code, "
@@ -57,7 +61,24 @@ def put(dialect: Dialect, delivery: Delivery) -> Steps[bool]:
 
 
 def take(dialect: Dialect, boundary: str, lease: timedelta, id: str) -> Steps[Taken | None]:
-    """Take the one that is due for longest, or this one."""
+    """Take the one that is due for longest, or this one.
+
+    A row that nobody can read any more is a dead letter: it is due for longest at each look, and
+    would hold up all others.
+    """
+    for _ in range(_MOST_UNREADABLE):
+        row = yield from _taken(dialect, boundary, lease, id)
+        if row is None:
+            return None
+        token, attempts, *whole = row
+        try:
+            return Taken(_delivery(whole), int(token), int(attempts))
+        except _UNREADABLE:
+            yield from dead(dialect, whole[0], int(token), "unreadable_row", "")
+    return None
+
+
+def _taken(dialect: Dialect, boundary: str, lease: timedelta, id: str) -> Steps[Any]:
     # As a subquery the clock is asked once, and the index can be used.
     is_over = f"due_ms <= (SELECT {dialect.now})"
     given: dict[str, Any] = {"boundary": boundary, "lease": _ms(lease)}
@@ -79,10 +100,7 @@ def take(dialect: Dialect, boundary: str, lease: timedelta, id: str) -> Steps[Ta
         f"RETURNING token, attempts, {_WHOLE}",
         given,
     )
-    if not found.rows:
-        return None
-    token, attempts, *whole = found.rows[0]
-    return Taken(_delivery(whole), int(token), int(attempts))
+    return found.rows[0] if found.rows else None
 
 
 def done(dialect: Dialect, id: str, token: int) -> Steps[bool]:

@@ -1,5 +1,7 @@
 """What seldom happens to a kept delivery: a waiver that ended, a store that fails at the last write."""
 
+import sqlite3
+from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -72,8 +74,6 @@ def test_a_queue_needs_the_face_that_the_store_has(tmp_path: Path) -> None:
     """An async `tell` beside a sync store, a sync call beside an async one: told."""
 
     async def tell(_id: str) -> None: ...
-
-    import sqlite3
 
     sync = stores.sqlite3(lambda: sqlite3.connect(tmp_path / "shop.db"))
     with pytest.raises(BoundaryError, match="is async, and the store"):
@@ -166,3 +166,26 @@ async def test_a_worker_that_fails_in_itself_goes_on(
         kept.payments.is_disabled = True
         assert await kept.payments.worker().adrain() == 0
     assert kept.done == ["one"]
+
+
+@pytest.mark.parametrize("altered", ["brought = x'00'", f"received_us = {9 * 10**18}"])
+def test_a_row_that_was_altered_holds_up_no_other(tmp_path: Path, altered: str) -> None:
+    """It is due for longest at each look: it is a dead letter, and what is behind it is worked."""
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(tmp_path / "shop.db")
+
+    kept = Kept(store=stores.sqlite3(connect), deadline=5)
+    with kept.perimeter:
+        kept.keep("one", "two")
+        first, second = kept.payments.sync_inbox().listed()
+        with closing(connect()) as db, db:
+            db.execute(f"UPDATE pratique_inbox SET {altered}, due_ms = 1 WHERE id = '{first.id}'")
+        assert kept.payments.worker().drain() == 1
+        status = kept.payments.inbox_status()
+        (left,) = kept.payments.sync_inbox().listed(state=State.DONE)
+        assert kept.payments.work(first.id).end is End.NOT_TAKEN
+        with closing(connect()) as db:
+            codes = db.execute("SELECT code FROM pratique_inbox WHERE state = 3").fetchall()
+    assert left.id == second.id
+    assert (status.dead, status.pending, codes) == (1, 0, [("unreadable_row",)])
