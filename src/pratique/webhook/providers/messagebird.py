@@ -3,8 +3,8 @@
 import msgspec
 
 from pratique.core.claim import Claim
-from pratique.webhook.body_hash import UrlToken, seconds, unproven
 from pratique.webhook.content import reading
+from pratique.webhook.digest_token import UrlToken, seconds, unproven
 from pratique.webhook.facts import Facts, requested_url
 from pratique.webhook.opened import Envelope, fit
 from pratique.webhook.scheme import Scheme

@@ -14,8 +14,8 @@ import msgspec
 from pratique.core.claim import Claim
 from pratique.core.obligation import AUTHENTIC
 from pratique.core.refusal import Refused
-from pratique.webhook.body_hash import FETCH, fetched_key, pinned_key, seconds, unproven
 from pratique.webhook.content import reading
+from pratique.webhook.digest_token import FETCH, fetched_key, pinned_key, seconds, unproven
 from pratique.webhook.facts import Facts
 from pratique.webhook.named_key import CALLABLE
 from pratique.webhook.opened import Envelope, fit

@@ -1,4 +1,4 @@
-"""Senders that send a signed token beside the content, with the content's hash among its claims."""
+"""Senders that send a signed token beside the content, with its digest among the token's claims."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
@@ -54,7 +54,7 @@ def seconds(claims: Mapping[str, Any], name: str, where: str) -> str:
 
 
 class KeyedToken:
-    """Tokens whose key is named by `kid`, and that hold the content's hash.
+    """Tokens whose key is named by `kid`, and that hold the content's digest.
 
     Args:
         find: (kid) -> what opens its tokens, and until when (seconds since 1970).
@@ -112,7 +112,7 @@ def pinned_key(pem: str) -> Verifier:
 
 
 class UrlToken:
-    """HMAC tokens that hold the hashes of our URL and of the content. MessageBird's form."""
+    """HMAC tokens that hold the digests of our URL and of the content. MessageBird's form."""
 
     __slots__ = ("_opener", "_secret", "is_short")
 
@@ -130,7 +130,7 @@ class UrlToken:
             claims = _opened(opener, candidates[0])
             if claims is None or claims.get("iss") != "MessageBird":
                 return False
-            # A hash that is there without content, or content without its hash, is a change too.
+            # A digest without content, or content without its digest, is a change too.
             told = _is(claims, "payload_hash", _digest(content)) if content else (
                 "payload_hash" not in claims
             )  # fmt: skip
