@@ -27,7 +27,7 @@ def pieces_of(
     """Return what the verifiers here work with: whose key, as of when, which hash, which bytes.
 
     Args:
-        url: That was judged by an `Address`.
+        url: That was judged by an `KeyAddress`.
         claim: What came.
         signed: What the sender signs.
         digest: "sha256"; "sha1" where the declaration admits it. Never the delivery's own word.

@@ -1,12 +1,11 @@
 """Keys that a sender names in its delivery, got through a callable that the declaration hands in.
 
-What names the key comes from whoever sends: it is judged first, by `Address` where it is a URL. A
-key that was got is kept; unknown names share a small allowance, so that a flood of them costs no
-more than that (CWE-918, CWE-400, CWE-770).
+What names the key comes from whoever sends: it is judged first, by `KeyAddress` where it is a URL
+(CWE-918). A key that was got is kept; unknown names share a small allowance, so that a flood of
+them costs no more than that (CWE-400, CWE-770).
 """
 
 import asyncio
-import re
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
@@ -38,44 +37,8 @@ MOST_WAITING: Final = 4
 """Threads that wait for one look: strangers can't take them all."""
 WAIT: Final = 5.0
 """Seconds that a delivery waits for a look; the look goes on to the callable's own deadline."""
-MAX_URL: Final = 512
-
-
 NO_SECRET: Final = LiveSecret("named by the sender", "")
 """Stands where a live secret would, for senders that need none."""
-
-
-class Address:
-    """Where a sender's keys lie: https, the usual port, one host pattern and one path pattern.
-
-    Nothing else is part of such a URL: no userinfo, other port, query, fragment, escape or upper
-    case in the host. A URL that two readers could take apart differently matches nothing.
-
-    Args:
-        host: Of the whole host, as a regular expression.
-        path: Of the whole path, likewise.
-    """
-
-    __slots__ = ("_whole",)
-
-    def __init__(self, *, host: str, path: str) -> None:
-        self._whole = re.compile(rf"https://({host})(?::443)?({path})", re.ASCII)
-
-    def judged(self, url: str) -> str:
-        """Return the URL as it is fetched, made of the parts that matched.
-
-        Raises:
-            Refused: AUTHENTIC, code "bad_key_address".
-        """
-        match = self._whole.fullmatch(url) if len(url) <= MAX_URL and url.isascii() else None
-        if match is None:
-            raise Refused(
-                AUTHENTIC,
-                "the URL of its certificate isn't where this sender's certificates lie",
-                code="bad_key_address",
-                hint="nothing was fetched: somebody names a key of their own",
-            )
-        return f"https://{match.group(1)}{match.group(2)}"
 
 
 class KeyWanted(Refused):

@@ -17,7 +17,8 @@ from pratique.core.refusal import Refused
 from pratique.webhook.certificate import FETCH, fetched, pieces_of, pinned
 from pratique.webhook.facts import Facts
 from pratique.webhook.handshake import Handshake
-from pratique.webhook.named_key import CALLABLE, Address
+from pratique.webhook.key_address import KeyAddress
+from pratique.webhook.named_key import CALLABLE
 from pratique.webhook.opened import Envelope, fit
 from pratique.webhook.pin import Pin
 from pratique.webhook.scheme import Scheme
@@ -27,7 +28,9 @@ from pratique.webhook.signed_time import RFC3339
 CONFIRM: Final = "confirm_subscription"
 """The pin with the callable that a subscription's URL is handed to, once it is proven: (url)."""
 _HOST: Final = r"sns\.[a-z0-9-]{3,32}\.amazonaws\.com(?:\.cn)?"
-_CERTIFICATES: Final = Address(host=_HOST, path=r"/SimpleNotificationService-[0-9a-f]{8,64}\.pem")
+_CERTIFICATES: Final = KeyAddress(
+    host=_HOST, path=r"/SimpleNotificationService-[0-9a-f]{8,64}\.pem"
+)
 _SUBSCRIPTIONS: Final = re.compile(
     rf"https://{_HOST}/\?Action=ConfirmSubscription&TopicArn=([A-Za-z0-9:_.-]+)&Token=([0-9a-f]+)"
 )

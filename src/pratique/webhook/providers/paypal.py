@@ -16,7 +16,8 @@ from pratique.core.refusal import Refused
 from pratique.webhook.certificate import FETCH, fetched, pieces_of, pinned
 from pratique.webhook.content import reading
 from pratique.webhook.facts import Facts
-from pratique.webhook.named_key import CALLABLE, Address
+from pratique.webhook.key_address import KeyAddress
+from pratique.webhook.named_key import CALLABLE
 from pratique.webhook.opened import Envelope, Grade, fit
 from pratique.webhook.pin import Pin
 from pratique.webhook.scheme import Scheme
@@ -28,8 +29,8 @@ _SIGNATURE, _URL = "PAYPAL-TRANSMISSION-SIG", "PAYPAL-CERT-URL"
 _ALGORITHM: Final = ("PAYPAL-AUTH-ALGO", "SHA256withRSA")
 _PATH: Final = r"/v1/notifications/certs/CERT-[A-Za-z0-9-]{1,128}"
 _ADDRESSES: Final = {
-    "live": Address(host=r"api\.paypal\.com", path=_PATH),
-    "sandbox": Address(host=r"api\.sandbox\.paypal\.com", path=_PATH),
+    "live": KeyAddress(host=r"api\.paypal\.com", path=_PATH),
+    "sandbox": KeyAddress(host=r"api\.sandbox\.paypal\.com", path=_PATH),
 }
 _EXAMPLE: Final = "https://api.paypal.com/v1/notifications/certs/CERT-360caa42-fca2a594-a5cafa77"
 _is_word = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
