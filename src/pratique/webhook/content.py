@@ -25,7 +25,7 @@ _is_kind: Final = re.compile(r"[A-Za-z0-9_\-:./]{1,255}").fullmatch
 """A type in a field: "push", "repo:push", "orders/paid". It is compared, and goes nowhere else."""
 Paths = str | tuple[str, ...]
 """Dotted places in the content; "a|b" is the first of two that is there, a tuple all, joined."""
-_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises of hostile bytes."""
 MANY: Final = "batch"
 """The type of a delivery with events of several types."""
@@ -38,7 +38,7 @@ def reading(form: type[T]) -> Callable[[Claim], T | None]:
     def read(claim: Claim) -> T | None:
         try:
             return decode(claim.content)
-        except _UNREADABLE:
+        except UNREADABLE:
             return None
 
     return read
@@ -199,7 +199,7 @@ def typed_content(decoder: msgspec.json.Decoder[Any], content: bytes) -> Any:
     """
     try:
         return decoder.decode(content)
-    except _UNREADABLE:
+    except UNREADABLE:
         raise Refused(
             VALID,
             "the content hasn't the declared type",

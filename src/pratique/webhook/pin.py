@@ -1,4 +1,4 @@
-"""What a declaration says of a sender besides its secrets, and whether it is in its form."""
+"""What a declaration may pin of a sender, and whether what it pins is in its form."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass

@@ -37,7 +37,7 @@ def _escape(found: re.Match[str]) -> str:
     return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
 
 
-def _canonical(claim: Claim, _facts: Facts) -> bytes:
+def _in_ascii(claim: Claim, _facts: Facts) -> bytes:
     if claim.content.isascii():
         return claim.content
     try:
@@ -52,7 +52,7 @@ SCHEME = Scheme(
     documentation="https://developer.box.com/guides/webhooks/v2/signatures-v2/",
     binds=("content", "time"),
     read=_read,
-    pieces=lambda time, _id, claim, facts: (_canonical(claim, facts), time.encode()),
+    pieces=lambda time, _id, claim, facts: (_in_ascii(claim, facts), time.encode()),
     keying=hmac_of_text(encoding="base64"),
     envelope=envelope_at(id="id", type="trigger", about="source.id"),
     seal_fields=lambda time, _id, signature: [
@@ -64,5 +64,5 @@ SCHEME = Scheme(
     signed_key=True,
     tolerance=timedelta(minutes=10),
     time=RFC3339,
-    digest_of=_canonical,
+    digest_of=_in_ascii,
 )

@@ -9,6 +9,7 @@ import msgspec
 
 from pratique.core.claim import Claim
 from pratique.core.refusal import BoundaryError
+from pratique.webhook.content import UNREADABLE
 from pratique.webhook.facts import Facts
 from pratique.webhook.opened import Envelope, is_id
 from pratique.webhook.scheme import LONGEST_TOLERANCE, TOLERANCE, Scheme
@@ -157,7 +158,7 @@ def _envelope_of(
     def envelope(claim: Claim) -> Envelope | None:
         try:
             content = _decode(claim.content)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             return None
         identity = claim.fields.one(id_field) or "" if id_field else _at(content, id_path)
         if is_id(identity) is None and (id_field or id_path):
