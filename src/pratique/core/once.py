@@ -275,7 +275,8 @@ class OneTime(Action):
         if not store.transactional:
             debt = (
                 f"{self.name}: what happens once and that it happened are one commit, and the "
-                f"store {store.name} can't. Use stores.sqlalchemy(Session) or stores.sqlite3(…)."
+                f"store {store.name} can't. Use stores.postgres(url), stores.sqlalchemy(Session) "
+                "or stores.sqlite3(connect)."
             )
             return [debt]
         found: list[str] = []
@@ -283,7 +284,8 @@ class OneTime(Action):
             if callback.wants_session and not store.has_session:
                 found.append(
                     f"{self.name}: {role} ({callback.where}) wants a session, and the store "
-                    f"{store.name} has none. Use stores.sqlalchemy(Session)."
+                    f"{store.name} has none. Use stores.postgres(url) or "
+                    "stores.sqlalchemy(Session)."
                 )
             if callback.is_async and store.asynchronous is None:
                 found.append(

@@ -66,8 +66,8 @@ class SqliteStore(SqlFace):
     def begin(self) -> NoReturn:
         """Refuse: the user's effect can't join a transaction in this file."""
         message = (
-            "stores.sqlite(path) has no transaction for an effect: use stores.sqlite3(connect) "
-            "or stores.sqlalchemy."
+            "stores.sqlite(path) has no transaction for an effect: use stores.sqlite3(connect), "
+            "stores.sqlalchemy(Session) or stores.postgres(url)."
         )
         raise BoundaryError(message)
 

@@ -71,7 +71,7 @@ def _callable_debts(registration: Registration, store: Store) -> Iterable[str]:
             yield (
                 f"{registration.types[0]}: {role} ({callback.where}) wants a session, "
                 f"and the store {store.name} has none. "
-                "Use stores.sqlalchemy(Session) or stores.sqlite3(connect)."
+                "Use stores.postgres(url), stores.sqlalchemy(Session) or stores.sqlite3(connect)."
             )
         if (
             callback is not None

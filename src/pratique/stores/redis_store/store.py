@@ -18,8 +18,8 @@ from .talk import Talker
 
 T = TypeVar("T")
 NO_TRANSACTION = (
-    "stores.redis(url) has no transaction for an effect: use stores.sqlite3(connect) or "
-    "stores.sqlalchemy."
+    "stores.redis(url) has no transaction for an effect: use stores.postgres(url), "
+    "stores.sqlalchemy(Session) or stores.sqlite3(connect)."
 )
 
 
