@@ -131,16 +131,8 @@ class Link:
         return client
 
     def _connect(self) -> Any:
-        given = options(self._talker.timeout, Retry(NoBackoff(), 0))
-        plain = nodes.plain(self._url)
-        if plain is not None:
-            cluster: Any = redis.RedisCluster
-            return cluster.from_url(plain, **given)
-        make: Any = redis.BlockingConnectionPool
-        pool = make.from_url(
-            self._url, timeout=self._talker.timeout, redis_connect_func=self._connected, **given
-        )
-        return redis.Redis.from_pool(pool)
+        retry = Retry(NoBackoff(), 0)
+        return _client(redis, retry, self._url, self._talker.timeout, self._connected)
 
     def _connected(self, connection: Any) -> None:
         connection.on_connect()
@@ -235,21 +227,25 @@ class AsyncLink:
         return self._client
 
     def _connect(self) -> Any:
-        given = options(self._talker.timeout, AsyncRetry(NoBackoff(), 0))
-        plain = nodes.plain(self._url)
-        if plain is not None:
-            cluster: Any = aredis.RedisCluster
-            return cluster.from_url(plain, **given)
-        make: Any = aredis.BlockingConnectionPool
-        pool = make.from_url(
-            self._url, timeout=self._talker.timeout, redis_connect_func=self._connected, **given
-        )
-        return aredis.Redis.from_pool(pool)
+        retry = AsyncRetry(NoBackoff(), 0)
+        return _client(aredis, retry, self._url, self._talker.timeout, self._connected)
 
     async def _connected(self, connection: Any) -> None:
         await connection.on_connect()
         await connection.send_command("GET", IDENTITY)
         self._expected.require(await connection.read_response())
+
+
+def _client(library: Any, retry: Any, url: str, timeout: float, connected: Any) -> Any:
+    """Return a client of redis-py's one side or other; no connection is made yet."""
+    given = options(timeout, retry)
+    plain = nodes.plain(url)
+    if plain is not None:
+        return library.RedisCluster.from_url(plain, **given)
+    pool = library.BlockingConnectionPool.from_url(
+        url, timeout=timeout, redis_connect_func=connected, **given
+    )
+    return library.Redis.from_pool(pool)
 
 
 def options(timeout: float, retry: Any) -> dict[str, Any]:
