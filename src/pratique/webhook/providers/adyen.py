@@ -17,13 +17,14 @@ from pratique.core.claim import Claim
 from pratique.core.proofs.authentic.strict_json import object_of
 from pratique.core.refusal import Refused
 from pratique.webhook.facts import Facts
-from pratique.webhook.item import EachVerifier
 from pratique.webhook.opened import Envelope, fit
 from pratique.webhook.scheme import Scheme
 from pratique.webhook.signature_field import malformed
+from pratique.webhook.verify import HmacVerifier, Verifier
 
 _FIELD: Final = "additionalData.hmacSignature"
 _ITEMS, _ITEM = "notificationItems", "NotificationRequestItem"
+_is_key = re.compile(r"(?:[0-9A-Fa-f]{2})+").fullmatch
 _is_word = re.compile(r"[A-Za-z0-9_\-.]{1,256}").fullmatch
 _is_reference = re.compile(r"[^\x00-\x1f\x7f]{0,512}").fullmatch
 _Check = Callable[[str], object]
@@ -109,6 +110,13 @@ def _enclosed(content: bytes, _time: str, _id: str, signature: str, _facts: Fact
     return msgspec.json.encode(told)
 
 
+def _keying(secret: str) -> Verifier:
+    if _is_key(secret) is None:
+        message = "the key isn't hexadecimal"
+        raise ValueError(message)
+    return HmacVerifier(bytes.fromhex(secret), encoding="base64")
+
+
 SCHEME = Scheme(
     name="adyen",
     party="adyen",
@@ -116,7 +124,7 @@ SCHEME = Scheme(
     binds=tuple(name for name, _ in _CHECKS),
     read=_read,
     pieces=_pieces,
-    keying=EachVerifier,
+    keying=_keying,
     envelope=_envelope,
     seal_fields=lambda _time, _id, _signature: [],
     seal_content=_enclosed,
