@@ -103,7 +103,10 @@ def single(name: str, *, time: str = "", event_id: str = "", form: TimeForm = SE
         fields = claim.fields
         value = field(fields, name)
         sent = time_field(fields, time, form) if time else ""
-        return sent, field(fields, event_id) if event_id else "", [value]
+        identity = field(fields, event_id) if event_id else ""
+        if not identity.isascii():
+            raise malformed(event_id, "it holds characters beyond ASCII")
+        return sent, identity, [value]
 
     return read
 
