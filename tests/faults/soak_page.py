@@ -140,7 +140,7 @@ had other work to do.
 |---|---|
 {rows}
 
-{made.starts} starts of API processes, the first eight among them. {made.attacks} attacks.
+{made.starts} starts of API processes, the first ten among them. {made.attacks} attacks.
 
 | API | honest things done | attempts for them | slowest | hostile requests |
 |---|---|---|---|---|
