@@ -389,3 +389,13 @@ def test_a_text_that_looks_like_a_link_is_none(tmp_path: Path) -> None:
     sink.emit(Record("c-1", datetime.now(UTC), "b", "webhook", Outcome.REFUSED, detail=looks))
     sink.close()
     assert log.verify().exit_code == 0
+
+
+def test_a_line_that_is_nested_without_end_stops_no_verification(tmp_path: Path) -> None:
+    """CWE-674: who can write to the file puts one in; what is behind it is read, and is found."""
+    lines = Log(tmp_path).written().path.read_bytes().splitlines(keepends=True)
+    deep = b'{"x":' + b"[" * 100_000 + b"\n"
+    whole, cut = (Verification([KEY.encode()], []) for _ in range(2))
+    assert list(whole.read([deep, *lines], name="events")) == []
+    assert (whole.lines, whole.fragments) == (len(lines), 1)
+    assert [each.problem for each in cut.read([deep, *lines[2:]], name="events")] != []

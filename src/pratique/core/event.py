@@ -120,4 +120,17 @@ def new_crossing_id() -> str:
 
 
 encode_record: Final = msgspec.json.Encoder().encode
-decode_record: Final = msgspec.json.Decoder(Record).decode
+_decode: Final = msgspec.json.Decoder(Record).decode
+
+
+def decode_record(line: bytes | str) -> Record:
+    """Return the record of a line.
+
+    Raises:
+        ValueError: it holds none. Whoever can write to a file of records stops no reader of it.
+    """
+    try:
+        return _decode(line)
+    except RecursionError:
+        message = "it is nested too deeply for a record"
+        raise ValueError(message) from None
