@@ -7,7 +7,7 @@ import pytest
 
 from pratique import Secret
 from pratique.core.refusal import BoundaryError
-from pratique.core.secret import read_all
+from pratique.core.secret import read_all, stand_ins
 from tests.shop import SECRET
 
 
@@ -66,3 +66,16 @@ def test_two_of_one_name_and_a_pickle_are_refused() -> None:
     assert SECRET not in repr(Secret(SECRET, name="a")) + repr(read_all(Secret(SECRET, name="a")))
     with pytest.raises(TypeError):
         pickle.dumps(Secret(SECRET, name="a"))
+
+
+def test_one_secret_of_two_accounts_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What B signs would be A's; one account may have it under two names, as while it is rolled."""
+    mine, other = (Secret(SECRET, name=name, account=name) for name in "ab")
+    with pytest.raises(BoundaryError, match="another account's"):
+        read_all([mine, other])
+    assert len(read_all([mine, Secret(SECRET, name="b", account="a")])) == 2
+    assert len(read_all([mine, Secret(SECRET[::-1], name="b", account="b")])) == 2
+    for name in ("A_HOOK", "B_HOOK"):
+        monkeypatch.delenv(name, raising=False)
+    with stand_ins():  # whoever looks at declarations has none at hand
+        assert len(read_all(Secret.env(n, account=n) for n in ("A_HOOK", "B_HOOK"))) == 2

@@ -206,7 +206,8 @@ def read_all(sources: "Secret | str | Iterable[Secret | str]") -> tuple[LiveSecr
     """Return every live secret of one source or several.
 
     Raises:
-        BoundaryError: a source is bad, or the list of sources is empty. Empty is not "unset".
+        BoundaryError: a source is bad, two accounts have one secret, or the list of sources is
+            empty. Empty is not "unset".
     """
     listed = (sources,) if isinstance(sources, (Secret, str)) else tuple(sources)
     if not listed:
@@ -223,6 +224,16 @@ def read_all(sources: "Secret | str | Iterable[Secret | str]") -> tuple[LiveSecr
             "Name each, so that an event can say which matched."
         )
         raise BoundaryError(message)
+    owners: dict[str, str] = {}
+    for secret in live:
+        if secret.value in _stand_ins:
+            continue
+        if owners.setdefault(secret.value, secret.account) != secret.account:
+            message = (
+                f"Secret {secret.name} is another account's too: what one of them signs would be "
+                "the other's. Let the sender make one for each."
+            )
+            raise BoundaryError(message)
     return tuple(live)
 
 
