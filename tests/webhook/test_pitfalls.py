@@ -592,6 +592,16 @@ def test_braintree_s_payload_opens_with_a_line_end_or_without() -> None:
     assert code_of("braintree", braintree(payload, key="another_key")) == "malformed_signature"
 
 
+def test_what_stands_beside_braintree_s_two_fields_reaches_no_handler() -> None:
+    """Nothing signs it: whoever has seen one delivery can add to it."""
+    honest = SAMPLES["braintree"].sealed()
+    signed_content = SAMPLES["braintree"].scheme.signed_content
+    assert signed_content is not None
+    added = with_fields(honest, content=honest.content + b"&amount=1")
+    assert code_of("braintree", added) == ""
+    assert signed_content(added) == signed_content(honest) == honest.content
+
+
 @pytest.mark.parametrize("change", [b"", b"<timestamp>2026</timestamp>"])
 def test_braintree_s_time_is_there_once(change: bytes) -> None:
     """None, two, or one in another form: refused as no signed time."""

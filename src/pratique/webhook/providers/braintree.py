@@ -97,6 +97,12 @@ def _token(claim: Claim, _facts: Facts) -> str:
     )
 
 
+def _signed_content(claim: Claim) -> bytes:
+    """Return the form without what somebody put beside the two fields: nothing signs that."""
+    form = _form(claim.content)
+    return urlencode({name: form[name] for name in ("bt_signature", "bt_payload")}).encode()
+
+
 def _sealed(content: bytes, _time: str, _id: str, signature: str, facts: Facts) -> bytes:
     form = {"bt_signature": f"{facts.pins['public_key']}|{signature}"}
     return urlencode({**form, "bt_payload": encodebytes(content).decode()}).encode()
@@ -116,6 +122,7 @@ SCHEME = Scheme(
         ("Content-Type", "application/x-www-form-urlencoded")
     ],
     seal_content=_sealed,
+    signed_content=_signed_content,
     signed_time=True,
     signed_key=False,
     time=RFC3339,
