@@ -13,34 +13,36 @@ _HEX: Final = re.compile(r"(?:[0-9a-f]{2})+")
 
 
 class SignatureVerifier:
-    """One public key whose signatures are written in strict base64, or in lower hexadecimal."""
+    """One public key whose signatures are in strict base64 or lower hexadecimal, after a prefix."""
 
-    __slots__ = ("_decode", "_encode", "_key", "is_short")
+    __slots__ = ("_decode", "_encode", "_key", "_prefix", "is_short")
 
-    def __init__(self, key: Signer, *, encoding: str) -> None:
+    def __init__(self, key: Signer, *, encoding: str, prefix: str = "") -> None:
         is_hex = encoding == "hex"
-        self._key = key
+        self._key, self._prefix = key, prefix
         self._decode: Callable[[str], bytes | None] = _strict_hex if is_hex else strict_base64
         self._encode: Callable[[bytes], str] = bytes.hex if is_hex else _base64
         self.is_short = False
 
     def compiled(self) -> Verify:
         """See `Verifier.compiled`."""
-        check, decode = self._key.verify, self._decode
+        check, decode, prefix = self._key.verify, self._decode, self._prefix
 
         def verify(pieces: tuple[bytes, ...], candidates: Sequence[str]) -> bool:
             content = b"".join(pieces)
             return any(
                 check(raw, content)
                 for candidate in candidates
-                if candidate.isascii() and (raw := decode(candidate)) is not None
+                if candidate.isascii()
+                and candidate.startswith(prefix)
+                and (raw := decode(candidate[len(prefix) :])) is not None
             )
 
         return verify
 
     def seal(self, pieces: tuple[bytes, ...]) -> str:
         """See `Verifier.seal`."""
-        return self._encode(self._key.sign(b"".join(pieces)))
+        return self._prefix + self._encode(self._key.sign(b"".join(pieces)))
 
 
 def ed25519(*, encoding: str) -> Keying:

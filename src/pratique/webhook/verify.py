@@ -1,11 +1,10 @@
-"""One live secret, ready to verify: HMAC in hexadecimal, base64 or base64url, Ed25519."""
+"""One live secret, ready to verify: HMAC in hexadecimal, base64 or base64url."""
 
 from base64 import b64decode, b64encode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from pratique.core.proofs.authentic import hmac as mac
-from pratique.core.proofs.authentic.signature import Ed25519Key
 
 SHORTEST_KEY: Final = 16
 
@@ -99,36 +98,6 @@ class HmacVerifier:
                 if candidate.isascii() and mac.compare_digest(expected, candidate):
                     matched = True
             return matched
-
-        return verify
-
-
-class Ed25519Verifier:
-    """Ed25519 in strict base64 after a prefix."""
-
-    __slots__ = ("_key", "_prefix", "is_short")
-
-    def __init__(self, key: Ed25519Key, *, prefix: str) -> None:
-        self._key = key
-        self._prefix = prefix
-        self.is_short = False
-
-    def seal(self, pieces: tuple[bytes, ...]) -> str:
-        """See `Verifier.seal`."""
-        return self._prefix + b64encode(self._key.sign(b"".join(pieces))).decode()
-
-    def compiled(self) -> Verify:
-        """See `Verifier.compiled`."""
-        key, prefix = self._key, self._prefix
-
-        def verify(pieces: tuple[bytes, ...], candidates: Sequence[str]) -> bool:
-            content = b"".join(pieces)
-            return any(
-                key.verify(raw, content)
-                for candidate in candidates
-                if candidate.startswith(prefix)
-                and (raw := strict_base64(candidate[len(prefix) :])) is not None
-            )
 
         return verify
 

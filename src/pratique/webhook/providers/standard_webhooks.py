@@ -6,12 +6,13 @@ import msgspec
 
 from pratique.core.claim import Claim
 from pratique.core.proofs.authentic.signature import Ed25519Key
+from pratique.webhook.asymmetric import SignatureVerifier
 from pratique.webhook.content import reading
 from pratique.webhook.facts import Facts
 from pratique.webhook.opened import Envelope, is_id
 from pratique.webhook.scheme import Scheme
 from pratique.webhook.signature_field import Read, listed
-from pratique.webhook.verify import Ed25519Verifier, HmacVerifier, Verifier, strict_base64
+from pratique.webhook.verify import HmacVerifier, Verifier, strict_base64
 
 
 class _Data(msgspec.Struct):
@@ -48,9 +49,9 @@ def _keying(secret: str) -> Verifier:
         message = "expected whsec_, whpk_ or whsk_ and base64"
         raise ValueError(message)
     if kind == "whpk":
-        return Ed25519Verifier(Ed25519Key.of_public(raw), prefix="v1a,")
+        return SignatureVerifier(Ed25519Key.of_public(raw), encoding="base64", prefix="v1a,")
     if kind == "whsk":
-        return Ed25519Verifier(Ed25519Key.of_private(raw), prefix="v1a,")
+        return SignatureVerifier(Ed25519Key.of_private(raw), encoding="base64", prefix="v1a,")
     return HmacVerifier(raw, encoding="base64", prefix="v1,")
 
 
