@@ -1,5 +1,6 @@
 """Write the reference of the senders from their declarations: what each signs, and its pitfalls."""
 
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 
@@ -55,8 +56,8 @@ def _section(scheme: Scheme) -> Iterator[str]:
     if scheme.signs_url:
         yield "- `url=` is owed: our public URL, as the sender was told it."
     for pin in scheme.pins:
-        owed = "owed" if pin.is_owed else "may be pinned"
-        yield f"- `{pin.name}=` ({pin.type.__name__}) is {owed}."
+        owed = "is owed" if pin.is_owed else "may be pinned"
+        yield f"- `{pin.name}=` ({pin.type.__name__}) {owed}."
     if scheme.handshake is not None:
         way = "a GET: route the endpoint by GET too" if scheme.handshake.by_get else "a delivery"
         signed = "signed" if scheme.handshake.is_signed else "not signed"
@@ -85,3 +86,7 @@ def _key(scheme: Scheme) -> str:
             "of it are one event."
         )
     return "Key: a digest of the content: identical bytes are one event."
+
+
+if __name__ == "__main__":
+    sys.stdout.write(senders())

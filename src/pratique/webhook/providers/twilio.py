@@ -5,6 +5,9 @@ the end of the query alone: without it, nothing but a form opens. Names and valu
 sign between them, in an order of their own, and none before the first: one signature holds for
 other forms and other queries with the same text, so the key is a digest of URL and text, and a form
 must have the id that it is about.
+
+The type of a form is the state that it tells: MessageStatus, SmsStatus, CallStatus, RecordingStatus
+or StatusCallbackEvent, the first that is there. An incoming message is of the type "received".
 """
 
 import re
