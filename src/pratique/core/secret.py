@@ -174,7 +174,8 @@ class Secret:
         reason = weakness(secret.value)
         if reason is not None:
             message = (
-                f"Secret {secret.name} {reason}. Take the one that the sender's dashboard shows."
+                f"Secret {secret.name} {reason}. Take the one that the sender's dashboard shows; "
+                "one of your own you make: openssl rand -hex 32."
             )
             raise BoundaryError(message)
         return secret

@@ -253,6 +253,7 @@ class Webhook(On, Measured, Boundary, Kept):
                 VALID,
                 "no handler is declared for its type",
                 code="ignored",
+                hint="on(…) names each type as the sender writes it",
                 answer=Answer.ACKNOWLEDGE,
             )
         rule, decoder = found
