@@ -521,6 +521,14 @@ def test_box_signs_a_character_and_its_escape_as_one_and_so_they_are_one_event()
     assert sample.open(other).key == sample.open(honest).key
 
 
+def test_box_s_content_beyond_ascii_is_escaped_up_to_a_size() -> None:
+    """CWE-400: a MiB of it took a second before its signature was looked at."""
+    told = json.dumps({"id": "b1", "trigger": "T", "name": "é😀" * 9999}, ensure_ascii=False)
+    assert code_of("box", SAMPLES["box"].sealed(told.encode())) == ""
+    large = SAMPLES["box"].sealed(told.encode("ascii", "backslashreplace"))
+    assert code_of("box", with_fields(large, content=told.encode() * 5)) == "malformed_signature"
+
+
 def test_box_s_version_and_algorithm_are_ours() -> None:
     """Unsigned fields that would choose how it is verified."""
     honest = SAMPLES["box"].sealed()

@@ -7,6 +7,7 @@ its escape are one signed text: the key of an event is never a digest of the con
 import re
 from collections.abc import Sequence
 from datetime import timedelta
+from json.encoder import encode_basestring_ascii
 
 from pratique.core.claim import Claim
 from pratique.webhook.content import envelope_at
@@ -16,7 +17,10 @@ from pratique.webhook.signature_field import malformed, several
 from pratique.webhook.signed_time import RFC3339
 from pratique.webhook.verify import hmac_of_text
 
-_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
+_MAX_ESCAPED = 256 << 10
+"""Bytes of a content beyond ASCII: Box's have some KiB, and a stranger's is escaped before its
+signature is checked."""
 _OWED = {"box-signature-version": "1", "box-signature-algorithm": "HmacSHA256"}
 _signatures = several(
     ("box-signature-primary", "box-signature-secondary"),
@@ -33,13 +37,14 @@ def _read(claim: Claim, facts: Facts) -> tuple[str, str, Sequence[str]]:
 
 
 def _escape(found: re.Match[str]) -> str:
-    units = found[0].encode("utf-16-be").hex()
-    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
+    return encode_basestring_ascii(found[0])[1:-1]  # without its quotation marks
 
 
 def _in_ascii(claim: Claim, _facts: Facts) -> bytes:
     if claim.content.isascii():
         return claim.content
+    if len(claim.content) > _MAX_ESCAPED:
+        raise malformed("box-signature-primary", "the content beside it is beyond ASCII and large")
     try:
         return _BEYOND_ASCII.sub(_escape, claim.content.decode()).encode()
     except UnicodeDecodeError:
