@@ -226,12 +226,12 @@ def read_all(sources: "Secret | str | Iterable[Secret | str]") -> tuple[LiveSecr
         )
         raise BoundaryError(message)
     owners: dict[str, str] = {}
-    for secret in live:
-        if secret.value in _stand_ins:
+    for each in live:
+        if each.value in _stand_ins:
             continue
-        if owners.setdefault(secret.value, secret.account) != secret.account:
+        if owners.setdefault(each.value, each.account) != each.account:
             message = (
-                f"Secret {secret.name} is another account's too: what one of them signs would be "
+                f"Secret {each.name} is another account's too: what one of them signs would be "
                 "the other's. Let the sender make one for each."
             )
             raise BoundaryError(message)
