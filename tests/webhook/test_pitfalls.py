@@ -12,10 +12,10 @@ from urllib.parse import urlencode
 
 import pytest
 
-from pratique import Claim, Fields, Refused
+from pratique import Claim, Fields, Perimeter, Refused, stores
 from pratique.core.claim import Via
 from pratique.core.proofs.authentic.hmac import HmacKey
-from pratique.webhook import providers
+from pratique.webhook import Webhook, providers
 from pratique.webhook.opened import Opened
 from tests.webhook.samples import AT, SAMPLES, SECRET, URL, Sample
 
@@ -223,6 +223,32 @@ def test_line_s_redelivery_is_the_same_event() -> None:
         return opened("line", SAMPLES["line"].sealed(json.dumps({"events": [event]}).encode())).key
 
     assert key(again=True) == key(again=False)
+
+
+# LINE
+
+
+def test_line_asks_by_a_delivery_without_events_and_is_answered_where_it_signs() -> None:
+    """Its console says that the endpoint fails where that isn't 2xx. Nothing else of it is read."""
+    perimeter = Perimeter(store=stores.memory(), clock=lambda: AT)
+    hook = perimeter.declare(Webhook("line", providers.get("line")(secrets=SECRET)))
+    hook.on(
+        "message",
+        confirm=lambda event: event.id,
+        once=lambda name: name,
+        link=lambda name: name,
+        allow=lambda _name, _row: True,
+    )(lambda _admitted: None)
+    codes: list[str] = []
+    with perimeter:
+        for events in ([], [{"type": "message"}], None):
+            content = json.dumps({"destination": "U1", "events": events}).encode()
+            for key in (SECRET, SECRET[::-1]):
+                claim = providers.get("line").sealed(content, secret=key, at=AT)
+                with pytest.raises(Refused) as refused:
+                    perimeter.admit(hook, claim)
+                codes.append(refused.value.code)
+    assert codes == ["ignored", "bad_signature"] + ["bad_envelope", "bad_signature"] * 2
 
 
 # Twilio
