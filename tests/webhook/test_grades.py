@@ -124,6 +124,16 @@ def test_no_boundary_starts_without_confirm(name: str) -> None:
         pass
 
 
+@pytest.mark.parametrize(("name", "offered"), [*((name, False) for name in WEAK), ("plaid", True)])
+def test_a_waiver_is_offered_only_where_one_is_taken(name: str, offered: bool) -> None:
+    """Plaid's content is signed: its debt says how CONFIRMED is waived. Below that it says why not."""
+    with pytest.raises(BoundaryError) as error, World(CASES[name]).declared(confirm=False):
+        pass
+    (debt,) = (debt for debt in error.value.debts if "owes CONFIRMED" in debt)
+    assert ("unsafe.waive(CONFIRMED" in debt) is offered
+    assert ("so CONFIRMED can't be waived" in debt) is not offered
+
+
 @EVERY
 @pytest.mark.parametrize("obligation", [CONFIRMED, AUTHENTIC, UNIQUE])
 def test_what_it_rests_on_cannot_be_waived(name: str, obligation: Any) -> None:

@@ -225,7 +225,7 @@ class Boundary(ABC):
         unproven = (self.owed_bits | bits(declaration.also_owes)) & ~declaration.proven()
         found.extend(
             f"{place} owes {obligation.upper()} and has no proof. {self.mend(obligation)} "
-            f"Or waive it: unsafe.waive({obligation.upper()}, reason=…, owner=…, until=…, bound=…)."
+            f"{self.instead(obligation)}"
             for obligation in Obligation
             if unproven & BIT[obligation] and not declaration.is_waived(obligation)
         )
@@ -240,3 +240,9 @@ class Boundary(ABC):
     def mend(self, obligation: Obligation) -> str:
         """Say what to pass so that the obligation is discharged."""
         return f"Declare a proof for {obligation}."
+
+    def instead(self, obligation: Obligation) -> str:
+        """Say what can stand in the place of that proof for a time, or that nothing can."""
+        return (
+            f"Or waive it: unsafe.waive({obligation.upper()}, reason=…, owner=…, until=…, bound=…)."
+        )

@@ -24,7 +24,7 @@ from pratique.core.threads import Pool
 from pratique.core.waiver import Observe, Waiver
 
 from .content import typed_content
-from .debts import MENDS, registration_debts
+from .debts import MENDS, never_waived, registration_debts
 from .event import Event
 from .facts import Facts
 from .handshake import acknowledged, answered, asked, taker
@@ -151,6 +151,10 @@ class Webhook(On, Measured, Boundary, Kept):
         if obligation is Obligation.UNIQUE and self._store is None:
             return "Pass Perimeter(store=stores.…)."
         return MENDS[obligation]
+
+    def instead(self, obligation: Obligation) -> str:
+        """Say what can stand in the place of that proof for a time, or that nothing can."""
+        return never_waived(obligation, self.sender.scheme) or super().instead(obligation)
 
     def prepare(self, store: Store | None) -> list[str]:
         """Read the secrets and compile the scheme and every rule."""

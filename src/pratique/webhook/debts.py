@@ -44,20 +44,25 @@ def registration_debts(
         store: The perimeter's; None where it has none.
     """
     waived = {waiver.obligation for waiver in registration.waivers}
-    if AUTHENTIC in waived:
-        yield f"{registration.types[0]}: AUTHENTIC can't be waived."
-    if scheme.grade != "signed" and CONFIRMED in waived:
-        yield (
-            f"{registration.types[0]}: {scheme.name} is {scheme.grade}, "
-            "so CONFIRMED can't be waived."
-        )
-    if not scheme.has_key and UNIQUE in waived:
-        yield (
-            f"{registration.types[0]}: {scheme.name} has no key of its own that a stranger "
-            "couldn't use up, so UNIQUE can't be waived."
-        )
+    for obligation in (AUTHENTIC, CONFIRMED, UNIQUE):
+        if obligation in waived and (reason := never_waived(obligation, scheme)):
+            yield f"{registration.types[0]}: {reason}"
     if store is not None:
         yield from _callable_debts(registration, store)
+
+
+def never_waived(obligation: Obligation, scheme: Scheme) -> str:
+    """Return why that proof can't be waived for a sender, "" where it can."""
+    if obligation is AUTHENTIC:
+        return "AUTHENTIC can't be waived."
+    if obligation is CONFIRMED and scheme.grade != "signed":
+        return f"{scheme.name} is {scheme.grade}, so CONFIRMED can't be waived."
+    if obligation is UNIQUE and not scheme.has_key:
+        return (
+            f"{scheme.name} has no key of its own that a stranger couldn't use up, "
+            "so UNIQUE can't be waived."
+        )
+    return ""
 
 
 def _callable_debts(registration: Registration, store: Store) -> Iterable[str]:
