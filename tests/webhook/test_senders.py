@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from pratique import Claim, Fields
+from pratique import Claim, Fields, Refused
+from pratique.core.refusal import BoundaryError
 from pratique.webhook import providers
 from pratique.webhook.opened import Grade
 from tests.webhook.samples import A_SECOND, ANOTHER, AT, PRIVATE, PUBLIC, SAMPLES, at_time
@@ -140,6 +141,28 @@ def test_a_scheme_that_owes_a_fact_opens_nothing_without_it() -> None:
         assert refusal is not None, case
         assert refusal.code == "undeclared"
         assert sample.refused(honest) is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "shop.example/hooks",
+        "/hooks",
+        "https:///hooks",
+        "ftp://a.example/",
+        "https://a.example:8443:443/",
+    ],
+)
+def test_a_url_that_is_none_is_a_mistake_of_the_declaration(url: str) -> None:
+    """BoundaryError at import; `open` says "undeclared", and no defect of the scheme."""
+    for case in ("twilio", "square", "hubspot", "contentful"):
+        sample = SAMPLES[case]
+        with pytest.raises(BoundaryError, match="absolute"):
+            sample.scheme(secrets=sample.opening, url=url)
+        with pytest.raises(Refused) as refused:
+            sample.scheme.open(sample.sealed(), secrets=[sample.opening], url=url)
+        assert refused.value.code == "undeclared"
+        assert sample.scheme(secrets=sample.opening, url=sample.url).url == sample.url
 
 
 def test_every_name_is_its_file_s() -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -24,6 +25,15 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
 
 
 NO_FACTS: Final = Facts()
+
+
+def is_absolute(url: str) -> bool:
+    """Say whether it is an absolute http or https URL with a host, and no port that can't be."""
+    try:
+        at = urlsplit(url)
+        return at.scheme in ("http", "https") and bool(at.hostname) and at.port != 0
+    except ValueError:
+        return False
 
 
 def declared_url(facts: Facts) -> str:

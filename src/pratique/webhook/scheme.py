@@ -14,7 +14,7 @@ from pratique.core.secret import LiveSecret, Secret
 from pratique.core.waiver import Unconfirmed
 
 from .compile import Opener, compile_opener
-from .facts import Facts
+from .facts import Facts, is_absolute
 from .handshake import Handshake, answered, hand_over
 from .named_key import NO_SECRET, KeyWanted
 from .opened import Envelope, Grade, Opened
@@ -149,8 +149,8 @@ class Scheme:
 
         Raises:
             BoundaryError: an unconfirmed source, an unknown pin, one of another type or one that is
-                missing, no URL where it is signed, a tolerance that isn't above zero or is over a
-                day.
+                missing, no URL where it is signed or one that isn't absolute, a tolerance that
+                isn't above zero or is over a day.
         """
         if self.source != "literal" and self.vouched is None:
             message = (
@@ -359,6 +359,9 @@ class Scheme:
     def _check_owed(self, url: str | None, pins: Mapping[str, Any]) -> None:
         if self.signs_url and not url:
             message = f"{self.name} signs our URL. Pass url=, as the sender was told it."
+            raise BoundaryError(message)
+        if self.signs_url and url and not is_absolute(url):
+            message = f"{self.name}: url= is no absolute http or https URL with a port that exists."
             raise BoundaryError(message)
         require_owed(self.name, self.pins, pins)
 
