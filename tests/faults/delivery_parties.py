@@ -16,9 +16,10 @@ from zlib import crc32
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from pratique import Claim
+from pratique.webhook.providers.plaid import SEALED_KID
 from pratique.webhook.scheme import Scheme
 from tests.webhook import other_proofs
-from tests.webhook.other_proofs import CASES, Case, ed25519, notification, p256
+from tests.webhook.other_proofs import CASES, Case, ed25519, jwk, notification, p256
 from tests.webhook.samples import ANOTHER, SAMPLES, Sample
 
 CLASSES: dict[str, tuple[str, ...]] = {
@@ -113,6 +114,8 @@ def _of_case(case: Case) -> Party:
     if case.name == "aws-sns":
         content = lambda at: notification(Timestamp=_stamp(at))  # noqa: E731
         pins["confirm_subscription"] = _taken
+    elif case.name == "plaid":
+        pins["fetch_key"] = _key_of
     return Party(
         case.name,
         case.scheme,
@@ -141,6 +144,11 @@ def _another(case: Case) -> str | None:
 
 def _stamp(at: datetime) -> str:
     return f"{at:%Y-%m-%dT%H:%M:%S.000Z}"
+
+
+def _key_of(kid: str) -> dict[str, Any] | None:
+    """Return Plaid's key of that name; it knows one."""
+    return jwk() if kid == SEALED_KID else None
 
 
 def _taken(_url: str) -> None:
