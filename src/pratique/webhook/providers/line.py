@@ -16,7 +16,7 @@ _batch = batch_at("events", id="webhookEventId", type="type", account="destinati
 
 def _envelope(claim: Claim) -> Envelope | None:
     found = _batch(claim)
-    if found is None and members(decoded(claim.content)).get("events") == []:
+    if found is None and members(decoded(claim)).get("events") == []:
         return Envelope(type="no_events")
     return found
 
