@@ -30,6 +30,7 @@ from .facts import Facts
 from .handshake import acknowledged, answered, asked, taker
 from .inbox import Inbox, Noting, inbox_debts, keeping, received, told
 from .kept import Kept
+from .key import event_key
 from .measured import Measured
 from .named_key import KeyWanted
 from .on import On
@@ -241,6 +242,8 @@ class Webhook(On, Measured, Boundary, Kept):
         scheme = self.sender.scheme
         self.sender.require_vouched(claim.received_at)
         crossing.key = opened.key
+        if scheme.repeats:  # else the second time that a channel is occupied is lost as a replay
+            crossing.key = event_key(opened.key, "", opened.moment.encode())
         crossing.secret_name = opened.secret_name
         envelope = opened.envelope
         if envelope is None:

@@ -78,8 +78,8 @@ def compile_opener(
             if envelope is not None:
                 account = account or envelope.account
                 identity = identity or envelope.id
-            key = key_of(account, secret.account, identity, moment, claim)
-            return Opened(key, sent, grade, account, secret.name, envelope)
+            key = key_of(account, secret.account, identity, claim)
+            return Opened(key, sent, grade, account, secret.name, envelope, moment)
         except _DEFECTS as error:
             raise _unreadable(error) from None
 
@@ -115,20 +115,17 @@ def _pinned(scheme: "Scheme", facts: Facts) -> "list[tuple[Pin, object]]":
 
 def _key_of(
     scheme: "Scheme", prefix: bytes, facts: Facts
-) -> Callable[[str, str, str, str, Claim], bytes]:
-    has_key, digest_of, repeats = scheme.signed_key, scheme.digest_of, scheme.repeats
+) -> Callable[[str, str, str, Claim], bytes]:
+    has_key, digest_of = scheme.signed_key, scheme.digest_of
 
-    def key_of(account: str, owner: str, identity: str, moment: str, claim: Claim) -> bytes:
+    def key_of(account: str, owner: str, identity: str, claim: Claim) -> bytes:
         if has_key and identity:
             return event_key(prefix, account, identity.encode())
         # Without a signed id: a digest of the decoded signed content. Never of the time or the
         # signature, which a resend changes. The account that the content names is in it: beside it,
         # another split of one signed text would be another event (Twilio's).
         content = claim.content if digest_of is None else digest_of(claim, facts)
-        key = event_key(prefix, owner, b"sha256:" + sha256(content).digest())
-        # As the time is written, for two may be milliseconds apart; without it the second time that
-        # a channel is occupied is lost as a replay (Pusher's).
-        return event_key(key, "", moment.encode()) if repeats else key
+        return event_key(prefix, owner, b"sha256:" + sha256(content).digest())
 
     return key_of
 

@@ -46,6 +46,8 @@ class Opened(msgspec.Struct, frozen=True, gc=False):
     """Name of the live secret that matched."""
     envelope: Envelope | None = None
     """None where the content isn't an event in the sender's shape."""
+    moment: str = ""
+    """The signed time as it is written: two may be milliseconds apart. "" where none is signed."""
 
     @property
     def sent_at(self) -> datetime | None:
