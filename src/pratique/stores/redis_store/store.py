@@ -1,13 +1,14 @@
 """A Redis: keys held by a lease around the effect, judged by the server's own clock."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn
 
 from pratique.core.event import Record
 from pratique.core.refusal import BoundaryError
 from pratique.core.roots import Root, RootKind
-from pratique.core.store import Counted, HoldAnswer, Stale, Swept
+from pratique.core.store import Stale
 from pratique.core.waiver import Waiver
 
 from . import starting, steps
@@ -16,14 +17,69 @@ from .nodes import plain
 from .starting import require_waiver
 from .talk import Talker
 
-T = TypeVar("T")
 NO_TRANSACTION = (
     "stores.redis(url) has no transaction for an effect: use stores.postgres(url), "
     "stores.sqlalchemy(Session) or stores.sqlite3(connect)."
 )
 
 
-class RedisStore:
+class _Face(ABC):
+    """What both faces promise, in the words of either: what `_do` gives is awaited or is there."""
+
+    @abstractmethod
+    def _do(self, asked: steps.Steps[Any]) -> Any:
+        """Carry steps out."""
+
+    def count(self, key: bytes, window: timedelta) -> Any:
+        """See `SyncStore.count`."""
+        return self._do(steps.count(key, window))
+
+    def uncount(self, key: bytes, times: int) -> Any:
+        """See `SyncStore.uncount`."""
+        return self._do(steps.uncount(key, times))
+
+    def first_use(self, keys: Sequence[bytes], crossing_id: str) -> Any:
+        """See `SyncStore.first_use`. Several keys are held first, then settled one by one."""
+        return self._do(steps.first_use(keys, crossing_id))
+
+    def hold(
+        self, key: bytes, *, lease: timedelta, fingerprint: bytes = b"", crossing_id: str = ""
+    ) -> Any:
+        """See `SyncStore.hold`."""
+        return self._do(steps.hold(key, lease, fingerprint, crossing_id))
+
+    def settle(
+        self, key: bytes, token: int, result: bytes = b"", *, record: Record | None = None
+    ) -> Any:
+        """See `SyncStore.settle`."""
+        return self._do(steps.settle(key, token, result, record))
+
+    def release(self, key: bytes, token: int) -> Any:
+        """See `SyncStore.release`."""
+        return self._do(steps.release(key, token))
+
+    def record_refusal(self, record: Record, key: bytes, content: bytes | None) -> Any:
+        """See `SyncStore.record_refusal`."""
+        return self._do(steps.record_refusal(record, key, content))
+
+    def find(self, crossing_id: str) -> Any:
+        """See `SyncStore.find`."""
+        return self._do(steps.find(crossing_id))
+
+    def revoke(self, key: bytes, *, until: datetime, kept: timedelta) -> Any:
+        """See `SyncStore.revoke`."""
+        return self._do(steps.revoke(key, until, kept))
+
+    def revoked(self, keys: Sequence[bytes]) -> Any:
+        """See `SyncStore.revoked`."""
+        return self._do(steps.revoked(keys))
+
+    def sweep(self, what: Stale, *, after: bytes, most: int) -> Any:
+        """See `SyncStore.sweep`. `last` is a place, not a key; each key goes by itself."""
+        return self._do(steps.sweep(what, after, most))
+
+
+class RedisStore(_Face):
     """See `pratique.stores.redis`. Its own sync face."""
 
     name: str = "redis"
@@ -80,60 +136,12 @@ class RedisStore:
         """Refuse: the user's rows aren't in Redis."""
         raise BoundaryError(NO_TRANSACTION)
 
-    def count(self, key: bytes, window: timedelta) -> Counted:
-        """See `SyncStore.count`."""
-        return self._do(steps.count(key, window))
-
-    def uncount(self, key: bytes, times: int) -> None:
-        """See `SyncStore.uncount`."""
-        self._do(steps.uncount(key, times))
-
-    def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
-        """See `SyncStore.first_use`. Several keys are held first, then settled one by one."""
-        return self._do(steps.first_use(keys, crossing_id))
-
-    def hold(
-        self, key: bytes, *, lease: timedelta, fingerprint: bytes = b"", crossing_id: str = ""
-    ) -> HoldAnswer:
-        """See `SyncStore.hold`."""
-        return self._do(steps.hold(key, lease, fingerprint, crossing_id))
-
-    def settle(
-        self, key: bytes, token: int, result: bytes = b"", *, record: Record | None = None
-    ) -> bool:
-        """See `SyncStore.settle`."""
-        return self._do(steps.settle(key, token, result, record))
-
-    def release(self, key: bytes, token: int) -> bool:
-        """See `SyncStore.release`."""
-        return self._do(steps.release(key, token))
-
-    def record_refusal(self, record: Record, key: bytes, content: bytes | None) -> None:
-        """See `SyncStore.record_refusal`."""
-        self._do(steps.record_refusal(record, key, content))
-
-    def find(self, crossing_id: str) -> Record | None:
-        """See `SyncStore.find`."""
-        return self._do(steps.find(crossing_id))
-
-    def revoke(self, key: bytes, *, until: datetime, kept: timedelta) -> None:
-        """See `SyncStore.revoke`."""
-        self._do(steps.revoke(key, until, kept))
-
-    def revoked(self, keys: Sequence[bytes]) -> dict[bytes, datetime]:
-        """See `SyncStore.revoked`."""
-        return self._do(steps.revoked(keys))
-
-    def sweep(self, what: Stale, *, after: bytes, most: int) -> Swept:
-        """See `SyncStore.sweep`. `last` is a place, not a key; each key goes by itself."""
-        return self._do(steps.sweep(what, after, most))
-
-    def _do(self, asked: steps.Steps[T]) -> T:
+    def _do(self, asked: steps.Steps[Any]) -> Any:
         require_waiver(self.waived)
         return self._link.do(asked)
 
 
-class _OnLoop:
+class _OnLoop(_Face):
     """The same store on the event loop."""
 
     def __init__(self, store: RedisStore, link: AsyncLink) -> None:
@@ -152,43 +160,6 @@ class _OnLoop:
     async def look(self) -> NoReturn:
         self._store.look()
 
-    async def count(self, key: bytes, window: timedelta) -> Counted:
-        return await self._do(steps.count(key, window))
-
-    async def uncount(self, key: bytes, times: int) -> None:
-        await self._do(steps.uncount(key, times))
-
-    async def first_use(self, keys: Sequence[bytes], crossing_id: str) -> bytes | None:
-        return await self._do(steps.first_use(keys, crossing_id))
-
-    async def hold(
-        self, key: bytes, *, lease: timedelta, fingerprint: bytes = b"", crossing_id: str = ""
-    ) -> HoldAnswer:
-        return await self._do(steps.hold(key, lease, fingerprint, crossing_id))
-
-    async def settle(
-        self, key: bytes, token: int, result: bytes = b"", *, record: Record | None = None
-    ) -> bool:
-        return await self._do(steps.settle(key, token, result, record))
-
-    async def release(self, key: bytes, token: int) -> bool:
-        return await self._do(steps.release(key, token))
-
-    async def record_refusal(self, record: Record, key: bytes, content: bytes | None) -> None:
-        await self._do(steps.record_refusal(record, key, content))
-
-    async def find(self, crossing_id: str) -> Record | None:
-        return await self._do(steps.find(crossing_id))
-
-    async def revoke(self, key: bytes, *, until: datetime, kept: timedelta) -> None:
-        await self._do(steps.revoke(key, until, kept))
-
-    async def revoked(self, keys: Sequence[bytes]) -> dict[bytes, datetime]:
-        return await self._do(steps.revoked(keys))
-
-    async def sweep(self, what: Stale, *, after: bytes, most: int) -> Swept:
-        return await self._do(steps.sweep(what, after, most))
-
-    async def _do(self, asked: steps.Steps[T]) -> T:
+    async def _do(self, asked: steps.Steps[Any]) -> Any:
         require_waiver(self._store.waived)
         return await self._link.do(asked)
