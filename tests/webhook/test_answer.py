@@ -8,7 +8,7 @@ from pratique import Claim, Fields, Refused
 from pratique.core.claim import Via
 from pratique.core.secret import LiveSecret
 from pratique.webhook import providers
-from pratique.webhook.facts import NO_FACTS, declared_url
+from pratique.webhook.facts import Facts, declared_url
 from tests.webhook.samples import ANOTHER, AT, SAMPLES, SECRET
 
 X = providers.get("x-twitter")
@@ -76,7 +76,7 @@ def test_sealing_says_what_it_lacks() -> None:
 def test_no_url_is_declared_by_nobody_else() -> None:
     """What signs a URL never takes one from elsewhere."""
     with pytest.raises(Refused) as refused:
-        declared_url(NO_FACTS)
+        declared_url(Facts())
     assert refused.value.code == "undeclared"
 
 

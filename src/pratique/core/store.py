@@ -75,21 +75,16 @@ HoldAnswer = Held | Settled | Busy | Conflict
 
 
 class Forgetting(Protocol):
-    """A store that keeps contents of dead letters, and lets go of the old ones."""
+    """A store that keeps contents of dead letters, and lets go of the old ones.
+
+    On the event loop it is awaited.
+    """
 
     def forget_contents(self, *, kept: timedelta, most: int) -> int:
         """Forget the contents of dead letters that came last *kept* ago, in one transaction.
 
         That they came, how often and why stays. Return how many went, at most *most*.
         """
-        ...
-
-
-class AsyncForgetting(Protocol):
-    """`Forgetting` on the event loop."""
-
-    async def forget_contents(self, *, kept: timedelta, most: int) -> int:
-        """See `Forgetting.forget_contents`."""
         ...
 
 

@@ -24,9 +24,6 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     pins: Mapping[str, Any] = {}
 
 
-NO_FACTS: Final = Facts()
-
-
 def is_absolute(url: str) -> bool:
     """Say whether it is an absolute http or https URL with a host, and no port that can't be."""
     try:
