@@ -71,6 +71,21 @@ def test_a_flood_of_unknown_names_costs_a_few_looks_and_known_keys_go_on() -> No
     assert keys.code("later still") == "keys_unavailable"
 
 
+@pytest.mark.parametrize("is_noted", [True, False])
+def test_genuine_keys_of_others_push_none_out_that_has_held(is_noted: bool) -> None:
+    """CWE-400: whoever names more of them than are kept, then unknown ones, costs us one look."""
+    keys = Keys()
+    keys.get("ours")
+    if is_noted:
+        keys.keys.note("ours")
+    for number in range(named_key.MOST_KEYS):
+        keys.now += REFILL
+        assert keys.code(f"genuine-{number}") == ""
+    for number in range(2 * ALLOWANCE):
+        keys.code(f"unknown-{number}")
+    assert keys.code("ours") == ("" if is_noted else "keys_unavailable")
+
+
 def test_a_name_without_a_key_isn_t_asked_for_again_at_once() -> None:
     """One look for as long as it cools down; after that the source may know it."""
     answers: dict[str, str] = {}

@@ -67,7 +67,7 @@ class CertificateVerifier:
 
     def compiled(self) -> Verify:
         """See `Verifier.compiled`. KeyWanted where a certificate isn't at hand."""
-        find = self._keys.find
+        find, note = self._keys.find, self._keys.note
 
         def verify(pieces: tuple[bytes, ...], candidates: Sequence[str]) -> bool:
             url, at, digest, signed = pieces
@@ -76,7 +76,11 @@ class CertificateVerifier:
                 return False  # whatever is no signature at all costs no look
             dated = find(url.decode())
             dated.require_in_force(at)
-            return any(dated.by_digest[digest].verify(each, signed) for each in raw if each)
+            check = dated.by_digest[digest].verify
+            if not any(check(each, signed) for each in raw if each):
+                return False
+            note(url.decode())
+            return True
 
         return verify
 

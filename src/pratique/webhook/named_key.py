@@ -105,6 +105,7 @@ class NamedKeys(Generic[K]):
         self._life, self._clock = life.total_seconds(), clock
         self._held: Memo[str, _Held] = Memo(MOST_KEYS)
         self._absent: Memo[str, _Absent] = Memo(MOST_ABSENT)
+        self._ours: Memo[str, None] = Memo(MOST_KEYS)
         self._flights: dict[str, _Flight] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._running = 0
@@ -137,6 +138,15 @@ class NamedKeys(Generic[K]):
                 hint=f"it is looked for again after {COOL_DOWN:.0f} s",
             )
         raise KeyWanted(self, name)
+
+    def note(self, name: str) -> None:
+        """Note that a signature of that key held: strangers never make us do without a look for it.
+
+        They can name genuine keys of the sender's that are others', more than are kept, and so push
+        it out.
+        """
+        if name not in self._ours:
+            self._ours.keep(name, None)
 
     def refresh(self, name: str | None) -> None:
         """Look for a key, together with everybody else who wants it.
@@ -196,7 +206,8 @@ class NamedKeys(Generic[K]):
             if self._running >= MOST_RUNNING:
                 raise _unavailable(f"{MOST_RUNNING} looks for others are under way")
             # What was known is asked for again whatever strangers have asked for meanwhile.
-            if held is None and not self._take(now):
+            is_known = held is not None or name in self._ours
+            if not is_known and not self._take(now):
                 raise _unavailable("too many unknown names were looked for a moment ago")
             flight = self._flights[name] = _Flight(name)
             flight.waiting = 1
