@@ -9,7 +9,7 @@ import pytest
 from pratique import Claim, Refused
 from pratique.core.proofs.authentic.public_key import rsa_key
 from pratique.core.refusal import BoundaryError
-from pratique.webhook import providers
+from pratique.webhook import named_key, providers
 from tests.webhook.other_proofs import (
     AT,
     CASES,
@@ -104,6 +104,29 @@ def test_a_certificate_elsewhere_is_never_fetched(url: Any) -> None:
     assert fetching.asked == []
     assert code(SNS.sealed(), fetch_certificate=fetching) == ""
     assert fetching.asked == [SNS_URL]
+
+
+def test_certificates_of_other_regions_push_ours_out_for_one_look(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """CWE-400: each is genuine and nobody's signature; one that has held is looked for again."""
+    monkeypatch.setattr(named_key, "MOST_KEYS", 2)
+    fetching = Fetching(certificate(0))
+    assert code(SNS.sealed(), fetch_certificate=fetching) == ""
+    told = {
+        code(
+            changed(
+                SNS.sealed(),
+                SigningCertURL=SNS_URL.replace("us-east-1", f"us-east-{number}"),
+                Message="forged",
+            ),
+            fetch_certificate=fetching,
+        )
+        for number in range(2, 20)
+    }
+    assert told == {"bad_signature", "keys_unavailable"}
+    assert code(SNS.sealed(), fetch_certificate=fetching) == ""
+    assert fetching.asked.count(SNS_URL) == 2
 
 
 def _of_version_1() -> Claim:
