@@ -1,4 +1,4 @@
-"""`open()` of one Stripe delivery against the floor and against the official SDK.
+"""`open()` against the floor and the official SDK: Stripe's with its targets, then every sender's.
 
 Run it: `python -m benchmarks.opening`.
 """
@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import msgspec
 import stripe
 
+from benchmarks import opening_by_sender
 from benchmarks.timing import least, row
 from pratique import Claim
 from pratique.webhook import providers
@@ -109,6 +110,7 @@ def main() -> None:
         "<= 1.1",
         ok=large["ours"] <= 1.1 * large["floor"],
     )
+    opening_by_sender.main()
 
 
 if __name__ == "__main__":
