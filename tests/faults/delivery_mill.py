@@ -42,6 +42,10 @@ TARGETS = [
 # fmt: on
 
 
+FEW = 60
+"""Deliveries of senders whose key is fetched, before they are changed."""
+
+
 @dataclass(frozen=True)
 class Shown:
     """One delivery as it is shown, and the honest one that it was made of."""
@@ -61,11 +65,12 @@ def deliveries(kind: str, seed: int, clock: Callable[[], float] = time.time) -> 
     """Yield deliveries of the class without end; the same for the same seed, clock and keys."""
     dice, senders = random.Random(seed), parties(kind)
     made = _asked if kind == "challenge" else _sent
-    # A private key of RSA takes long to load: those deliveries are sealed once in a minute.
+    # A private key of RSA takes long to load: a few deliveries are sealed, once in a minute.
     step = 60 if kind in ("fetched-key", "challenge") else 1
     while True:
         sender = dice.choice(senders)
-        shown = made(sender, int(clock()) // step * step, dice)
+        few = random.Random(dice.randrange(FEW)) if kind == "fetched-key" else dice
+        shown = made(sender, int(clock()) // step * step, few)
         if shown is None:
             continue
         for _ in range(dice.choice((0, 1, 1, 1, 1, 2, 3))):
@@ -95,7 +100,7 @@ def _sent(sender: Party, now: int, dice: random.Random) -> Shown | None:
     at, number, how = now, 0, list[str]()
     if dice.random() < 0.1:
         bound = int(sender.scheme.tolerance.total_seconds())
-        lead = dice.choice((bound - 2, bound + 2, 3600, 86_400, 400_000_000))
+        lead = dice.choice((max(bound - 4, 1), bound + 4, 3600, 86_400, 400_000_000))
         at, how = now + lead * dice.choice((-1, 1)), ["time"]
     content = sender.content(datetime.fromtimestamp(at, UTC))
     if dice.random() < 0.15:
