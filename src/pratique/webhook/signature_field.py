@@ -133,10 +133,11 @@ def several(names: tuple[str, ...], *, time: str = "", form: TimeForm = SECONDS)
 
     A sender that signs with each of its live keys has one for each.
     """
+    known = {name.lower(): name for name in names}
 
     def read(claim: Claim, _facts: Facts) -> tuple[str, str, Sequence[str]]:
         fields = claim.fields
-        values = [field(fields, name) for name in names if name in fields]
+        values = [field(fields, known[name]) for name in fields.by_name if name in known]
         if not values:
             field(fields, names[0])
         sent = time_field(fields, time, form) if time else ""
