@@ -101,15 +101,11 @@ def test_an_empty_content_is_not_an_event(case: str) -> None:
 
 @EVERY
 def test_a_resend_has_the_same_key_and_another_event_another(case: str) -> None:
-    """WH-30: a new time and a new signature make no new event; another content does.
-
-    Where honest contents repeat, the time is what tells two events apart.
-    """
+    """WH-30: a new time and a new signature make no new event; another content does."""
     sample = SAMPLES[case]
     key = sample.open(sample.sealed()).key
     later = AT + timedelta(hours=1)
-    assert sample.open(sample.sealed()).key == key
-    assert (sample.open(sample.sealed(at=later)).key != key) is sample.scheme.repeats
+    assert sample.open(sample.sealed(at=later)).key == key
     if sample.scheme.signed_key or sample.is_form:
         return
     other = sample.content(AT)[:-1] + b', "more": 1}'
