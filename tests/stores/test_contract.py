@@ -25,9 +25,7 @@ from tests import django_site as site
 
 AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 LEASE = timedelta(seconds=30)
-KINDS = (
-    "memory",
-    "memory-async",
+IN_SQL = (
     "sqlite",
     "sqlite-async",
     "sqlite3",
@@ -39,6 +37,11 @@ KINDS = (
     pytest.param("postgres-async", marks=pytest.mark.server),
     "django-sqlite",
     pytest.param("django-psycopg", marks=pytest.mark.server),
+)
+KINDS = (
+    "memory",
+    "memory-async",
+    *IN_SQL,
     pytest.param("redis", marks=pytest.mark.server),
     pytest.param("redis-async", marks=pytest.mark.server),
 )

@@ -18,7 +18,7 @@ from pratique.core.refusal import BoundaryError
 from pratique.core.store import Held, Stale, Swept
 from pratique.stores import memory_store
 from pratique.webhook.key import business_key, business_prefix, event_key, event_prefix
-from tests.stores.test_contract import Face, record
+from tests.stores.test_contract import IN_SQL, Face, record
 from tests.stores.test_contract import store as each_store
 
 __all__ = ["each_store"]
@@ -190,10 +190,9 @@ async def test_the_face_that_a_store_has_is_used(tmp_path: Path) -> None:
         stores.sweep(store, answers=timedelta(hours=23))
 
 
+@pytest.mark.parametrize("each_store", IN_SQL, indirect=True)
 async def test_contents_of_dead_letters_go_by_their_age(each_store: Any) -> None:
     """The content goes, a slice at a time; that they came, and why, stays. Younger ones stay whole."""
-    if not hasattr(each_store.thing, "forget_contents"):
-        pytest.skip("this store forgets no contents by their age")
     for number in range(3):
         told = record(f"c{number}", Outcome.MISMATCH, "mismatch")
         await each_store.record_refusal(told, f"k{number}".encode(), b"{}")

@@ -1,0 +1,1 @@
+"""Five scenarios as small services to copy, each beside its vulnerable twin."""
