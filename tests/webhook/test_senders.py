@@ -151,6 +151,7 @@ def test_a_scheme_that_owes_a_fact_opens_nothing_without_it() -> None:
         "https:///hooks",
         "ftp://a.example/",
         "https://a.example:8443:443/",
+        "https://a.example/?a={",
     ],
 )
 def test_a_url_that_is_none_is_a_mistake_of_the_declaration(url: str) -> None:

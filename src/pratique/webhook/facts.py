@@ -14,6 +14,7 @@ from pratique.core.refusal import Refused
 # RFC 3986 §3.4, strictly: nothing that could begin a content (a brace, a quotation mark) is part of
 # a query, so that where a sender signs URL and content without a sign between, none moves over.
 _QUERY: Final = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=:@/?%]*")
+_NO_URL: Final = re.compile(r"[\x00-\x20\"<>\\^`{|}\x7f]")
 
 
 class Facts(msgspec.Struct, frozen=True, gc=False):
@@ -25,10 +26,14 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
 
 
 def is_absolute(url: str) -> bool:
-    """Say whether it is an absolute http or https URL with a host, and no port that can't be."""
+    """Say whether it is an absolute http or https URL with a host, and no port that can't be.
+
+    Nor a sign that RFC 3986 has nowhere: one that could begin a content would move the border.
+    """
     try:
         at = urlsplit(url)
-        return at.scheme in ("http", "https") and bool(at.hostname) and at.port != 0
+        is_whole = at.scheme in ("http", "https") and bool(at.hostname) and at.port != 0
+        return is_whole and _NO_URL.search(url) is None
     except ValueError:
         return False
 

@@ -100,9 +100,11 @@ def _envelope(claim: Claim) -> Envelope | None:
 
 
 def _digested(claim: Claim, facts: Facts) -> bytes:
-    # Both: a name and its value can be moved from the form's start to the query's end.
+    # Both: a name and its value can be moved from the form's start to the query's end. Host and
+    # port are the declaration's alone, and are signed with the port or without.
     url = requested_url(facts, claim)
-    return url.encode() + _text(claim, url)
+    at = urlsplit(url)
+    return f"{at.path}?{at.query}".encode() + _text(claim, url)
 
 
 SCHEME = Scheme(
