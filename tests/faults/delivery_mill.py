@@ -411,6 +411,19 @@ def _request(shown: Shown, dice: random.Random) -> Shown:
     return replace(shown, claim=claim)
 
 
+def _pair_moved(shown: Shown, dice: random.Random) -> Shown:
+    """Move the first pairs of a form to the end of the query: nothing stands between for Twilio."""
+    was = shown.claim
+    pairs = sorted(pair for pair in was.content.decode("latin-1").split("&"))
+    if len(pairs) < 2:
+        return shown
+    count = dice.randrange(1, len(pairs))
+    moved = "".join(pairs[:count]).replace("=", "")
+    via = Via(method=was.via.method, target=was.via.target + moved)
+    content = "&".join(pairs[count:]).encode("latin-1")
+    return replace(shown, claim=Claim(content, was.fields, was.received_at, via))
+
+
 def _anything(shown: Shown, dice: random.Random) -> Shown:
     """Keep the names of the fields, and nothing else."""
     lines = [(name, dice.choice(TEXTS)) for name, _ in _lines(shown) if dice.random() < 0.8]
@@ -421,4 +434,5 @@ CHANGES: dict[Change, int] = {
     _content: 5, _content_replaced: 2, _spelt_anew: 3, _member: 4, _value: 6, _value_replaced: 3, _listed: 3,
     _field_missing: 2, _field_doubled: 3, _field_renamed: 2, _field_added: 3, _split_shifted: 4, _later: 2,
     _secrets: 3, _url: 3, _request: 3, _anything: 1,
+    _pair_moved: 1,
 }  # fmt: skip

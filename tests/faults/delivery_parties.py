@@ -6,7 +6,7 @@ What is signed is read here from the senders' documents, and by nothing of ours.
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -14,8 +14,10 @@ from urllib.parse import parse_qsl, urlsplit
 from zlib import crc32
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from msgspec.structs import replace as replaced
 
 from pratique import Claim
+from pratique.core.claim import Via
 from pratique.webhook.providers.plaid import SEALED_KID
 from pratique.webhook.scheme import Scheme
 from tests.webhook import other_proofs
@@ -83,7 +85,22 @@ class Party:
 
 def parties(kind: str) -> list[Party]:
     """Return every sender of a class."""
-    return [party(name) for name in CLASSES[kind]]
+    senders = [party(name) for name in CLASSES[kind]]
+    return [*senders, _twilio_with_a_query_of_its_own()] if kind == "url" else senders
+
+
+@cache
+def _twilio_with_a_query_of_its_own() -> Party:
+    """Return Twilio as it adds to the query of the URL that it was told."""
+    sample = SAMPLES["twilio"]
+    sent_to = _of_sample("twilio", sample)
+
+    def seal(content: bytes, at: datetime, number: int) -> Claim:
+        claim = sent_to.seal(content, at, number)
+        return replaced(claim, via=Via(target="/hooks/a?one=1"))
+
+    plain = (sample.url or "").partition("?")[0]
+    return replace(sent_to, url=plain, seal=seal)
 
 
 @cache
@@ -194,7 +211,7 @@ def _twilio(claim: Claim, url: str | None) -> object:
     at = urlsplit(url or "")
     pairs = sorted(set(parse_qsl(claim.content.decode(), keep_blank_values=True)))
     query = claim.via.target.partition("?")[2] or at.query
-    return at.hostname, at.path, query, "".join(name + value for name, value in pairs)
+    return at.hostname, at.path, query + "".join(name + value for name, value in pairs)
 
 
 def _hubspot(claim: Claim, url: str | None) -> object:
