@@ -24,7 +24,7 @@ PAUSE = timedelta(seconds=2)
 
 def shop(store: Any, done: list[str], *, is_async: bool = False) -> tuple[Perimeter, Webhook]:
     """Return a shop that keeps its deliveries and notes its effects."""
-    perimeter = Perimeter(store=store, clock=lambda: NOW, deadline=timedelta(seconds=60))
+    perimeter = Perimeter(store=store, clock=lambda: NOW, deadline=timedelta(seconds=30))
     payments = perimeter.declare(
         boundary(inbox=Inbox(first_pause=PAUSE, longest_pause=PAUSE, attempts=3))
     )
