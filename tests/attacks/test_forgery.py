@@ -94,7 +94,7 @@ def test_refuses_a_legacy_scheme_alone(door: Door) -> None:
 
 
 def test_tries_few_candidates(door: Door) -> None:
-    """WH-09: within a rotation's bound a late one is found; a search is refused."""
+    """WH-09, hole 14: within a rotation's bound a late one is found; a search is refused."""
     content, [(name, value)] = delivery()
     time, good = value.split(",")
     many = ",".join([time, *["v1=" + "0" * 64] * 40, good])

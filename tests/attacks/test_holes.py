@@ -161,7 +161,7 @@ def test_the_diagnosis_is_in_the_record_alone(shop: Shop) -> None:
 
 
 def test_a_handshake_is_answered_after_its_signature() -> None:
-    """Hole 21: no signing oracle; the door's route for it comes later."""
+    """Hole 21: no signing oracle; through each door: tests/integrations/test_handshakes.py."""
     scheme = providers.get("slack")
     content = b'{"type":"url_verification","challenge":"abc123"}'
     sealed = scheme.seal(content, secret=SECRET, at=NOW)
@@ -171,7 +171,7 @@ def test_a_handshake_is_answered_after_its_signature() -> None:
 
 
 def test_a_mismatch_is_counted_and_logged(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
-    """Hole 22: it has a record and a counter; the replay tool and metrics come later."""
+    """Hole 22: it has a record and a counter; it is replayed in tests/cli/test_inbox.py."""
     with caplog.at_level(logging.DEBUG, "pratique"):
         error = refused(shop, claim(invoice="in_9"))
     record = shop.perimeter.find(error.crossing_id)

@@ -243,7 +243,7 @@ def test_a_handler_that_commits_is_stopped_before_it_lands(tmp_path: Path) -> No
 
 
 def test_a_resend_after_a_year_under_another_boundary_name_is_known(tmp_path: Path) -> None:
-    """WH-37: the key has the declared scope, not the boundary's name, and never expires; another scope forgets."""
+    """WH-37, hole 13: the key has the declared scope, not the boundary's name, and never expires; another scope forgets."""
     path = tmp_path / "keys.db"
     codes = []
     for name, scope in (("payments", ""), ("billing", ""), ("billing", "new")):

@@ -182,7 +182,7 @@ def storm(database: Database, workers: list[Worker], times: int) -> dict[int, in
 @pytest.mark.faults
 @pytest.mark.timeout(3600)
 def test_a_worker_killed_during_handling_neither_doubles_nor_loses(database: Database) -> None:
-    """The effect and its single use are one commit."""
+    """Holes 3 and 18: the effect and its single use are one commit."""
     with two_workers(database) as workers:
         assert storm(database, workers, rounds()) == {1: rounds() * EVENTS}
 
