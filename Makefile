@@ -40,6 +40,7 @@ faults: .venv/.test ## Kill, cut the power, race, fuzz: the long rounds (ROUNDS=
 	PRATIQUE_FAULT_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest tests/faults -m faults --timeout=3600 $(ARGS)
 	$(BIN)/python -m tests.faults.fuzz_gate --seconds $(ROUNDS)
 	$(BIN)/python -m tests.faults.fuzz_tokens --seconds $(ROUNDS)
+	$(BIN)/python -m tests.faults.fuzz_webhooks --seconds $(ROUNDS)
 
 docs: .venv/.docs ## Run every code block of the docs, look up what they name, and build the site into site/
 	$(BIN)/python -m pytest tests/docs $(ARGS)
