@@ -1,4 +1,4 @@
-"""What Adyen, Discord and SNS must read in the answer, by each door; who didn't sign reads nothing of it."""
+"""What Adyen, Discord, SNS and Twilio must read in the answer, by each door; who didn't sign reads nothing of it."""
 
 import json
 from collections.abc import Iterator
@@ -9,19 +9,20 @@ from typing import Any
 import httpx
 import pytest
 
-from pratique import Claim, Perimeter, stores
+from pratique import Claim, Perimeter, Secret, stores
 from pratique.webhook import Webhook
 from tests.integrations.test_handshakes import DOORS, PATHS
 from tests.serving import served
 from tests.webhook.other_proofs import AT, CASES, TOPIC, item, notification
+from tests.webhook.samples import SAMPLES
 
 TYPES = {"adyen": "AUTHORISATION", "discord": "command", "aws-sns": "Notification"}
-PATHS.update({name: f"/hooks/{name}" for name in TYPES})
+PATHS.update({name: f"/hooks/{name}" for name in (*TYPES, "twilio")})
 
 
 @dataclass
 class Served:
-    """The endpoints of the three, by one door."""
+    """The endpoints of the four, by one door."""
 
     client: httpx.Client
     subscribed: list[str] = field(default_factory=list)
@@ -50,6 +51,17 @@ def door(request: pytest.FixtureRequest) -> Iterator[Served]:
             link=lambda told: told,
             allow=lambda told, row: True,
         )(lambda admitted: None)
+    texts = SAMPLES["twilio"]
+    hooks["twilio"] = perimeter.declare(
+        Webhook("twilio", texts.scheme(secrets=Secret(texts.opening, name="twilio"), url=texts.url))
+    )
+    hooks["twilio"].on(
+        "delivered",
+        confirm=lambda event: event.object_id,
+        once=lambda told: told,
+        link=lambda told: told,
+        allow=lambda told, row: True,
+    )(lambda admitted: None)
     with ExitStack() as stack:
         client = stack.enter_context(served(DOORS[request.param](perimeter, hooks)))
         yield Served(client, subscribed)
@@ -68,6 +80,18 @@ def test_adyen_reads_that_it_was_accepted_each_time_and_a_forger_does_not(door: 
     forged = door.sent("adyen", case.sealed(number=1))
     assert forged.status_code == 401
     assert "accepted" not in forged.text
+
+
+def test_twilio_reads_markup_that_does_nothing_and_a_forger_does_not(door: Served) -> None:
+    """It notes an error where an incoming message is answered by another type; a resend reads the same."""
+    sample = SAMPLES["twilio"]
+    for _ in range(2):
+        answer = door.sent("twilio", sample.sealed())
+        assert (answer.status_code, answer.text) == (200, "<Response/>")
+        assert answer.headers["content-type"].startswith("text/xml")
+    forged = door.sent("twilio", sample.sealed(secret="of_somebody_else_entirely_1"))
+    assert forged.status_code == 401
+    assert "Response" not in forged.text
 
 
 def test_discord_s_ping_is_answered_and_a_forged_one_is_not(door: Served) -> None:

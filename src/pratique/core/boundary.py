@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from .obligation import BIT, Obligation, bits
 from .question import Flow
@@ -93,6 +93,13 @@ class Declaration:
         return owes
 
 
+class Receipt(NamedTuple):
+    """What a sender must read in the answer, and its media type."""
+
+    content: bytes
+    kind: str = "text/plain; charset=utf-8"
+
+
 class Boundary(ABC):
     """One declared crossing point.
 
@@ -123,8 +130,8 @@ class Boundary(ABC):
         """Declared, and off: an optional secret is unset. It answers 404."""
         self.takes_get = False
         """A GET comes to it too: its sender asks by one whether the endpoint is ours."""
-        self.receipt = b""
-        """What its sender must read to know that a delivery arrived; b"" where any 2xx says so."""
+        self.receipt: Receipt | None = None
+        """What its sender must read to know that a delivery arrived; None where any 2xx says so."""
         self.reads_client_certificate = False
         """Its callers are proven by TLS: a server that can't show their certificate refuses it."""
         self.reads_fields: frozenset[str] = frozenset()

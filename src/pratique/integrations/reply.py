@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
+from pratique.core.boundary import Receipt
 from pratique.core.refusal import Answer, Refused
 
 CROSSING_FIELD: Final = "crossing-id"
@@ -23,7 +24,7 @@ class Reply:
         """The content, where the boundary only observed: what was there before it decides."""
 
 
-def accepted(crossing_id: str, status: int = 200, *, receipt: bytes = b"") -> Reply:
+def accepted(crossing_id: str, status: int = 200, *, receipt: Receipt | None = None) -> Reply:
     """Return the answer to a delivery that crossed, that changes nothing more, or that is kept.
 
     The first two look alike to the sender.
@@ -33,8 +34,8 @@ def accepted(crossing_id: str, status: int = 200, *, receipt: bytes = b"") -> Re
         status: 202 where it is kept.
         receipt: `Boundary.receipt`.
     """
-    kind = "text/plain; charset=utf-8" if receipt else "application/json"
-    return Reply(status, {"content-type": kind, CROSSING_FIELD: crossing_id}, receipt or b"{}")
+    content, kind = receipt or (b"{}", "application/json")
+    return Reply(status, {"content-type": kind, CROSSING_FIELD: crossing_id}, content)
 
 
 def refusal(refused: Refused) -> Reply:

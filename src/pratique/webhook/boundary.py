@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
-from pratique.core.boundary import Boundary, Declaration
+from pratique.core.boundary import Boundary, Declaration, Receipt
 from pratique.core.callback import Callback
 from pratique.core.claim import Claim
 from pratique.core.crossing import Crossing
@@ -202,7 +202,7 @@ class Webhook(On, Measured, Boundary, Kept):
         """
         put = self._put
         flow = self._crossing(crossing, None) if put is None else self._receiving(crossing, put)
-        return self._with_receipt(flow) if self.receipt else flow
+        return flow if self.receipt is None else self._with_receipt(flow, self.receipt)
 
     def flow_of_kept(self, crossing: Crossing, taken: Taken) -> Flow[Admitted[Any, Any, Any]]:
         """Prove a kept delivery, all seven obligations in order, and do its effect."""
@@ -210,13 +210,12 @@ class Webhook(On, Measured, Boundary, Kept):
             excused_now(crossing, self.perimeter.clock())
         return self._crossing(crossing, taken)
 
-    def _with_receipt(self, flow: Flow[Any]) -> Flow[Any]:
+    def _with_receipt(self, flow: Flow[Any], receipt: Receipt) -> Flow[Any]:
         try:
             return (yield from flow)
         except Refused as refused:
             if refused.answer is Answer.ACKNOWLEDGE and not refused.content:
-                refused.content = self.receipt
-                refused.fields["content-type"] = "text/plain; charset=utf-8"
+                refused.content, refused.fields["content-type"] = receipt
             raise
 
     def _receiving(self, crossing: Crossing, put: Callback) -> Flow[Any]:

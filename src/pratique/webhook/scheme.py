@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
 
+from pratique.core.boundary import Receipt
 from pratique.core.claim import Claim, Fields, Via
 from pratique.core.memo import Memo
 from pratique.core.obligation import AUTHENTIC
@@ -71,7 +72,7 @@ class Scheme:
         signs_url: Our own public URL is signed: the declaration owes it.
         seal_content: (content, time, id, signature, facts) -> the content that is sent, where the
             signature is a part of it; called with "" first, for what is signed. See `sealed`.
-        receipt: What the sender must read to know that a delivery arrived; b"" for any 2xx.
+        receipt: What the sender must read to know that a delivery arrived; None for any 2xx.
         keyed_by: (facts) -> the verifier where no secret is declared: the sender names its key, and
             a pin says how it is got; or it signs nothing. None where secrets are owed after all.
         signed_content: (claim) -> what of the content is signed, where that isn't all of it: the
@@ -106,7 +107,7 @@ class Scheme:
     also: Callable[[str, str, Claim, Facts], Iterable[tuple[bytes, ...]]] | None = None
     signs_url: bool = False
     seal_content: Callable[[bytes, str, str, str, Facts], bytes] | None = None
-    receipt: bytes = b""
+    receipt: Receipt | None = None
     keyed_by: Callable[[Facts], Verifier | None] | None = None
     signed_content: Callable[[Claim], bytes] | None = None
     repeats: bool = False

@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
+from pratique.core.boundary import Receipt
 from pratique.core.claim import Claim
 from pratique.core.proofs.authentic.strict_json import object_of
 from pratique.core.refusal import Refused
@@ -131,5 +132,5 @@ SCHEME = Scheme(
     signed_time=False,
     signed_key=True,
     signed_content=_signed_content,
-    receipt=b"[accepted]",
+    receipt=Receipt(b"[accepted]"),
 )

@@ -17,6 +17,7 @@ from functools import lru_cache
 from hashlib import sha256
 from urllib.parse import parse_qsl, urlsplit
 
+from pratique.core.boundary import Receipt
 from pratique.core.claim import Claim
 from pratique.core.proofs.authentic import hmac as mac
 from pratique.webhook.content import envelope_at
@@ -122,4 +123,5 @@ SCHEME = Scheme(
     signed_key=False,
     digest_of=_digested,
     signs_url=True,
+    receipt=Receipt(b"<Response/>", "text/xml; charset=utf-8"),  # TwiML that does nothing more
 )
