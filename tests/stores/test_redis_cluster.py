@@ -12,6 +12,7 @@ from pratique import stores
 from pratique.core.event import Outcome
 from pratique.core.refusal import BoundaryError
 from pratique.core.store import Held, Settled, Stale
+from tests.processes import wait_for
 from tests.redis_server import RedisServer, running
 from tests.stores.test_contract import Face, record
 
@@ -122,3 +123,23 @@ def test_each_node_is_asked_at_the_start(cluster: list[RedisServer]) -> None:
     store = stores.redis(url(cluster))
     store.start()
     store.close()
+
+
+def test_a_closed_store_leaves_no_connection(cluster: list[RedisServer]) -> None:
+    """CWE-404: redis-py leaves the pools of nodes open that it found by a URL; while the store is open, each node has one."""
+
+    def connections() -> list[int]:
+        found = []
+        for node in cluster:
+            with node.client() as client:
+                found.append(len(client.client_list()) - 1)
+        return found
+
+    wait_for(lambda: connections() == [0, 0, 0], 20)
+    made = stores.redis(url(cluster))
+    made.start()
+    for number in range(40):
+        assert made.first_use((b"closed %d" % number,), "c") is None
+    assert min(connections()) >= 1
+    made.close()
+    wait_for(lambda: connections() == [0, 0, 0], 20)

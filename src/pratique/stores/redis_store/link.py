@@ -74,7 +74,7 @@ class Link:
         self._expected.is_open = False
         client, self._client = self._client, None
         if client is not None:
-            client.close()
+            nodes.end(client)
 
     def do(self, steps: Steps[T]) -> T:
         """Carry steps out.

@@ -22,6 +22,18 @@ def is_cluster(client: Any) -> bool:
     return isinstance(client, (RedisCluster, AsyncRedisCluster))
 
 
+def end(client: Any) -> None:
+    """Close every connection of a client for threads.
+
+    That of a cluster that is made from a URL leaves its nodes' pools open when it is closed.
+    """
+    if is_cluster(client):
+        for node in client.get_nodes():
+            if node.redis_connection is not None:
+                node.redis_connection.connection_pool.disconnect()
+    client.close()
+
+
 def each(client: Any) -> list[Node]:
     """Return every primary, in an order that stays."""
     if not is_cluster(client):
