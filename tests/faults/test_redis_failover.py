@@ -77,7 +77,9 @@ def test_a_promotion_forgets_what_was_not_copied(pair: tuple[RedisServer, RedisS
     assert lost_on(replica, copied) == 0
     assert lost_on(replica, not_copied) == CLAIMS
     assert identity  # the promoted one has it too: nothing tells it from the whole store
-    stores.redis(replica.url, identity=identity).start()
+    again = stores.redis(replica.url, identity=identity)
+    again.start()
+    again.close()
 
 
 def test_one_event_has_two_effects_after_such_a_promotion(

@@ -122,6 +122,7 @@ def test_a_waiver_is_of_single_use_and_in_force(server: RedisServer) -> None:
     store = stores.redis(server.url, waived=over)
     with pytest.raises(StoreError, match="was waived until"):
         store.first_use((b"k",), "c")
+    store.close()
     start(server.url, waived=waiver())
 
 

@@ -114,9 +114,13 @@ class RedisStore(_Face):
         return self.expected.identity
 
     def start(self) -> None:
-        """See `SyncStore.start`."""
+        """See `SyncStore.start`. One that is refused leaves no connection open."""
         self._link.reopen()
-        self.expected.identity = self._link.do(self.starting())
+        try:
+            self.expected.identity = self._link.do(self.starting())
+        except BaseException:
+            self._link.close()
+            raise
 
     def starting(self) -> steps.Steps[str]:
         """Return what is asked at the start."""
@@ -149,7 +153,11 @@ class _OnLoop(_Face):
 
     async def start(self) -> None:
         await self._link.reopen()
-        self._store.expected.identity = await self._link.do(self._store.starting())
+        try:
+            self._store.expected.identity = await self._link.do(self._store.starting())
+        except BaseException:
+            await self._link.close()
+            raise
 
     async def close(self) -> None:
         await self._link.close()
