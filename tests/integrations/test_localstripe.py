@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
+import requests
 import stripe
 from fastapi import FastAPI
 from sqlalchemy import create_engine, select
@@ -54,7 +55,12 @@ def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         base = f"http://127.0.0.1:{port}"
         monkeypatch.setattr(stripe, "api_base", base)
         monkeypatch.setattr(stripe, "api_key", API_KEY)
-        yield base
+        # By itself the SDK has one a thread, and leaves it open when the thread ends.
+        with requests.Session() as session:
+            monkeypatch.setattr(
+                stripe, "default_http_client", stripe.RequestsClient(session=session)
+            )
+            yield base
         process.terminate()
         process.wait(10)
 
