@@ -1,8 +1,9 @@
-"""What threads share: counters, a bounded pool, and a gate.
+"""What threads share: counters, a bounded pool, an errand that many wait for, and a gate.
 
 The gate decides between an effect and its deadline.
 """
 
+import asyncio
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
@@ -139,6 +140,32 @@ def carried(callback: Callback, *args: object) -> tuple[object, Exception | None
         return None, wrapped
     except Exception as error:  # noqa: BLE001  raised again where it is awaited
         return None, error
+
+
+class Flight:
+    """One errand that many wait for. It ends with why it failed; "" where it didn't."""
+
+    __slots__ = ("done", "waiting")
+
+    def __init__(self) -> None:
+        self.waiting = 0
+        self.done: Future[str] = Future()
+        self.done.set_running_or_notify_cancel()  # whoever stops waiting doesn't cancel it
+
+    def wait(self, seconds: float, *, late: str) -> str:
+        """Return what it ended with, or *late* where it hasn't by then."""
+        try:
+            return self.done.result(seconds)
+        except TimeoutError:
+            return late
+
+    async def await_(self, seconds: float, *, late: str) -> str:
+        """Do the same on the event loop, where nobody's wait takes a thread."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await asyncio.wrap_future(self.done)
+        except TimeoutError:
+            return late
 
 
 class Gate:

@@ -1,10 +1,8 @@
 """An issuer's keys as of a moment ago: taken anew in time, by one fetch, while nobody waits."""
 
-import asyncio
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future
 from datetime import timedelta
 from math import inf
 from threading import Lock, Thread
@@ -16,6 +14,7 @@ from pratique.core.obligation import AUTHENTIC
 from pratique.core.proofs.authentic.key import KeySet
 from pratique.core.recorder import Recorder
 from pratique.core.refusal import Answer, BoundaryError, Refused
+from pratique.core.threads import Flight
 from pratique.core.watcher import Sample
 
 from .answered import UnusableError
@@ -69,16 +68,14 @@ class _Held(NamedTuple):
     dead_at: float
 
 
-class _Flight:
-    """One fetch, and who waits for it. What it ends with is why it failed; "" where it didn't."""
+class _Flight(Flight):
+    """One fetch, and who waits for it."""
 
-    __slots__ = ("began_at", "done", "waiting")
+    __slots__ = ("began_at",)
 
     def __init__(self, began_at: float) -> None:
+        super().__init__()
         self.began_at = began_at
-        self.waiting = 0
-        self.done: Future[str] = Future()
-        self.done.set_running_or_notify_cancel()  # whoever stops waiting doesn't cancel it
 
 
 class RemoteKeys(ABC):
@@ -148,23 +145,14 @@ class RemoteKeys(ABC):
         flight = self._join(name, most=MAX_WAITING)
         if flight is None:
             return
-        try:
-            failed = flight.done.result(WAIT)
-        except TimeoutError:
-            failed = _SLOW
-        self._land(flight, name, failed)
+        self._land(flight, name, flight.wait(WAIT, late=_SLOW))
 
     async def arefresh(self, name: str | None) -> None:
         """Do the same on the event loop, where nobody's wait takes a thread."""
         flight = self._join(name, most=MAX_ABSENT)
         if flight is None:
             return
-        try:
-            async with asyncio.timeout(WAIT):
-                failed = await asyncio.wrap_future(flight.done)
-        except TimeoutError:
-            failed = _SLOW
-        self._land(flight, name, failed)
+        self._land(flight, name, await flight.await_(WAIT, late=_SLOW))
 
     def started(self, recorder: Recorder) -> None:  # noqa: ARG002  the fetcher tells of its fetches
         """Fetch for the first time, beside whatever starts: `perimeter.attach(keys)`."""

@@ -8,7 +8,6 @@ them costs no more than that (CWE-400, CWE-770).
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
 from datetime import timedelta
 from inspect import isawaitable, iscoroutinefunction
 from threading import Lock, Thread
@@ -19,6 +18,7 @@ from pratique.core.memo import Memo
 from pratique.core.obligation import AUTHENTIC
 from pratique.core.refusal import Answer, Refused
 from pratique.core.secret import LiveSecret
+from pratique.core.threads import Flight
 
 K = TypeVar("K")
 CALLABLE: Final = cast("type", Callable)
@@ -71,16 +71,14 @@ class _Absent(NamedTuple):
     """The source couldn't be asked; else it says that there is no such key."""
 
 
-class _Flight:
-    """One look, and how many wait for it. It ends with why it failed; "" where it didn't."""
+class _Flight(Flight):
+    """One look, and how many wait for it."""
 
-    __slots__ = ("done", "name", "waiting")
+    __slots__ = ("name",)
 
     def __init__(self, name: str) -> None:
+        super().__init__()
         self.name = name
-        self.waiting = 0
-        self.done: Future[str] = Future()
-        self.done.set_running_or_notify_cancel()  # whoever stops waiting doesn't cancel it
 
 
 class NamedKeys(Generic[K]):
@@ -160,11 +158,7 @@ class NamedKeys(Generic[K]):
         flight, is_new = joined
         if is_new:
             self._begin(flight)
-        try:
-            failed = flight.done.result(WAIT)
-        except TimeoutError:
-            failed = _SLOW
-        self._land(flight, failed)
+        self._land(flight, flight.wait(WAIT, late=_SLOW))
 
     async def arefresh(self, name: str | None) -> None:
         """Do the same on the event loop, where the callable may be async."""
@@ -178,12 +172,7 @@ class NamedKeys(Generic[K]):
             task.add_done_callback(self._tasks.discard)
         elif is_new:
             self._begin(flight)
-        try:
-            async with asyncio.timeout(WAIT):
-                failed = await asyncio.wrap_future(flight.done)
-        except TimeoutError:
-            failed = _SLOW
-        self._land(flight, failed)
+        self._land(flight, await flight.await_(WAIT, late=_SLOW))
 
     def __repr__(self) -> str:
         """Return how many there are: names come from whoever sends."""
