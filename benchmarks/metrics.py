@@ -4,10 +4,10 @@ Run it: `python -m benchmarks.metrics`. All of one run, the least of interleaved
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from threading import Lock
 from time import perf_counter
 
+from benchmarks.events import record
 from benchmarks.timing import least, row
 from pratique import Perimeter, Secret
 from pratique.core.event import Outcome, Record
@@ -23,7 +23,6 @@ from pratique.webhook import Webhook, providers
 LOOPS = 5_000
 QUESTIONS = 6
 """A webhook's crossing asks so many: confirm, name, begin, lookup, decide, act."""
-PROVEN = ("authentic", "fresh", "unique", "confirmed", "linked", "allowed", "valid")
 
 
 class Quiet:
@@ -37,21 +36,6 @@ class Quiet:
 
     def close(self) -> None:
         """Do nothing."""
-
-
-def record() -> Record:
-    """Return the record of a webhook that crossed."""
-    return Record(
-        "8f0c2d9be3a14f77-1a2b",
-        datetime.now(UTC),
-        "payments",
-        "webhook",
-        Outcome.PROVEN,
-        "invoice.paid",
-        key="a" * 32,
-        secret="main",
-        proofs=PROVEN,
-    )
 
 
 def perimeter() -> Perimeter:

@@ -10,8 +10,24 @@ from .refusal import BoundaryError
 MAX_OBSERVE: Final = timedelta(days=90)
 
 
+class _UntilADay:
+    """What holds until the first second of a day, UTC."""
+
+    __slots__ = ()
+    until: date
+
+    def __post_init__(self) -> None:
+        """Refuse an end that is a moment: to a type checker a datetime is a date."""
+        if isinstance(self.until, datetime) or not isinstance(self.until, date):
+            raise BoundaryError(f"until={self.until!r} is no day: datetime.date(2027, 1, 31).")
+
+    def holds(self, at: datetime) -> bool:
+        """Say whether it is still in force at *at* (UTC)."""
+        return at < end_of(self.until)
+
+
 @dataclass(frozen=True, slots=True)
-class Waiver:
+class Waiver(_UntilADay):
     """One obligation that a boundary owes and doesn't prove until *until*.
 
     Made by `pratique.unsafe.waive`.
@@ -30,9 +46,6 @@ class Waiver:
     until: date
     bound: str
 
-    def __post_init__(self) -> None:
-        _require_day(self.until)
-
     def debts(self, today: date) -> list[str]:
         """Return what is wrong with this waiver itself."""
         return _debts(
@@ -44,13 +57,9 @@ class Waiver:
             bound=self.bound,
         )
 
-    def holds(self, at: datetime) -> bool:
-        """Say whether the waiver is still in force at *at* (UTC)."""
-        return at < end_of(self.until)
-
 
 @dataclass(frozen=True, slots=True)
-class Observe:
+class Observe(_UntilADay):
     """A boundary that shadows what was there before it and enforces nothing until *until*.
 
     That is at most 90 days away.
@@ -62,9 +71,6 @@ class Observe:
     reason: str
     owner: str
 
-    def __post_init__(self) -> None:
-        _require_day(self.until)
-
     def debts(self, today: date) -> list[str]:
         """Return what is wrong with this declaration itself."""
         found = _debts("observe", self.until, today, reason=self.reason, owner=self.owner)
@@ -75,13 +81,9 @@ class Observe:
             )
         return found
 
-    def holds(self, at: datetime) -> bool:
-        """Say whether the boundary still only observes at *at* (UTC)."""
-        return at < end_of(self.until)
-
 
 @dataclass(frozen=True, slots=True)
-class Unconfirmed:
+class Unconfirmed(_UntilADay):
     """A sender's scheme that no literal of the sender's own confirms, used until *until*.
 
     Made by `pratique.unsafe.unconfirmed`.
@@ -91,16 +93,9 @@ class Unconfirmed:
     reason: str
     owner: str
 
-    def __post_init__(self) -> None:
-        _require_day(self.until)
-
     def debts(self, today: date) -> list[str]:
         """Return what is wrong with this declaration itself."""
         return _debts("unconfirmed sender", self.until, today, reason=self.reason, owner=self.owner)
-
-    def holds(self, at: datetime) -> bool:
-        """Say whether it may still be used at *at* (UTC)."""
-        return at < end_of(self.until)
 
     def __str__(self) -> str:
         """Say it in one line, for the reviewer."""
@@ -110,12 +105,6 @@ class Unconfirmed:
 def end_of(until: date) -> datetime:
     """Return the moment from which *until* is over: its first second, UTC."""
     return datetime.combine(until, time.min, tzinfo=UTC)
-
-
-def _require_day(until: date) -> None:
-    # A datetime is a date to a type checker, and compares with none: it would end in a TypeError.
-    if isinstance(until, datetime) or not isinstance(until, date):
-        raise BoundaryError(f"until={until!r} is no day: datetime.date(2027, 1, 31).")
 
 
 def _debts(what: str, until: date, today: date, **words: str) -> list[str]:
