@@ -1,5 +1,6 @@
 """What every test can rely on: vectors that are counted, servers that CI may not skip."""
 
+import gc
 import os
 import socket
 import sys
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from tests import vector_files
+from tests import open_sockets, vector_files
 from tests.pg import pg_server, pg_url
 from tests.redis_server import redis_server, redis_url
 
@@ -35,6 +36,7 @@ def _loopback_alone(event: str, args: tuple[Any, ...]) -> None:
 
 
 sys.addaudithook(_loopback_alone)
+open_sockets.watch()
 
 
 @pytest.fixture(scope="session")
@@ -65,20 +67,36 @@ def pytest_runtest_makereport(
     return report
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Hand the counts of one process of several to the one that prints them."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let a socket say for which test it was made."""
+    open_sockets.current = item.nodeid
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
+    """Hand what one process of several counted to the one that prints it; fail for our leaks."""
+    gc.collect()
+    yield
     told = getattr(session.config, "workeroutput", None)
     if told is not None:
         told["vectors"] = _handed_out
+        told["left_open"] = open_sockets.left_open
+    elif any(ours for ours, _ in open_sockets.left_open):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Take the counts of a process that ended."""
-    _handed_out.update(getattr(node, "workeroutput", {}).get("vectors", {}))
+    told = getattr(node, "workeroutput", {})
+    _handed_out.update(told.get("vectors", {}))
+    open_sockets.left_open.extend(told.get("left_open", []))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print how many vectors of each file were handed to the tests."""
+    """Print how many vectors of each file were handed to the tests, and who left a socket open."""
     for path, count in sorted(_handed_out.items()):
         terminalreporter.write_line(f"vectors: {count} entries of {path}")
+    for ours, where in sorted(open_sockets.left_open):
+        terminalreporter.write_line(f"left open by {'us' if ours else 'a test'}: {where}", red=ours)
