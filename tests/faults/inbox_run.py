@@ -1,6 +1,6 @@
 """Two workers on two processes, one killed every two seconds: as many effects as events.
 
-python -m tests.faults.inbox_run --events 10000 --queue own|celery|procrastinate
+python -m tests.faults.inbox_run --events 10000 --queue own|celery|celery-prefork|procrastinate
 """
 
 import argparse
@@ -25,20 +25,21 @@ from typing import Any
 from sqlalchemy import create_engine, text
 
 ROOT = Path(__file__).parents[2]
-QUEUES = ("own", "celery", "procrastinate")
+QUEUES = ("own", "celery", "celery-prefork", "procrastinate")
 KILL_EVERY = 2.0
 SINCE = timedelta(seconds=20)
 """Longer than a job waits in a queue that isn't flooded: more often, and jobs too many are one."""
 SWEEP_EVERY = 4.0
 MOST = 100
 MODULE = "tests.faults.inbox_app"
+CELERY = [
+    *("celery", "--app", f"{MODULE}:celery_app", "--quiet", "worker", "--loglevel", "ERROR"),
+    *("--prefetch-multiplier", "4", "--without-gossip", "--without-mingle", "--without-heartbeat"),
+]
 COMMANDS = {
     "own": ["pratique", "inbox", "work", "--app", f"{MODULE}:perimeter", "--idle", "0.1"],
-    "celery": [
-        *("celery", "--app", f"{MODULE}:celery_app", "--quiet", "worker", "--loglevel", "ERROR"),
-        *("--pool", "threads", "--concurrency", "8", "--prefetch-multiplier", "4"),
-        *("--without-gossip", "--without-mingle", "--without-heartbeat"),
-    ],
+    "celery": [*CELERY, "--pool", "threads", "--concurrency", "8"],
+    "celery-prefork": [*CELERY, "--pool", "prefork", "--concurrency", "4"],
     "procrastinate": [
         *("procrastinate", "--app", f"{MODULE}.procrastinate_app", "worker"),
         *("--concurrency", "4", "--fetch-job-polling-interval", "0.2"),
@@ -121,7 +122,7 @@ def sweeping(app: Any, queue: str) -> Callable[[], object]:
     """Return what tells the queue again of what it lost."""
     if queue == "own":
         return lambda: None
-    if queue == "celery":
+    if queue.startswith("celery"):
         return partial(app.payments.sweep, since=SINCE, most=MOST)
 
     from pratique.integrations.procrastinate import retry_stalled
@@ -157,9 +158,9 @@ def run(events: int, queue: str, kind: str, seconds: float) -> int:
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         url = stack.enter_context(database(kind, folder))
-        os.environ.update(PRATIQUE_TEST_URL=url, PRATIQUE_TEST_QUEUE=queue)
+        os.environ.update(PRATIQUE_TEST_URL=url, PRATIQUE_TEST_QUEUE=queue.partition("-")[0])
         os.environ["PYTHONPATH"] = f"{ROOT / 'src'}{os.pathsep}{ROOT}"
-        if queue == "celery":
+        if queue.startswith("celery"):
             os.environ["PRATIQUE_TEST_BROKER"] = stack.enter_context(broker(folder))
         engine = prepared(url, events)
         from tests.faults import inbox_app as app
