@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from pratique import stores
 from pratique.core.refusal import Answer, BoundaryError, Refused
 from pratique.fetch import Fetch, FetchPolicy
 from pratique.keys import AlbKeys, aws_alb
@@ -68,7 +69,7 @@ def pem(key: Any) -> bytes:
 class Case:
     """The keys' endpoint, our door behind the load balancer, and a clock."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, **more: Any) -> None:
         world.names[HOST] = [ADDRESS]
         self.server = world.server
         self.server.answer = self.publish
@@ -76,7 +77,7 @@ class Case:
         types = {"text/plain", "application/xml"}
         policy = FetchPolicy(hosts={HOST}, content_types=types, deadline=timedelta(seconds=20))
         fetch = Fetch("alb", policy)
-        made = aws_alb(ARN, issuer=ISSUER, client=CLIENT, fetch=fetch)
+        made = aws_alb(ARN, issuer=ISSUER, client=CLIENT, fetch=fetch, **more)
         made.keys = AlbKeys("eu-central-1", fetch=fetch, clock=self.clock)
         self.keys = made.keys
         self.door = Door(made, fetch)
@@ -114,6 +115,30 @@ def test_what_our_load_balancer_signed_says_who_came(case: Case) -> None:
     assert any("=" in text for text in texts)
     assert [case.ask(text) for text in texts] == ["Ann", "Ann", "Bob"]
     assert [seen.target for seen in case.server.seen] == [f"/{KID}"]
+
+
+def test_an_assertion_whose_subject_was_taken_back_is_refused(world: World) -> None:
+    """CWE-613: our own callable says so, and is handed what was signed; another subject's is admitted."""
+    said: list[str] = []
+
+    def is_out(claims: Any) -> bool:
+        said.append(claims["email"])
+        return bool(claims["sub"] == "ann")
+
+    case = Case(world, revoked=is_out)
+    with case.door.perimeter:
+        assert case.refusal(token()).code == "revoked"
+        assert case.ask(token(payload={"sub": "bob"})) == "Bob"
+    assert said == ["a@b.test"] * 2
+    assert "not taken back" in case.door.client.identity.proofs()[1].method
+
+
+def test_a_moment_takes_back_no_assertion_that_is_signed_anew(world: World) -> None:
+    """The load balancer writes no iat and signs each request: a kept moment is refused at once, a callable isn't."""
+    kept = stores.revocations(stores.memory(), lifetime=timedelta(hours=1))
+    with pytest.raises(BoundaryError, match=r"aws_alb\(revoked=\) is a callable"):
+        Case(world, revoked=kept)
+    assert Case(world, revoked=lambda claims: False)
 
 
 def test_it_is_the_same_on_the_event_loop(case: Case) -> None:

@@ -2,7 +2,8 @@
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from pratique import stores
 from pratique.core.refusal import BoundaryError, Refused
 from pratique.keys import cloudflare_access, google_iap
 from tests.fetch.world import World, reply
@@ -114,3 +116,71 @@ def test_a_preset_owes_its_own_form_of_audience() -> None:
             wrong()
     cloudflare_access("acme", audience=TAG, fetch=fetch)
     google_iap("/projects/12345/apps/my-project", fetch=fetch)
+
+
+def cloudflares(world: World, **more: Any) -> tuple[Any, Any]:
+    """Return Cloudflare's identity, whose keys are published, and what fetches them."""
+    host = "acme.cloudflareaccess.com"
+    world.names[host] = [ADDRESS]
+    content = json.dumps({"keys": [cloudflare()[1]]}).encode()
+    world.server.answer = lambda seen: reply(200, content, Content_Type="application/json")
+    fetch = fetching(host)
+    return cloudflare_access("acme", audience=TAG, fetch=fetch, **more), fetch
+
+
+def test_an_assertion_whose_subject_was_taken_back_is_refused(world: World) -> None:
+    """CWE-613: at its next use, in the perimeter's store; another subject's and a later sign-in are admitted."""
+    store = stores.memory()
+    hour = timedelta(hours=1)
+    taken = stores.revocations(store, lifetime=hour, by=[stores.By.SUBJECT])
+    identity, fetch = cloudflares(world, revoked=taken)
+    door = Door(identity, fetch, store=store)
+    with door.perimeter:
+        mine = {"Cf_Access_Jwt_Assertion": cloudflare()[0]}
+        assert door.ask("", **mine) == "Ann"
+        taken.revoke_before("https://acme.cloudflareaccess.com", "ann", at=NOW)
+        with pytest.raises(Refused) as refused:
+            door.ask("", **mine)
+        assert (refused.value.code, refused.value.status) == ("revoked", 401)
+        assert door.ask("", Cf_Access_Jwt_Assertion=cloudflare(sub="bob")[0]) == "Bob"
+        later = cloudflare(iat=AT + 1, exp=AT + 61)[0]
+        door.perimeter.clock = lambda: NOW + timedelta(seconds=1)
+        assert door.ask("", Cf_Access_Jwt_Assertion=later) == "Ann"
+        with pytest.raises(Refused):
+            door.ask("", **mine)
+
+
+def test_an_assertion_is_asked_about_in_the_perimeters_own_store(world: World) -> None:
+    """Revocations of a store that the perimeter doesn't start refuse the start; its own are let in."""
+    store = stores.memory()
+    for kept in (stores.memory(), store):
+        taken = stores.revocations(kept, lifetime=timedelta(hours=1))
+        identity, fetch = cloudflares(world, revoked=taken)
+        door = Door(identity, fetch, store=store)
+        if kept is not store:
+            with pytest.raises(BoundaryError, match="another store"):
+                door.perimeter.start()
+        else:
+            with door.perimeter:
+                assert identity.proofs()[1].method.startswith("exp, iat, and not taken back")
+
+
+def test_google_is_asked_about_by_a_callable_alone(world: World) -> None:
+    """It signs anew while its session lasts: a kept moment is refused at once, a callable refuses whom it names."""
+    kept = stores.revocations(stores.memory(), lifetime=timedelta(hours=1))
+    with pytest.raises(BoundaryError, match=r"google_iap\(revoked=\) is a callable"):
+        google_iap(BACKEND, fetch=fetching(), revoked=kept)
+    world.names["www.gstatic.com"] = [ADDRESS]
+    content = json.dumps({"keys": [google()[1]]}).encode()
+    world.server.answer = lambda seen: reply(200, content, Content_Type="application/json")
+    fetch = fetching("www.gstatic.com")
+
+    def is_out(claims: Mapping[str, Any]) -> bool:
+        return claims["sub"] == "ann"
+
+    door = Door(google_iap(BACKEND, fetch=fetch, revoked=is_out), fetch)
+    with door.perimeter:
+        with pytest.raises(Refused) as refused:
+            door.ask("", X_Goog_IAP_JWT_Assertion=google()[0])
+        assert refused.value.code == "revoked"
+        assert door.ask("", X_Goog_IAP_JWT_Assertion=google(sub="bob")[0]) == "Bob"

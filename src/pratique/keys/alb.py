@@ -1,8 +1,9 @@
 """AWS Application Load Balancer in front of us: the field in which it signs who came."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, ClassVar, Final, NamedTuple, Unpack
 
 from pratique.core.boundary import Proof
@@ -18,11 +19,13 @@ from pratique.core.proofs.authentic.jws import (
 )
 from pratique.core.proofs.authentic.key import Key, KeySet
 from pratique.core.proofs.authentic.numeric_date import seconds_of
+from pratique.core.proofs.revocation import Issued, TakenBack
 from pratique.core.question import Flow, Refresh
 from pratique.core.refusal import BoundaryError, Refused
 from pratique.core.roots import CLOCK, Root, RootKind, ways
 
 from .answered import Getter, UnusableError
+from .proxies import require_callable
 from .remote import RemoteKeys, Snapshot, Timing
 
 FIELD: Final = "X-Amzn-Oidc-Data"
@@ -171,21 +174,35 @@ class AlbAssertion:
         issuer: Of whom it asked: the header's `iss`.
         client: Its client id there: the header's `client`.
         keys: Of its region.
+        revoked: (claims[, session]) -> whether its subject was taken back; see `require_callable`.
+            The claims are the assertion's payload, read-only.
+
+    Raises:
+        BoundaryError: `revoked` is no callable.
     """
 
     challenge: ClassVar[str] = "Signature"
 
-    def __init__(self, arn: str, *, issuer: str, client: str, keys: AlbKeys) -> None:
+    def __init__(
+        self,
+        arn: str,
+        *,
+        issuer: str,
+        client: str,
+        keys: AlbKeys,
+        revoked: Callable[..., Any] | None = None,
+    ) -> None:
         self.arn, self.issuer, self.client, self.keys = arn, issuer, client, keys
+        self._taken_back = TakenBack.of(require_callable("aws_alb", revoked))
 
-    def prove(self, crossing: Crossing, *, session: object) -> Flow[object]:  # noqa: ARG002  it needs none
+    def prove(self, crossing: Crossing, *, session: object) -> Flow[object]:
         """Return the subject of an assertion that our load balancer signed, and that is in force.
 
         Raises:
             Refused: AUTHENTIC, code "no_token", "malformed_token", "duplicate_member",
                 "forbidden_header", "algorithm_not_allowed", "wrong_signer", "wrong_issuer",
                 "wrong_audience", "unknown_key", "bad_signature", "bad_claim"; FRESH, code
-                "bad_date", "expired_token".
+                "bad_date", "expired_token", "revoked".
         """
         token = crossing.claim.fields.one(FIELD)
         if not token:
@@ -206,8 +223,12 @@ class AlbAssertion:
             raise TokenRefused(
                 "the key that the token names didn't make its signature", code="bad_signature"
             )
-        subject = self._subject(read, at=crossing.claim.received_at)
+        claims = self._claims(read, at=crossing.claim.received_at)
         crossing.discharge(AUTHENTIC)
+        subject, at = claims["sub"], crossing.claim.received_at
+        yield from self._taken_back.require(
+            claims, session, issued=lambda: Issued(self.issuer, subject, None, None, at)
+        )
         crossing.discharge(FRESH)
         return subject
 
@@ -218,9 +239,11 @@ class AlbAssertion:
             Root(RootKind.PARTY, self.issuer, controller=self.issuer),
         )
         words = f"{FIELD}, signed by {self.arn}, which asked {self.issuer}"
+        asked = self._taken_back
+        until = ", ".join(filter(None, ("exp", asked.words)))
         return (
             Proof(AUTHENTIC, words, ways(*roots)),
-            Proof(FRESH, "exp", ways(*roots, CLOCK)),
+            Proof(FRESH, until, ways(*roots, CLOCK), asked.where),
         )
 
     def read(self) -> list[str]:
@@ -251,7 +274,7 @@ class AlbAssertion:
             raise TokenRefused("its kid isn't a UUID", code="malformed_token")
         return name
 
-    def _subject(self, read: _Read, *, at: datetime) -> str:
+    def _claims(self, read: _Read, *, at: datetime) -> Mapping[str, Any]:
         members = claims_of(read.payload)
         _require_before(read.header, at)
         if "exp" in members:
@@ -263,10 +286,17 @@ class AlbAssertion:
             raise TokenRefused(
                 "sub is missing, empty, no text, or has control characters", code="bad_claim"
             )
-        return subject
+        return MappingProxyType(members)
 
 
-def aws_alb(arn: str, *, issuer: str, client: str, fetch: Getter) -> AlbAssertion:
+def aws_alb(
+    arn: str,
+    *,
+    issuer: str,
+    client: str,
+    fetch: Getter,
+    revoked: Callable[..., Any] | None = None,
+) -> AlbAssertion:
     """Return who came through an AWS Application Load Balancer that authenticates users.
 
     Its field X-Amzn-Oidc-Data is signed; X-Amzn-Oidc-Identity beside it isn't, and isn't read.
@@ -279,9 +309,11 @@ def aws_alb(arn: str, *, issuer: str, client: str, fetch: Getter) -> AlbAssertio
         client: `ClientId` of that action.
         fetch: Its policy names public-keys.auth.elb.REGION.amazonaws.com, and the content types of
             a PEM there.
+        revoked: See `AlbAssertion`.
 
     Raises:
-        BoundaryError: the ARN isn't of that form, or one of the others is empty.
+        BoundaryError: the ARN isn't of that form, one of the others is empty, or `revoked` is no
+            callable.
 
     Source: AWS, Elastic Load Balancing, Application Load Balancers, "Authenticate users using an
     Application Load Balancer": the header's alg, kid, signer, iss, client, exp; ES256; padding in
@@ -295,7 +327,8 @@ def aws_alb(arn: str, *, issuer: str, client: str, fetch: Getter) -> AlbAssertio
         )
     if not issuer or not client:
         raise BoundaryError("aws_alb(issuer=, client=) are those of its authenticate action.")
-    return AlbAssertion(arn, issuer=issuer, client=client, keys=AlbKeys(found[1], fetch=fetch))
+    keys = AlbKeys(found[1], fetch=fetch)
+    return AlbAssertion(arn, issuer=issuer, client=client, keys=keys, revoked=revoked)
 
 
 def _read(token: str) -> _Read:
