@@ -14,9 +14,9 @@ class CertificateToken(BearerToken):
 
     It takes what `BearerToken` takes. The client shows the certificate on the TLS connection that
     ends at our server; a stolen token is worth nothing without its private key. A token that isn't
-    bound is refused.
+    bound is refused, and so is a certificate before or after its time, at each request.
 
-    Source: RFC 8705 §3.
+    Source: RFC 8705 §3; RFC 5280 §4.1.2.5.
     """
 
     reads_client_certificate: ClassVar[bool] = True
@@ -28,4 +28,4 @@ class CertificateToken(BearerToken):
         Raises:
             Refused: see `require_certificate`.
         """
-        require_certificate(claims.get("cnf"), claim.via)
+        require_certificate(claims.get("cnf"), claim.via, at=claim.received_at)

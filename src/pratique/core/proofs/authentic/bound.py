@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from datetime import datetime
 from hmac import compare_digest
 from typing import Any, Final, cast
 
@@ -9,7 +10,7 @@ from pratique.core.claim import Via
 
 from . import base64url
 from .jws import TokenRefused
-from .mtls import shown_chain
+from .mtls import require_in_time, shown_chain
 
 CERTIFICATE: Final = "x5t#S256"
 """RFC 8705 §3.1: the confirmation method of a certificate."""
@@ -37,17 +38,19 @@ def bound_to(cnf: object, way: str) -> object:
     return cast("Mapping[str, Any]", cnf)[way]
 
 
-def require_certificate(cnf: object, via: Via) -> None:
+def require_certificate(cnf: object, via: Via, *, at: datetime) -> None:
     """Refuse a token that isn't bound to the client certificate of this TLS connection.
 
     Args:
         cnf: The claim of the token; None where it has none.
         via: How it came. The certificate is the one that our own server verified; a field of the
             request never names it.
+        at: When the request reached us (UTC).
 
     Raises:
         Refused: AUTHENTIC, code "unbound_token", "bound_token", "no_client_certificate",
-            "other_certificate"; "client_certificate_unseen" (503) where the server shows none.
+            "other_certificate", "certificate_dates"; "client_certificate_unseen" (503) where the
+            server shows none.
 
     Source: RFC 8705 §3.
     """
@@ -68,6 +71,8 @@ def require_certificate(cnf: object, via: Via) -> None:
             hint="whoever shows it isn't the client that it was issued to, or the client has a new "
             "certificate and an old token",
         )
+    # TLS looked once, when the connection opened, and it stays open past the certificate's end.
+    require_in_time(chain[0], at=at)
 
 
 def is_same(told: object, known: str) -> bool:

@@ -27,6 +27,8 @@ MAX_CERTIFICATE: Final = 65_536
 """Bytes of a leaf. OpenSSL takes 100 KiB for a whole chain; a SPIRE leaf has 1 KiB."""
 _svids: Final = Memo[bytes, "Svid"](1024)
 """Certificates that were read, by SHA-256. What is refused isn't kept."""
+_times: Final = Memo[bytes, tuple[datetime, datetime]](1024)
+"""From when until when certificates hold that need be nothing else, by SHA-256."""
 
 
 def shown_chain(via: Via) -> Sequence[bytes]:
@@ -120,16 +122,49 @@ def spiffe_id_of(chain: Sequence[bytes], *, at: datetime) -> SpiffeId:
             hint="the caller connects without mTLS, or TLS ends before this server",
         )
     svid = svid_of(chain[0])
-    if not svid.not_before <= at <= svid.not_after:
-        when = "ended" if at > svid.not_after else "has not begun"
+    _require_between(svid.not_before, svid.not_after, at)
+    return svid.id
+
+
+def require_in_time(leaf: bytes, *, at: datetime) -> None:
+    """Refuse a verified client certificate before or after its time, whatever it names.
+
+    Args:
+        leaf: DER, as TLS verified it.
+        at: When the claim reached us (UTC): a connection outlives the certificate that opened it.
+
+    Raises:
+        Refused: AUTHENTIC, code "certificate_dates"; also where its time can't be read.
+
+    Source: RFC 5280 §4.1.2.5.
+    """
+    digest = sha256(leaf).digest()
+    times = _times.get(digest)
+    if times is None:
+        try:
+            if len(leaf) > MAX_CERTIFICATE:
+                raise ValueError(f"it has {len(leaf)} bytes")  # noqa: TRY301  as what can't be read
+            read = x509.load_der_x509_certificate(leaf)
+            times = read.not_valid_before_utc, read.not_valid_after_utc
+        except Exception as error:  # noqa: BLE001  cryptography has a dozen of them
+            raise Refused(
+                AUTHENTIC,
+                f"the time of the client certificate can't be read ({type(error).__name__})",
+                code="certificate_dates",
+            ) from None
+        _times.keep(digest, times)
+    _require_between(*times, at)
+
+
+def _require_between(begin: datetime, end: datetime, at: datetime) -> None:
+    if not begin <= at <= end:
+        when = "ended" if at > end else "has not begun"
         raise Refused(
             AUTHENTIC,
-            f"the time of the client certificate {when} "
-            f"({svid.not_before.isoformat()} to {svid.not_after.isoformat()})",
+            f"the time of the client certificate {when} ({begin.isoformat()} to {end.isoformat()})",
             code="certificate_dates",
-            hint="look whether the caller's workload agent still renews its certificate",
+            hint="look whether the caller still renews its certificate",
         )
-    return svid.id
 
 
 def svid_of(leaf: bytes) -> Svid:
