@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from pratique import Perimeter
@@ -10,6 +11,8 @@ from pratique.client import Client, Session, SessionCookie
 from pratique.client.identity import cookie
 from pratique.core.claim import Claim, Fields, Via
 from pratique.core.refusal import BoundaryError, Refused
+from pratique.integrations.proving import owned
+from tests.client.shop import Order
 
 NOON = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
 NAME, MINE, OTHER = "__Host-session", "m" * 32, "o" * 32
@@ -110,7 +113,18 @@ def test_another_cookie_is_not_the_sessions(line: str) -> None:
     assert found(f'{NAME}="{MINE}"') == found(f"{NAME}={MINE}") == MINE
 
 
-def ask(session: Any, *, method: str = "GET", origin: str | None = None) -> Any:
+class Wish(msgspec.Struct, forbid_unknown_fields=True):
+    """What may be written."""
+
+
+def ask(
+    session: Any,
+    *,
+    method: str = "GET",
+    origin: str | None = None,
+    content: type[Any] | None = None,
+    site: str | None = None,
+) -> Any:
     """Ask as whoever holds MINE."""
     perimeter = Perimeter(clock=lambda: NOON)
     identity = SessionCookie(NAME, lambda _: session, origins=["https://shop.example"])
@@ -122,9 +136,11 @@ def ask(session: Any, *, method: str = "GET", origin: str | None = None) -> Any:
             policy=lambda *_: True,
         )
     )
-    me = shop.action("me")
-    lines = [("Cookie", f"{NAME}={MINE}")] + ([] if origin is None else [("Origin", origin)])
-    claim = Claim(b"", Fields(lines), NOON, Via(method=method))
+    me = shop.action("me", content=content)
+    told = {"Origin": origin, "Sec-Fetch-Site": site, "Content-Type": "application/json"}
+    lines = [("Cookie", f"{NAME}={MINE}")]
+    lines += [(name, value) for name, value in told.items() if value is not None]
+    claim = Claim(b"" if content is None else b"{}", Fields(lines), NOON, Via(method=method))
     with perimeter:
         return perimeter.carry(shop, claim, me.flow).value
 
@@ -159,6 +175,68 @@ def test_what_may_change_state_says_where_it_comes_from(method: str, origin: str
         ask(Session(1, NOON, NOON), method=method, origin=origin)
     assert (refused.value.code, refused.value.status) == ("cross_site", 401)
     assert ask(Session(1, NOON, NOON), method=method, origin="https://shop.example") == "user 1"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+@pytest.mark.parametrize(
+    ("origin", "site"),
+    [
+        (None, None),
+        (None, "cross-site"),
+        (None, "same-site"),
+        (None, "none"),
+        (None, "Same-Origin"),
+        ("https://evil.example", "cross-site"),
+        ("https://shop.example", "cross-site"),
+        ("null", "same-origin"),
+        ("", "same-origin"),
+    ],
+)
+def test_a_get_that_declares_an_effect_says_where_it_comes_from(
+    method: str, origin: str | None, site: str | None
+) -> None:
+    """CWE-352: a link or an image on another's page is refused by the name of the action's effect; our own page, by origin or as the browser says, is let in, and so is a GET that changes nothing."""
+    mine = Session(1, NOON, NOON)
+    with pytest.raises(Refused) as refused:
+        ask(mine, method=method, origin=origin, site=site, content=Wish)
+    assert (refused.value.code, refused.value.status) == ("cross_site", 401)
+    own = "https://shop.example"
+    assert ask(mine, method=method, origin=own, content=Wish).object == "user 1"
+    assert ask(mine, method=method, origin=own, site="same-site", content=Wish).object == "user 1"
+    assert ask(mine, method=method, site="same-origin", content=Wish).object == "user 1"
+    assert ask(mine, method=method, origin=origin, site=site) == "user 1"
+
+
+def test_without_an_origin_the_same_origin_is_taken_of_a_get_alone() -> None:
+    """A browser names the origin with every unsafe method: a POST that has none isn't a page's; a GET's is let in."""
+    mine = Session(1, NOON, NOON)
+    with pytest.raises(Refused) as refused:
+        ask(mine, method="POST", site="same-origin", content=Wish)
+    assert refused.value.code == "cross_site"
+    assert ask(mine, method="GET", site="same-origin", content=Wish).object == "user 1"
+
+
+def test_what_is_an_effect_is_declared() -> None:
+    """Content to write, a locked row and what happens once are one; a row that is read isn't."""
+    shop = Client(
+        "shop",
+        identity=SessionCookie(NAME, lambda _: None, origins=["https://shop.example"]),
+        user=lambda subject: subject,
+        policy=lambda *_: True,
+    )
+    locked, read = (
+        owned(shop, Order.owner_id, verb, session=None, lock=lock).action
+        for verb, lock in (("close", True), ("read", False))
+    )
+    once = shop.once("coupon.redeem", key=lambda _: "k")(lambda _: None)
+    wish = shop.action("wish", content=Wish)
+    assert [each.changes for each in (locked, once, wish, read, shop.action("me"))] == [
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pratique.core.question import Flow
 from pratique.core.store import Store
 from pratique.core.waiver import Observe, Waiver
 
-from .identity import AsksStore, BearerToken, Identity
+from .identity import AsksOrigin, AsksStore, BearerToken, Identity
 
 
 class Client(Acting):
@@ -57,8 +57,14 @@ class Client(Acting):
     def identify(
         self, crossing: Crossing, action: Action, *, key: str, session: object
     ) -> Flow[object]:
-        """Return whose request it is. See `Identity.prove`."""
-        _ = action, key
+        """Return whose request it is. See `Identity.prove`.
+
+        Raises:
+            Refused: AUTHENTIC, code "cross_site": a GET that changes something is owed its origin.
+        """
+        _ = key
+        if action.changes and isinstance(self.identity, AsksOrigin):
+            self.identity.require_origin(crossing.claim)
         return self.identity.prove(crossing, session=session)
 
     def identity_proofs(self) -> Sequence[Proof]:

@@ -60,6 +60,15 @@ class AsksStore(Protocol):
         ...
 
 
+@runtime_checkable
+class AsksOrigin(Protocol):
+    """An identity that a browser adds by itself, to whichever page's requests."""
+
+    def require_origin(self, claim: Claim) -> None:
+        """Refuse a change of state that another's page asks for. See `require_same_site`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """What we keep of a session, as it is now.
@@ -87,7 +96,8 @@ class SessionCookie:
         revoked: `stores.revocations(…)`, told by `issuer` and the subject or the digest; or
             (`Session`[, session]) -> whether it was taken back. `load` says so too, by None.
         origins: Where state may be changed from, "https://shop.example": an unsafe method from
-            anywhere else is a request that a browser was tricked into (CWE-352).
+            anywhere else is a request that a browser was tricked into (CWE-352), and so is a GET
+            for an action that declares an effect (`Action.changes`).
 
     Raises:
         BoundaryError: no name, a period of zero, an origin that is none, `load` takes other
@@ -127,7 +137,7 @@ class SessionCookie:
         """
         claim = crossing.claim
         if claim.via.method not in SAFE:
-            require_same_site("SessionCookie", claim.fields, self.origins)
+            self.require_origin(claim)
         token = cookie(claim.fields, self.name)
         # RFC 6265 §4.1.1: cookie-octet is ASCII.
         if token is None or len(token) < MIN_TOKEN or not token.isascii():
@@ -147,6 +157,10 @@ class SessionCookie:
         )
         crossing.discharge(FRESH)
         return found.subject
+
+    def require_origin(self, claim: Claim) -> None:
+        """See `AsksOrigin`."""
+        require_same_site("SessionCookie", claim, self.origins)
 
     def proofs(self) -> Sequence[Proof]:
         """Return what it rests on: our own table of sessions."""
@@ -286,22 +300,27 @@ def require_origins(identity: str, origins: Sequence[str]) -> frozenset[str]:
     return frozenset(origins)
 
 
-def require_same_site(identity: str, fields: Fields, origins: frozenset[str]) -> None:
+def require_same_site(identity: str, claim: Claim, origins: frozenset[str]) -> None:
     """Refuse a change of state that a page of somebody else's asks for.
+
+    A browser names the origin with every unsafe method. With a GET it does so across origins alone:
+    without an origin, it is taken from a page of the same origin, as the browser says.
 
     Args:
         identity: Whose argument `origins` is, for the hint.
-        fields: Of the request.
+        claim: The request.
         origins: See `require_origins`.
 
     Raises:
         Refused: AUTHENTIC, code "cross_site".
 
-    Source: CWE-352; RFC 6454; Fetch Metadata (Sec-Fetch-Site).
+    Source: CWE-352; RFC 6454; Fetch Standard, "Origin" header; Fetch Metadata (Sec-Fetch-Site).
     """
-    origin = fields.one("Origin")
-    site = fields.one("Sec-Fetch-Site")
+    origin = claim.fields.one("Origin")
+    site = claim.fields.one("Sec-Fetch-Site")
     if origin in origins and site in (None, "same-origin", "same-site"):
+        return
+    if origin is None and site == "same-origin" and claim.via.method in SAFE:
         return
     raise Refused(
         AUTHENTIC,

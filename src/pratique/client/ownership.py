@@ -66,7 +66,7 @@ class OwnedRows:
         # A key that fits the column's own 32 bits or not is compared as 64 bits: else a driver or
         # PostgreSQL raises where there is simply no such row. A type of the user's binds by itself.
         self._is_plain_integer = isinstance(columns[0].type, Integer)
-        self._by, self._lock, self._all_for = by, lock, all_for
+        self._by, self.locks, self._all_for = by, lock, all_for
 
     @property
     def words(self) -> str:
@@ -131,7 +131,7 @@ class OwnedRows:
         return None if owner is None else self._locked(named.where(self.owner == owner))
 
     def _locked(self, found: Select[Any]) -> Select[Any]:
-        if not self._lock:
+        if not self.locks:
             return found
         # Else a row that the session knows stays what it was when it was loaded (CWE-367).
         return found.with_for_update().execution_options(populate_existing=True)

@@ -51,6 +51,8 @@ class Action:
     ) -> None:
         self.boundary, self.name, self.rule = boundary, name, rule
         self.content = content
+        looks_in = None if rule.find is None else getattr(rule.find.callback.call, "__self__", None)
+        self._locks = getattr(looks_in, "locks", False) is True
         self._read_key = read_key
         self.declaration: Declaration = boundary.declaration_of(self)
 
@@ -58,6 +60,14 @@ class Action:
     def is_one_time(self) -> bool:
         """Say whether what proves the caller is shown once where it can be."""
         return False
+
+    @property
+    def changes(self) -> bool:
+        """Say whether it declares an effect: content to write, a locked row, what happens once.
+
+        It owes what a change of state owes, by whichever method it is asked for.
+        """
+        return self.content is not None or self._locks or self.is_one_time
 
     def prepare(self, store: "Store | None") -> list[str]:  # noqa: ARG002  it needs none
         """Look at the store; return the debts."""

@@ -58,7 +58,7 @@ class OwnedRows:
                 "write find=(user, key) yourself."
             )
         self._read = read
-        self._by, self._lock, self._all_for = by, lock, all_for
+        self._by, self.locks, self._all_for = by, lock, all_for
 
     @property
     def words(self) -> str:
@@ -85,7 +85,7 @@ class OwnedRows:
         rows = self.all_of(user, among)
         if rows is None:
             return None
-        if self._lock:
+        if self.locks:
             # Without the tables beside it: PostgreSQL locks no row of an outer join.
             rows = rows.using(self.alias).select_related(None).select_for_update()
         row = rows.filter(pk=key).first()
