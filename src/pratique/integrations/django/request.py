@@ -1,6 +1,8 @@
 """A request of Django's: what guards it, and its claim, read once and before Django parses it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from io import BytesIO
 from typing import Any, Final
 
@@ -9,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 
 from pratique.core.boundary import Boundary
 from pratique.core.claim import Claim
-from pratique.core.perimeter import Perimeter
+from pratique.core.perimeter import Perimeter, utc_now
 from pratique.core.refusal import BoundaryError, Refused, too_large
 from pratique.integrations.asgi import claim_of as claim_of_scope
 from pratique.integrations.limits import DEFAULT_CAP
@@ -55,6 +57,12 @@ def held_by(request: HttpRequest, boundary: Boundary) -> Held:
             'PRATIQUE = {"PERIMETER": "shop.boundaries.perimeter"}.'
         )
     return held
+
+
+def clock_of(request: HttpRequest) -> Callable[[], datetime]:
+    """Return the clock of the perimeter that guards a request; the machine's where none does."""
+    held: Held | None = getattr(request, _HELD, None)
+    return utc_now if held is None else held.perimeter.clock
 
 
 def context_held_by(request: HttpRequest) -> object:
