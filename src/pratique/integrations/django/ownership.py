@@ -1,8 +1,10 @@
 """The rows of a Django model that belong to a user: another one's are not found."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, cast
+from contextvars import ContextVar, Token
+from types import MappingProxyType
+from typing import Any, Final, cast
 
 from django.db import models, router, transaction
 from django.db.models.fields.related_descriptors import ForwardManyToOneDescriptor
@@ -126,15 +128,72 @@ class OwnedRows:
         return str(router.db_for_write(self.model))
 
 
+_waiting: Final[ContextVar[Mapping[str, "Begins"]]] = ContextVar(
+    "pratique_waiting", default=MappingProxyType({})
+)
+"""Transactions of this view that a locked row begins, by their database."""
+
+
+class LockedRows(OwnedRows):
+    """The same, which begins the view's transaction with the row that it locks, and not before."""
+
+    def find(self, user: Any, key: object, among: Any = None) -> Any:
+        """Return the row, locked, or None where this user has none of that key."""
+        waiting = _waiting.get()
+        if self.alias in waiting:
+            waiting[self.alias].begin()
+        return super().find(user, key, among)
+
+
+class Begins:
+    """A transaction around a view that begins when it is told to.
+
+    What comes before is a commit of its own: that a DPoP proof was used must stay, whatever becomes
+    of the view.
+
+    Args:
+        alias: Of the database.
+    """
+
+    def __init__(self, alias: str) -> None:
+        self._alias = alias
+        self._atomic: Any = None
+        self._outer: Token[Mapping[str, Begins]] | None = None
+
+    def begin(self) -> None:
+        """Begin it, once."""
+        if self._atomic is None:
+            atomic: Any = transaction.atomic(using=self._alias)
+            atomic.__enter__()
+            self._atomic = atomic
+
+    def undo(self) -> None:
+        """Let what was written be rolled back."""
+        if self._atomic is not None:
+            transaction.set_rollback(True, using=self._alias)
+
+    def __enter__(self) -> None:
+        """Wait; whoever finds a row for this view on this thread begins it."""
+        self._outer = _waiting.set({**_waiting.get(), self._alias: self})
+
+    def __exit__(self, *raised: object) -> None:
+        """Commit what was begun, or roll it back where the view raised."""
+        if self._outer is not None:
+            _waiting.reset(self._outer)
+        atomic, self._atomic = self._atomic, None
+        if atomic is not None:
+            atomic.__exit__(*raised)
+
+
 class Locking:
-    """Opens the transaction that holds the lock of a row, around the view. One a database."""
+    """Gives the transaction that holds the lock of a row, around the view. One a database."""
 
     def __init__(self, rows: OwnedRows) -> None:
         self._rows = rows
 
     def __call__(self) -> AbstractContextManager[Any]:
-        """Open it."""
-        return cast("AbstractContextManager[Any]", transaction.atomic(using=self._rows.alias))
+        """Give it; the row begins it."""
+        return Begins(self._rows.alias)
 
     def __eq__(self, other: object) -> bool:
         """Say whether it is the same database's."""
@@ -159,7 +218,7 @@ def owned(  # noqa: PLR0913  each is a keyword of its own
 ) -> Any:
     """Return what proves a row of the caller's own; it stands in the annotation of a parameter.
 
-    Where the row is locked, the view runs inside `transaction.atomic`.
+    Where the row is locked, the view runs inside `transaction.atomic`, which begins with the lock.
 
     Args:
         boundary: A client or service boundary.
@@ -190,7 +249,8 @@ def owned(  # noqa: PLR0913  each is a keyword of its own
             all_for=all_for,
         )
     is_locked = content is not None if lock is None else lock
-    rows = OwnedRows(owner, by=by or id_of, lock=is_locked, all_for=all_for)
+    kind = LockedRows if is_locked else OwnedRows
+    rows = kind(owner, by=by or id_of, lock=is_locked, all_for=all_for)
     opens: Open | None = Locking(rows) if is_locked else session
     return owed_row(boundary, rows, verb, content=content, key=key, session=opens)
 

@@ -6,7 +6,6 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar, cast
 
 import msgspec
-from django.db import transaction
 from django.shortcuts import get_object_or_404
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import MethodNotAllowed
@@ -26,7 +25,7 @@ from pratique.core.writable import UNPROCESSABLE, Content
 from pratique.integrations.plan import SAFE_METHODS
 from pratique.integrations.proving import Owed, id_of
 
-from .ownership import OwnedRows
+from .ownership import Begins, LockedRows, OwnedRows
 from .request import Held, claim_once, held_by
 
 if TYPE_CHECKING:
@@ -86,6 +85,7 @@ class Owned(_ViewSet, Generic[M]):
     proven: Proven[Any]
     _actions: ClassVar[Mapping[str, Action]] = {}
     _rows: ClassVar[OwnedRows]
+    _transaction: Begins
 
     def __init_subclass__(cls, **more: Any) -> None:
         """Declare what the view set does, once its boundary and owner are named."""
@@ -104,13 +104,11 @@ class Owned(_ViewSet, Generic[M]):
         """Answer a request; what changes something is one transaction."""
         with ExitStack() as stack:
             stack.callback(within.enter, within.current())
-            if request.method in SAFE_METHODS:
-                return super().dispatch(request, *args, **kwargs)
-            alias = self._rows.alias
-            stack.enter_context(transaction.atomic(using=alias))
+            self._transaction = Begins(self._rows.alias)
+            stack.enter_context(self._transaction)
             response = super().dispatch(request, *args, **kwargs)
             if response.status_code >= 400:  # noqa: PLR2004  RFC 9110 §15.5: it isn't done
-                transaction.set_rollback(True, using=alias)
+                self._transaction.undo()
             return response
 
     def perform_authentication(self, request: Request) -> None:
@@ -124,7 +122,11 @@ class Owned(_ViewSet, Generic[M]):
             raise MethodNotAllowed(str(request.method))
         place = self.lookup_url_kwarg or self.lookup_field
         held, claim = _read(request, self.boundary)
+        # The transaction begins with the row's lock, or here: what was used up to come so far, as a
+        # DPoP proof, stays so whatever becomes of it.
         self.proven = _prove(held, claim, action, str(self.kwargs.get(place, "")))
+        if request.method not in SAFE_METHODS:
+            self._transaction.begin()
         if action.rule.find is None:
             request.user = _thing(self.proven)
         else:
@@ -300,7 +302,7 @@ class _Sent(Content[Any]):
 def _declared(view: Any, boundary: Acting) -> list[tuple[str, Action]]:
     """Return each action of a view set by its name; those with one verb are one."""
     rows: OwnedRows = view._rows  # noqa: SLF001  its own
-    locking = OwnedRows(view.owner, by=view.by, lock=True)
+    locking = LockedRows(view.owner, by=view.by, lock=True)
     kinds = {name: name in _OF_ONE for name in VERBS if hasattr(view, name)}
     extra: list[Any] = view.get_extra_actions() if hasattr(view, "get_extra_actions") else []
     kinds |= {each.__name__: bool(each.detail) for each in extra}

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
+from django.db import connections
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.urls.resolvers import LocalePrefixPattern, RegexPattern
 
+from pratique.client import SignIn
 from pratique.core.boundary import Boundary
 from pratique.core.perimeter import Perimeter
 from pratique.integrations.plan import ACTION, PLAN, view_debts
@@ -77,7 +79,8 @@ def debts_of(
     leaves = [leaf for each in known for leaf in leaves_of(each)]
     naked = naked_debts(stated(leaves, others=others, legacy=legacy), perimeter)
     wrong = (debt for each in known for debt in _wrong(each))
-    return [*told, *wrong, *dict.fromkeys(naked)]
+    atomic = (debt for each in known for debt in _atomic_debts(each, perimeter))
+    return [*told, *wrong, *atomic, *dict.fromkeys(naked)]
 
 
 def leaves_of(route: Routed) -> Iterator[Leaf]:
@@ -140,6 +143,30 @@ def _wrong(route: Routed) -> Iterator[str]:
         return
     for handler, method in _handlers(view, kind):
         yield from view_debts(route.path, handler, (method,))
+
+
+def _atomic_debts(route: Routed, perimeter: Perimeter) -> Iterator[str]:
+    """Yield the view around which Django opens a transaction, and whose identity is used up.
+
+    What is used up must stay so when the view is rolled back: else it works twice.
+    """
+    using = getattr(perimeter.store, "using", None)
+    if not isinstance(using, str) or not connections.settings[using]["ATOMIC_REQUESTS"]:
+        return
+    if using in getattr(route.view, "_non_atomic_requests", ()):
+        return
+    boundary = boundary_of(route.view)
+    identity = getattr(boundary, "identity", None)
+    if boundary is not None and (
+        getattr(identity, "needs_store", False) or isinstance(identity, SignIn)
+    ):
+        yield (
+            f"Route {route.path}: ATOMIC_REQUESTS opens a transaction on the database {using} "
+            f'before "{boundary.name}" proves, and what {type(identity).__name__} uses up or '
+            "counts would be rolled back with the view. Decorate the view with "
+            f'transaction.non_atomic_requests(using="{using}"); a row that is locked has a '
+            "transaction of its own."
+        )
 
 
 def _proves_all(view: Any, kind: type[Any]) -> Callable[[str], Iterable[str]] | None:
