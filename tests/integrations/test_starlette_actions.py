@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from pratique import Perimeter, Proven
 from pratique.client import Client, Session, SessionCookie
 from pratique.core.refusal import BoundaryError
-from pratique.integrations import starlette as starlette_door
+from pratique.integrations import starlette_classes
 from pratique.integrations.starlette import called, does, guard, guarded
 from tests.client.shop import NOON, ORIGIN
 from tests.shop import plain_sqlite3
@@ -105,12 +105,12 @@ def test_what_an_old_starlette_calls_by_any_methods_name_is_told(
         async def rows_of(self, request: Request) -> Response:
             return JSONResponse({"rows": request.url.path})
 
-    monkeypatch.setattr(starlette_door, "CALLS_ANYTHING", True)
+    monkeypatch.setattr(starlette_classes, "CALLS_ANYTHING", True)
     with pytest.raises(BoundaryError, match=r"calls Me's rows_of .*CVE-2026-48817"):
         start(guard(Starlette(routes=[Route("/me", Me)]), perimeter))
     app = guard(Starlette(routes=[Route("/me", Me, methods=["GET"])]), perimeter)
     assert ask(app, "GET", "/me").json() == {"rows": "/me"}
-    monkeypatch.setattr(starlette_door, "CALLS_ANYTHING", False)
+    monkeypatch.setattr(starlette_classes, "CALLS_ANYTHING", False)
     start(guard(Starlette(routes=[Route("/me", Me)]), perimeter))
 
 

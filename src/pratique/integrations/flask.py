@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from flask import Flask, current_app, request
+from flask.views import MethodView
 from flask.wrappers import Response
 
 from pratique.core.boundary import Boundary
@@ -18,9 +19,10 @@ from pratique.core.refusal import BoundaryError, Refused, StoreError
 from pratique.core.route import Route
 from pratique.service import Context
 
+from .before import above_debt, around_debt
 from .context import CONTEXT_KEY, known_context
 from .described import Described, describe
-from .plan import PLAN, Arguments, Plan, mark_doing, place_of, view_debts
+from .plan import Arguments, Plan, mark_doing, mark_proving, place_of, view_debts
 from .proving import called, opened, owned
 from .reply import Reply, refusal, told
 from .routes import (
@@ -155,6 +157,7 @@ class Pratique:
         return [
             *boundary_debts(views, self.perimeter, how=how),
             *(debt for each in leaves for debt in view_debts(*each)),
+            *_around_debts(app),
             *naked_debts(self.routes(app), self.perimeter),
         ]
 
@@ -226,8 +229,7 @@ def guarded(view: View) -> View:
     prove.__name__ = getattr(view, "__name__", "view")
     prove.__doc__ = view.__doc__
     prove.__module__ = view.__module__
-    setattr(prove, PLAN, plan)
-    return prove
+    return mark_proving(prove, plan)
 
 
 def does(action: OneTime, *, key: str | None = None) -> View:
@@ -284,11 +286,36 @@ def _leaves(app: Flask) -> Iterator[tuple[str, View, Iterable[str]]]:
         if kind is None or proven_by(view):
             yield rule.rule, view, methods
             continue
+        if _goes_around(rule.rule, kind):  # its handlers prove nothing: they may not be asked
+            yield rule.rule, getattr(kind, "dispatch_request"), methods  # noqa: B009
+            continue
         for method in sorted(methods):
             handler = getattr(kind, method.lower(), None)
             if handler is None and method == "HEAD":
                 continue  # it is answered by GET
             yield rule.rule, handler or getattr(kind, "dispatch_request"), (method,)  # noqa: B009
+
+
+def _around_debts(app: Flask) -> Iterator[str]:
+    """Yield the class of views with handlers that prove, and a way around them."""
+    for rule in app.url_map.iter_rules():
+        view: Any = app.view_functions[rule.endpoint]
+        kind = getattr(view, "view_class", None)
+        names = [method.lower() for method in rule.methods or ()]
+        if kind is None or not any(proven_by(getattr(kind, name, None)) for name in names):
+            continue
+        debt = _goes_around(rule.rule, kind)
+        if debt and not proven_by(getattr(kind, "dispatch_request")):  # noqa: B009
+            yield debt
+        # What as_view makes is Flask's own function; its decorators stand above it.
+        is_made = getattr(view, "__globals__", {}).get("__name__") == "flask.views"
+        yield from filter(None, (above_debt(rule.rule, view, view if is_made else kind),))
+
+
+def _goes_around(path: str, kind: Any) -> str:
+    if not issubclass(kind, MethodView):
+        return ""  # what it dispatches by is its one handler
+    return around_debt(path, kind, ("dispatch_request", "as_view"), frameworks=("flask.",))
 
 
 def _mounted(layer: Any) -> Iterator[tuple[str, Any]]:

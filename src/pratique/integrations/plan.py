@@ -24,6 +24,7 @@ from pratique.core.perimeter import Perimeter
 from pratique.core.question import Flow
 from pratique.core.refusal import BoundaryError
 
+from .before import above_debt, note_view
 from .proving import Open, Opened, Owed
 from .shadow import let_go, observes, shadow_debt
 
@@ -254,6 +255,19 @@ def place_of(action: Action, key: str | None) -> str | None:
     return key or f"{action.name.split('.', maxsplit=1)[0]}_id"
 
 
+def mark_proving(view: V, plan: Plan) -> V:
+    """Mark a view of `guarded`, so that the start knows what it proves; it is given back.
+
+    Args:
+        view: A door's own.
+        plan: By what it proves. Where all of it only observes, what stands above may answer.
+    """
+    setattr(view, PLAN, plan)
+    if plan.owed:
+        note_view(view)
+    return view
+
+
 def mark_doing(view: V, action: OneTime, place: str | None) -> V:
     """Mark a view of `does`, so that the start knows what it does; it is given back.
 
@@ -266,11 +280,12 @@ def mark_doing(view: V, action: OneTime, place: str | None) -> V:
     view.__doc__ = f"{action.name}, once."
     setattr(view, ACTION, action)
     setattr(view, PLACE, place)
+    note_view(view)
     return view
 
 
 def view_debts(path: str, view: object, methods: Iterable[str]) -> Iterator[str]:
-    """Yield what is wrong with a view of `guarded` or `does` at its route.
+    """Yield what is wrong with a view of `endpoint`, `guarded` or `does` at its route.
 
     Not by a method that any page can send from anywhere is something done once.
 
@@ -281,6 +296,8 @@ def view_debts(path: str, view: object, methods: Iterable[str]) -> Iterator[str]
 
     Source: RFC 9110 §9.2.1; CWE-352.
     """
+    if debt := above_debt(path, view):
+        yield debt
     plan = getattr(view, PLAN, None)
     if isinstance(plan, Plan):
         yield from plan.debts(path)

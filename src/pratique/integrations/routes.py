@@ -12,6 +12,7 @@ from pratique.core.refusal import BoundaryError
 from pratique.core.route import Route, RouteState, where_is
 from pratique.report.lock import legacy_routes, read_lock
 
+from .before import note_view
 from .plan import ACTION, PLAN
 from .proving import Owed
 
@@ -95,6 +96,7 @@ def mark_crossing(view: V, boundary: Boundary, shadows: object) -> V:
     view.__doc__ = f'Deliveries to the {boundary.kind} boundary "{boundary.name}".'
     setattr(view, BOUNDARY, boundary)
     setattr(view, SHADOWS, shadows)
+    note_view(view)
     return view
 
 

@@ -6,11 +6,9 @@
 from collections.abc import Awaitable, Callable, Iterable, Sized
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
-from starlette import __version__
 from starlette.applications import Starlette
-from starlette.endpoints import HTTPEndpoint
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection, Request
@@ -48,6 +46,7 @@ from .routes import (
 )
 from .shadow import shadow
 from .starlette_actions import context_of, does, guarded
+from .starlette_classes import class_debts, handlers
 
 __all__ = [
     "Elsewhere",
@@ -67,9 +66,6 @@ __all__ = [
 
 A = TypeVar("A", bound=Starlette)
 Endpoint = Callable[[Request], Awaitable[Response]]
-_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY")
-CALLS_ANYTHING: Final = tuple(map(int, __version__.split(".")[:2])) < (1, 1)
-"""A class of views calls whatever it has by the name of a method that came: CVE-2026-48817."""
 
 
 def endpoint(boundary: Boundary, *, shadows: Endpoint | None = None) -> Endpoint:
@@ -123,14 +119,14 @@ class Routes:
     def proven_by(self, route: Any) -> str:
         """Return the boundaries and actions that prove a route's requests; "" where none does."""
         view = getattr(route, "endpoint", None)
-        proofs = [proven_by(each) for each, _ in _handlers(view) or [(view, ())]]
+        proofs = [proven_by(each) for each, _ in handlers(view) or [(view, ())]]
         return ", ".join(dict.fromkeys(proofs)) if all(proofs) else ""
 
     def shadowed_by(self, route: Any) -> str:
         """Return what only observes a route's requests, where something does each of them."""
         view = getattr(route, "endpoint", None)
         shadows = [
-            shadowed_by(each) or proven_by(each) for each, _ in _handlers(view) or [(view, ())]
+            shadowed_by(each) or proven_by(each) for each, _ in handlers(view) or [(view, ())]
         ]
         return ", ".join(dict.fromkeys(shadows)) if all(shadows) else ""
 
@@ -141,10 +137,9 @@ class Routes:
     def debts(self, path: str, route: Any) -> Iterable[str]:
         """Return what is wrong with how a route is declared."""
         view = getattr(route, "endpoint", None)
-        for each, methods in _handlers(view) or [(view, getattr(route, "methods", None) or ())]:
+        for each, methods in handlers(view) or [(view, getattr(route, "methods", None) or ())]:
             yield from view_debts(path, each, methods)
-        if CALLS_ANYTHING and not getattr(route, "methods", None):
-            yield from _reachable_debts(path, view)
+        yield from class_debts(path, view, named=bool(getattr(route, "methods", None)))
 
 
 def guard(
@@ -244,29 +239,6 @@ def route_debts(routes: Iterable[Any], perimeter: Perimeter) -> Iterable[str]:
                 f"Route {path}: a dependency reads the body before it is proven. "
                 "Take it off this route."
             )
-
-
-def _handlers(view: object) -> list[tuple[Any, tuple[str, ...]]]:
-    """Return the methods of a class of views, each with the one by which it is reached."""
-    if not isinstance(view, type):
-        return []
-    names = [name for name in _METHODS if hasattr(view, name.lower())]
-    return [(getattr(view, name.lower()), (name,)) for name in names]
-
-
-def _reachable_debts(path: str, view: object) -> Iterable[str]:
-    """Yield what of a class of views a request reaches by a method of that name."""
-    if not isinstance(view, type):
-        return
-    named = (name for name in dir(view) if name.islower() and not hasattr(HTTPEndpoint, name))
-    others = [name for name in named if name.upper() not in _METHODS]
-    reached = ", ".join(name for name in others if callable(getattr(view, name)))
-    if reached:
-        yield (
-            f"Route {path}: Starlette {__version__} calls {view.__name__}'s {reached} for a method "
-            "of that name, past its guards (CVE-2026-48817). Take Starlette 1.1, or name the "
-            "methods: Route(…, methods=[…])."
-        )
 
 
 def _leaves(routes: Iterable[Any], known: Routes, prefix: str = "") -> Iterable[tuple[str, Any]]:

@@ -14,7 +14,7 @@ from pratique.service import Context
 
 from .asgi import claim_once, perimeter_of
 from .context import CONTEXT_KEY, known_context
-from .plan import PLAN, Arguments, Plan, mark_doing, place_of
+from .plan import Arguments, Plan, mark_doing, mark_proving, place_of
 from .reply import told
 from .shadow import Replay
 
@@ -71,8 +71,7 @@ def guarded(view: Callable[..., Any]) -> Endpoint:
 
     prove.__name__ = prove.__qualname__ = f"guarded_{getattr(view, '__name__', 'view')}"
     prove.__doc__ = view.__doc__
-    setattr(prove, PLAN, plan)
-    return prove
+    return mark_proving(prove, plan)
 
 
 def does(action: OneTime, *, key: str | None = None) -> Endpoint:

@@ -82,6 +82,7 @@ class Owned(_ViewSet, Generic[M]):
     by: ClassVar[Callable[[Any], object]] = staticmethod(id_of)
     authentication_classes = ()
     metadata_class = None
+    __pratique_leads__: ClassVar[tuple[str, ...]] = ("initial", "perform_authentication")
     proven: Proven[Any]
     _actions: ClassVar[Mapping[str, Action]] = {}
     _rows: ClassVar[OwnedRows]

@@ -15,7 +15,7 @@ from pratique.core.once import OneTime
 from pratique.core.refusal import BoundaryError, Refused
 from pratique.integrations.context import known_context
 from pratique.integrations.limits import DEFAULT_CAP
-from pratique.integrations.plan import PLAN, Arguments, Plan, mark_doing, place_of
+from pratique.integrations.plan import Arguments, Plan, mark_doing, mark_proving, place_of
 from pratique.integrations.reply import accepted, not_there, refusal, told
 from pratique.integrations.routes import mark_crossing
 from pratique.integrations.shadow import observes
@@ -144,8 +144,7 @@ def guarded(view: Callable[..., Any]) -> Callable[..., Any]:
     made: Callable[..., Any] = aprove if plan.is_async else prove
     made.__name__ = made.__qualname__ = f"guarded_{getattr(view, '__name__', 'view')}"
     made.__doc__ = view.__doc__
-    setattr(made, PLAN, plan)
-    return _proves_by_itself(made)
+    return _proves_by_itself(mark_proving(made, plan))
 
 
 def does(action: OneTime, *, key: str | None = None) -> View:

@@ -12,6 +12,7 @@ from django.urls.resolvers import LocalePrefixPattern, RegexPattern
 from pratique.client import SignIn
 from pratique.core.boundary import Boundary
 from pratique.core.perimeter import Perimeter
+from pratique.integrations.before import above_debt, around_debt
 from pratique.integrations.plan import ACTION, PLAN, view_debts
 from pratique.integrations.routes import (
     BOUNDARY,
@@ -28,6 +29,18 @@ PROVES_ALL: Final = "__pratique_debts__"
 """On a class of views that proves each of its requests before a handler runs: (path, actions) ->
 its debts; on a permission of Django REST framework that requires it: (path, class of views)."""
 _METHODS: Final = ("get", "post", "put", "patch", "delete", "head", "options", "trace")
+LEADS: Final = "__pratique_leads__"
+"""On a class of views that proves each request: which of its methods lead to the proof."""
+_HAND_ON: Final = frozenset(
+    {
+        ("django.views.decorators.cache", "never_cache"),
+        ("django.views.decorators.csrf", "csrf_exempt"),
+        ("django.views.decorators.http", "require_http_methods"),
+    }
+)
+_MAKE: Final = ("django.views.generic.base", "rest_framework.viewsets")
+"""Modules whose `as_view` makes the function that is routed."""
+_KNOWN: Final = ("django.", "rest_framework.", "pratique.")
 _HOW: Final = 'path("…", endpoint({name}))'
 
 
@@ -93,11 +106,13 @@ def leaves_of(route: Routed) -> Iterator[Leaf]:
         yield Leaf(path, kind)
         return
     handlers = list(_handlers(view, kind))
+    # What goes around the handlers proves for all of them, or nobody does.
+    around, by = _around(path, view, kind), proven_by(getattr(kind, "dispatch", None))
     if _proves_all(view, kind) is not None:
-        yield Leaf(path, view, [method for _, method in handlers], kind.__name__)
+        yield Leaf(path, view, [method for _, method in handlers], "" if around else kind.__name__)
         return
     for handler, method in handlers:
-        yield Leaf(path, handler, (method,), proven_by(handler))
+        yield Leaf(path, handler, (method,), by or ("" if around else proven_by(handler)))
     if not handlers:
         yield Leaf(path, view)
 
@@ -107,7 +122,7 @@ def proves_method(view: Any, method: str) -> bool:
     kind = _class_of(view)
     if kind is None:
         return False
-    if _proves_all(view, kind) is not None:
+    if _proves_all(view, kind) is not None or proven_by(getattr(kind, "dispatch", None)):
         return True
     return any(
         proven_by(handler) != "" for handler, name in _handlers(view, kind) if name == method
@@ -118,6 +133,7 @@ def boundary_of(view: Any) -> Boundary | None:
     """Return the boundary that proves the requests of a view; None where none does."""
     kind = _class_of(view)
     handlers = [view] if kind is None else [handler for handler, _ in _handlers(view, kind)]
+    handlers = handlers if kind is None else [getattr(kind, "dispatch", None), *handlers]
     for handler in handlers:
         found = getattr(handler, BOUNDARY, None)
         if found is None and hasattr(handler, PLAN):
@@ -135,9 +151,14 @@ def _wrong(route: Routed) -> Iterator[str]:
     if kind is None:
         # `endpoint` and `does` answer 405 to all but POST.
         methods = () if hasattr(view, ACTION) or hasattr(view, BOUNDARY) else ("GET", "POST")
-        yield from view_debts(route.path, view, methods)
+        yield from view_debts(route.path, seen_through(view), methods)
         return
-    proves_all = _proves_all(view, kind)
+    own: Any = getattr(kind, "dispatch", None)
+    yield from view_debts(route.path, own, ())
+    proves_all, known = _proves_all(view, kind), list(_handlers(view, kind))
+    if proves_all is not None or any(proven_by(handler) for handler, _ in known):
+        told = (_around(route.path, view, kind), _above(route.path, view))
+        yield from filter(None, told)
     if proves_all is not None:
         yield from proves_all(route.path)
         return
@@ -184,6 +205,33 @@ def _proves_all(view: Any, kind: type[Any]) -> Callable[[str], Iterable[str]] | 
         if required is not None:
             return partial(_required, required, kind)
     return None
+
+
+def seen_through(view: Any) -> Any:
+    """Return the view beneath decorators of Django's that hand every request on or refuse it."""
+    while True:
+        code = getattr(view, "__code__", None)
+        named = getattr(view, "__globals__", {}).get("__name__")
+        if code is None or (named, code.co_qualname.partition(".")[0]) not in _HAND_ON:
+            return view
+        view = getattr(view, "__wrapped__", None)
+
+
+def _above(path: str, view: Any) -> str:
+    """Return that something stands above what `as_view` made."""
+    made = seen_through(view)
+    is_made = getattr(made, "__globals__", {}).get("__name__") in _MAKE
+    return above_debt(path, made, made if is_made else _class_of(view))
+
+
+def _around(path: str, view: Any, kind: type[Any]) -> str:
+    """Return what goes around the handlers of a class of views, and isn't proven itself."""
+    if proven_by(getattr(kind, "dispatch", None)):
+        return ""
+    names = ["dispatch", "as_view"]
+    if _proves_all(view, kind) is not None:
+        names += getattr(kind, LEADS, ("initial", "check_permissions", "get_authenticators"))
+    return around_debt(path, kind, names, frameworks=_KNOWN)
 
 
 def _required(required: Any, kind: type[Any], path: str) -> Iterable[str]:
