@@ -1,9 +1,11 @@
-"""Who calls, over real TLS: uvicorn, gunicorn and Envoy show it; hypercorn and granian can't, and are refused."""
+"""Who calls, over real TLS: uvicorn, gunicorn, Envoy and nginx show it; hypercorn and granian can't, and are refused."""
 
 import asyncio
 import contextlib
 import importlib.util
 import json
+import os
+import shutil
 import socket
 import ssl
 from collections.abc import Iterator
@@ -549,6 +551,135 @@ def test_envoy_that_forwards_nothing_names_nobody(pki: Pki, behind: tuple[str, S
     with by_envoy(pki, url, "SANITIZE") as front:
         assert pki.get(front, pki.good, headers=dict([_FORGED])).status_code == 401
     assert served.orders.refusals[-1].code == "no_forwarded_certificate"
+
+
+# --- nginx ----------------------------------------------------------------------------------------
+
+
+NGINX = """\
+daemon off;
+master_process off;
+pid {folder}/nginx.pid;
+error_log stderr crit;
+events {{ worker_connections 64; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    map $ssl_client_verify $client_certificate {{
+        SUCCESS 'By={by};Cert="$ssl_client_escaped_cert"';
+        default '';
+    }}
+    server {{
+        listen 127.0.0.1:{port} ssl;
+        ssl_certificate         {server};
+        ssl_certificate_key     {server};
+        ssl_client_certificate  {ca};
+        ssl_verify_client       {verify};
+        location / {{
+            proxy_pass https://127.0.0.1:{upstream};
+            proxy_ssl_certificate         {server};
+            proxy_ssl_certificate_key     {server};
+            proxy_ssl_trusted_certificate {ca};
+            proxy_ssl_verify              on;
+            proxy_ssl_name                localhost;
+            proxy_set_header X-Forwarded-Client-Cert $client_certificate;
+        }}
+    }}
+}}
+"""
+
+
+@contextlib.contextmanager
+def by_nginx(pki: Pki, upstream: str, verify: str = "on") -> Iterator[str]:
+    """Put an nginx in front of an application, which comes by mTLS itself."""
+    found = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
+    if found is None:
+        pytest.skip("needs nginx")
+    port, folder = free_port(), pki.folder / f"nginx-{verify}"
+    folder.mkdir()
+    target = int(httpx.URL(upstream).port or 0)
+    text = NGINX.format(
+        folder=folder,
+        port=port,
+        upstream=target,
+        server=pki.server,
+        ca=pki.ca,
+        by=EDGE,
+        verify=verify,
+    )
+    (folder / "nginx.conf").write_text(text, encoding="ascii")
+    log = folder / "nginx.log"
+    command = [found, "-c", str(folder / "nginx.conf"), "-p", str(folder)]
+    with processes.by_command(command, port, log) as is_there:
+        assert is_there, log.read_text(encoding="utf-8")
+        yield f"https://localhost:{port}/orders"
+
+
+@pytest.fixture(scope="module")
+def nginx(pki: Pki, behind: tuple[str, Served]) -> Iterator[tuple[str, Served]]:
+    """Put an nginx in front that requires a certificate, and writes the field anew."""
+    with by_nginx(pki, behind[0]) as url:
+        yield url, behind[1]
+
+
+@pytest.mark.server
+def test_nginx_names_who_calls(pki: Pki, nginx: tuple[str, Served]) -> None:
+    """By the certificate that it hands on, which is read here; a forged field is written over."""
+    url, served = nginx
+    forged = {"X-Forwarded-Client-Cert": f"By={EDGE};URI={OTHER}"}
+    assert pki.get(url, pki.good).status_code == 200
+    assert pki.get(url, pki.good, headers=forged).status_code == 200
+    assert served.orders.callers[-2:] == [GATEWAY, GATEWAY]
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("name", ["rogue", "expired", ""])
+def test_nginx_lets_nobody_through(pki: Pki, nginx: tuple[str, Served], name: str) -> None:
+    """It requires and verifies: another CA, a certificate whose time ended, none: its own 400, and nothing reaches us."""
+    url, served = nginx
+    before = len(served.orders.refusals), len(served.orders.callers)
+    assert pki.get(url, getattr(pki, name, "")).status_code == 400
+    assert (len(served.orders.refusals), len(served.orders.callers)) == before
+
+
+@pytest.mark.server
+def test_behind_nginx_a_caller_that_is_not_named_is_refused(
+    pki: Pki, nginx: tuple[str, Served]
+) -> None:
+    """Known by its certificate, and 403; one that writes an element, or has two names, is none."""
+    url, served = nginx
+    for name, status, code in (
+        (pki.other, 403, "unknown_caller"),
+        (pki.injecting, 401, "bad_svid"),
+        (pki.two, 401, "bad_svid"),
+    ):
+        assert pki.get(url, name).status_code == status
+        assert served.orders.refusals[-1].code == code
+    assert pki.get(url, pki.good, headers={"X-SSL-Client-Cert": "x"}).status_code == 401
+    assert served.orders.refusals[-1].code == "claimed_certificate"
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("verify", ["optional", "optional_no_ca", "off"])
+def test_nginx_that_requires_no_certificate_names_nobody_else(
+    pki: Pki, behind: tuple[str, Served], verify: str
+) -> None:
+    """Who shows none, or one of another CA, is nobody: the map hands on what nginx has verified alone, and the good one is."""
+    url, served = behind
+    with by_nginx(pki, url, verify) as front:
+        forged = {"X-Forwarded-Client-Cert": f"By={EDGE};URI={GATEWAY}"}
+        for fields in ({}, forged):
+            assert pki.get(front, "", headers=fields).status_code == 401
+            assert served.orders.refusals[-1].code == "no_forwarded_certificate"
+        before = len(served.orders.callers)
+        for name in (pki.rogue, pki.expired):
+            assert pki.get(front, name).status_code in (400, 401)  # of nginx, or ours
+        assert len(served.orders.callers) == before
+        assert pki.get(front, pki.good).status_code == (401 if verify == "off" else 200)
 
 
 @pytest.mark.parametrize("name", ["good", "other"])

@@ -141,6 +141,21 @@ def test_reads_the_certificate_where_it_is_sent() -> None:
         assert code_of(line) == "bad_forwarded_certificate"
 
 
+def test_a_certificate_names_its_holder_where_the_proxy_names_nobody() -> None:
+    """nginx hands on the certificate alone: it is read as one, with its names, dates and hash."""
+
+    def alone(leaf: bytes, more: str = "") -> str:
+        return f'By={EDGE};{more}Cert="{quote(pem(leaf), safe="")}"'
+
+    good = authority.issue(GATEWAY)
+    assert named(alone(good)) == GATEWAY
+    assert code_of(alone(authority.issue(GATEWAY, EDGE))) == "bad_svid"
+    assert code_of(alone(authority.issue())) == "bad_svid"
+    assert code_of(alone(authority.issue(GATEWAY, not_after=NOW - HOUR / 2))) == "certificate_dates"
+    for wrong in (alone(good, f"Hash={HASH};"), alone(good, "URI=;"), f"By={EDGE}"):
+        assert code_of(wrong) == "bad_forwarded_certificate"
+
+
 @given(st.one_of(st.text(max_size=40), st.text(alphabet='BbyURI=",;\\ax', max_size=40)))
 def test_whatever_a_client_wrote_first_names_nobody_else(text: str) -> None:
     """Left of what the proxy wrote may stand anything: the client is who the proxy says, or refused."""

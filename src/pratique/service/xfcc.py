@@ -97,28 +97,36 @@ def forwarded_id(fields: Fields, *, by: str, mode: Mode, at: datetime) -> Spiffe
             code="forwarded_by_another",
             hint="by= is the URI name in the certificate that the proxy shows its clients",
         )
+    certified = _certified(element, at) if "cert" in element else None
+    if certified is not None and "uri" not in element:
+        return certified  # of a proxy that knows no names of a certificate, as nginx
     try:
         name = parse_spiffe_id(element.get("uri", ""))
     except ValueError as error:
         raise _bad(f"its URI is no SPIFFE id: {error}") from None
     if not name.path:
         raise _bad("its URI names a trust domain, not a workload")
-    if "cert" in element:
-        _require_same(name, element, at)
+    # Envoy names the first URI of a certificate alone; the certificate itself tells of a second.
+    if certified is not None and certified != name:
+        raise _bad("its Cert has another name than its URI")
     return name
 
 
-def _require_same(name: SpiffeId, element: Element, at: datetime) -> None:
-    # Envoy names the first URI of a certificate alone; the certificate itself tells of a second.
+def _certified(element: Element, at: datetime) -> SpiffeId:
+    """Return whom the certificate itself names.
+
+    Raises:
+        Refused: AUTHENTIC, code "bad_forwarded_certificate", "bad_svid", "certificate_dates".
+    """
     try:
         leaf = ssl.PEM_cert_to_DER_cert(unquote(element["cert"], errors="strict"))
     except ValueError:
         raise _bad("its Cert is no certificate") from None
-    if spiffe_id_of((leaf,), at=at) != name:
-        raise _bad("its Cert has another name than its URI")
+    name = spiffe_id_of((leaf,), at=at)
     digest = sha256(leaf).hexdigest()
     if element.get("hash", digest).lower() != digest:
         raise _bad("its Hash isn't its Cert's")
+    return name
 
 
 def _add(element: Element, key: str, value: str) -> None:
