@@ -1,5 +1,6 @@
 """A fork while another thread holds each lock: the child waits for nobody."""
 
+import ctypes
 import os
 import signal
 import socket
@@ -11,19 +12,21 @@ from typing import Any
 
 import pytest
 
-from pratique import Perimeter, Refused, stores
+from pratique import Claim, Fields, Perimeter, Refused, stores
 from pratique.core import forks
+from pratique.core.claim import Via
 from pratique.core.decision import Decision
 from pratique.core.event import new_crossing_id
 from pratique.core.measures import Measures
 from pratique.core.obligation import VALID
-from pratique.core.refusal import Answer
+from pratique.core.refusal import Answer, BoundaryError
 from pratique.core.reminder import Reminder
 from pratique.core.threads import Pool, Tally
 from pratique.fetch import Fetch, FetchPolicy
 from pratique.fetch.lookup import Lookup
 from pratique.fetch.naked import Watch
 from pratique.fetch.wire.pool import Pool as Connections
+from pratique.forwarded import Forwarded, ProxyPolicy
 from pratique.integrations.wsgi_edge import Guarded
 from pratique.partner import Partner
 from pratique.partner.breaker import Breaker
@@ -38,9 +41,14 @@ Held = tuple[Any, Callable[[], bool]]
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 
 
-def child_answers(answer: Callable[[], bool]) -> bool:
+def fork_untold() -> int:
+    """Fork as a host that is written in C does: Python hears nothing of it."""
+    return int(ctypes.PyDLL(None).fork())
+
+
+def child_answers(answer: Callable[[], bool], fork: Callable[[], int] = os.fork) -> bool:
     """Fork; say whether the child's answer was True. A child that waits for ever is ended."""
-    child = os.fork()
+    child = fork()
     if child == 0:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(20)
@@ -275,3 +283,58 @@ def test_an_attribute_that_is_not_there_is_a_mistake() -> None:
     """A name that was changed in one place alone is told when the holder is made."""
     with pytest.raises(AttributeError, match="_look"):
         forks.renew_after_fork(Tally(), _look=Lock)
+
+
+def fork_half_told() -> int:
+    """Fork as uWSGI does with `py-call-osafterfork`: the child's hook is called, and no other."""
+    child = fork_untold()
+    if child == 0:
+        ctypes.pythonapi.PyOS_AfterFork_Child()
+    return child
+
+
+@pytest.mark.parametrize("fork", [fork_untold, fork_half_told])
+@pytest.mark.parametrize("has_page", [True, False])
+def test_nothing_crosses_in_a_child_of_whose_fork_python_was_not_told(
+    fork: Callable[[], int], has_page: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its parent's store is open there: refused with the mend. What starts in the child crosses.
+
+    The twin is `os.fork`, which closes and makes anew. A system without such a page asks for the
+    process's number.
+    """
+    if not has_page:
+        monkeypatch.setattr(forks, "_page", None)
+
+    def started() -> tuple[Perimeter, Forwarded]:
+        perimeter = Perimeter(store=stores.memory())
+        edge = perimeter.declare(Forwarded("edge", ProxyPolicy(hosts=("a.example",))))
+        perimeter.start()
+        return perimeter, edge
+
+    mine, edge = started()
+    claim = Claim(b"", Fields([("Host", "a.example")]), NOON, Via(peer="192.0.2.1"))
+    before = forks.generation()
+
+    def told() -> bool:
+        return mine.is_started and bool(mine.admit(edge, claim)) and forks.generation() != before
+
+    def untold() -> bool:
+        try:
+            mine.admit(edge, claim)
+        except BoundaryError as error:
+            is_said = "lazy-apps" in str(error)
+        else:
+            return False
+        try:
+            mine.start()
+        except BoundaryError:
+            other, theirs = started()
+            return is_said and not mine.is_started and bool(other.admit(theirs, claim))
+        return False
+
+    assert child_answers(told)
+    assert child_answers(untold, fork)
+    assert mine.admit(edge, claim)
+    assert forks.generation() == before
+    mine.close()

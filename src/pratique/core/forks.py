@@ -5,10 +5,17 @@ is under way never falls again, and a pool has no thread left.
 
 A file of SQLite is worse: its locks are the process's, and a child that inherits an open file takes
 them for its own. Such files are closed before the fork (https://sqlite.org/howtocorrupt.html §2.6).
+
+A host that forks in C can do it without Python's hooks, as uWSGI does by default. Nothing was
+closed or made anew then: a perimeter that has started in the parent lets nothing cross in that
+child.
 """
 
 import os
+import sys
 from collections.abc import Callable
+from contextlib import suppress
+from mmap import PAGESIZE, mmap
 from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -20,6 +27,28 @@ _resting: Final[WeakKeyDictionary[object, Callable[[Any], Callable[[], object]]]
 )
 _waking: Final[list[Callable[[], object]]] = []
 _forks: Final = [0]
+_untold: Final = [0]
+_is_told: Final = [False]
+_process: Final = [os.getpid()]
+_WIPE_ON_FORK: Final = 18
+"""MADV_WIPEONFORK of Linux 4.14: a child finds zeros on the page, whoever has forked."""
+
+
+def _wiped_page() -> Any:
+    """Return a page that is empty in a child; None where the system has none."""
+    if sys.platform != "linux":
+        return None
+    from mmap import MAP_ANONYMOUS, MAP_PRIVATE
+
+    with suppress(OSError):  # an older kernel
+        page = mmap(-1, PAGESIZE, flags=MAP_PRIVATE | MAP_ANONYMOUS)
+        page.madvise(_WIPE_ON_FORK)
+        page[0] = 1
+        return page
+    return None
+
+
+_page: Final = _wiped_page()
 
 
 def renew_after_fork(holder: object, **made: Callable[[], object]) -> None:
@@ -54,22 +83,46 @@ def rest_before_fork(holder: H, rest: Callable[[H], Callable[[], object]]) -> No
 def generation() -> int:
     """Return a number that differs between a process and the child that it forks.
 
-    It costs no system call, as `os.getpid` does.
+    Also where the host forks without Python's hooks. It costs no system call on Linux.
     """
+    untold_forks()
     return _forks[0]
 
 
+def untold_forks() -> int:
+    """Return how many forks on the way to this process Python wasn't told of.
+
+    The first to ask makes anew what `renew_after_fork` names. What should have rested before such a
+    fork can't be mended any more: who has opened something before lets it be.
+    """
+    if _is_new():
+        _forked()
+    return _untold[0]
+
+
+def _is_new() -> bool:
+    return not _page[0] if _page is not None else os.getpid() != _process[0]
+
+
 def _forks_now() -> None:
+    _is_told[0] = True
     _waking.extend([rest(holder) for holder, rest in tuple(_resting.items())])
 
 
 def _goes_on() -> None:
+    _is_told[0] = False
     while _waking:
         _waking.pop()()
 
 
 def _forked() -> None:
     _forks[0] += 1
+    if not _is_told[0]:  # nothing rested, though a host may call the child's hook alone
+        _untold[0] += 1
+    _is_told[0] = False
+    _process[0] = os.getpid()
+    if _page is not None:
+        _page[0] = 1
     _waking.clear()
     for holder, made in tuple(_made.items()):
         for name, make in made.items():

@@ -14,7 +14,7 @@ from .drive import drive
 from .drive_here import drive_here
 from .event import Outcome, Record, Sink
 from .fingerprint import Fingerprints
-from .forks import renew_after_fork
+from .forks import renew_after_fork, untold_forks
 from .measures import Measures
 from .question import Flow, Question
 from .recorder import LoggerSink, Recorder, outcome_of
@@ -85,7 +85,7 @@ class Perimeter:
         self._register = Register()
         self._watchers: list[Watcher] = []
         self._lock = Lock()
-        self._is_started = False
+        self._is_started, self._untold = False, 0
         renew_after_fork(self, _lock=Lock)
 
     def declare(self, boundary: B) -> B:
@@ -147,8 +147,8 @@ class Perimeter:
 
     @property
     def is_started(self) -> bool:
-        """Say whether every debt was settled and the store answered."""
-        return self._is_started
+        """Say whether every debt was settled and the store answered, in this process."""
+        return self._is_started and self._untold == untold_forks()
 
     def debts(self) -> list[str]:
         """Return every debt of every boundary and sink, one sentence each with its mend.
@@ -170,6 +170,7 @@ class Perimeter:
             BoundaryError: with every debt at once.
             StoreError: the store doesn't answer.
         """
+        self._require_told()
         with self._lock:
             if self._is_started:
                 return
@@ -180,6 +181,7 @@ class Perimeter:
 
     async def astart(self) -> None:
         """Start on the event loop. See `start`."""
+        self._require_told()
         if self._is_started:
             return
         self._settle_debts(*[await each.adebts() for each in self._inspectors()])
@@ -329,7 +331,8 @@ class Perimeter:
         await self.aclose()
 
     def _cross(self, boundary: Boundary, claim: Claim) -> Crossing:
-        if not self._is_started:
+        if not self.is_started:
+            self._require_told()
             message = (
                 "the perimeter hasn't started: nothing crosses. "
                 "Call perimeter.start(), or guard(app, perimeter)."
@@ -346,8 +349,17 @@ class Perimeter:
         if debts:
             raise BoundaryError(*debts)
 
+    def _require_told(self) -> None:
+        if self._is_started and self._untold != untold_forks():
+            message = (
+                "the perimeter started before this process was forked without Python's hooks: its "
+                "store, sinks and threads are its parent's, and nothing crosses. uWSGI: set "
+                "lazy-apps = true, or py-call-uwsgi-fork-hooks = true."
+            )
+            raise BoundaryError(message)
+
     def _opened(self) -> None:
-        self._is_started = True
+        self._is_started, self._untold = True, untold_forks()
         reminder = Reminder(endings(self.boundaries), self.recorder.tell, new_lock=Lock)
         self.recorder.ring = reminder.ring
         reminder.ring(self.clock())
