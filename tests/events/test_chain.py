@@ -221,7 +221,9 @@ def test_a_witness_that_says_nothing_is_refused(log: Log, heads: bytes) -> None:
 def test_a_slip_is_told(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that isn't there, a variable that isn't set, a key of another chain."""
     assert log.verify(files=(log.path, log.path.with_name("absent"))).exit_code == 2
-    assert log.verify("--key", "NO_SUCH_KEY").exit_code == 2
+    done = log.verify("--key", "NO_SUCH_KEY")
+    assert (done.exit_code, "NO_SUCH_KEY isn't set" in " ".join(done.output.split())) == (2, True)
+    assert "optional" not in done.output
     monkeypatch.setenv("EVENTS_KEY", OTHER)
     assert log.verify().exit_code == 3
 
@@ -239,11 +241,72 @@ def test_files_that_were_rotated_are_read_one_after_the_other(tmp_path: Path) ->
     sink.close()
     assert log.verify(files=(old, log.path)).exit_code == 0
     assert log.verify().exit_code == 3
-    done = log.verify("--since", "2026-01-01")
-    assert (done.exit_code, "1 chains begin in their middle" in done.stdout) == (0, True)
+    assert log.verify("--since", "2026-01-01").exit_code == 6
+    assert log.verify("--since", "9999-01-01").exit_code == 0
     log.path.write_bytes(b"")
     assert log.verify("--since", "2026-01-01").exit_code == 5
     assert log.verify("--since", "9999-01-01").exit_code == 0
+
+
+class Dated:
+    """One writer's chain with a head after each line, a day apart each.
+
+    Args:
+        folder: For its files.
+        heads: After which lines the witness was told.
+    """
+
+    def __init__(self, folder: Path, heads: tuple[int, ...]) -> None:
+        self.log = Log(folder)
+        self.writer, link, witness = "0" * 16, "0" * 32, FileWitness(self.log.heads)
+        self.lines: Lines = []
+        for number in range(1, 7):
+            said = msgspec.json.encode(record(number))
+            link = link_of(KEY.encode(), link, self.writer, number, said)
+            self.lines.append(
+                said[:-1] + f',"chain":["{self.writer}",{number},"{link}"]}}\n'.encode()
+            )
+            if number in heads:
+                head = Head(self.writer, number, link, datetime(2026, 1, number, tzinfo=UTC))
+                witness(sealed(head, KEY.encode()))
+
+    def verify(self, since: int, lines: Lines) -> Result:
+        """Verify some lines; what is older than a day of January was deleted on purpose."""
+        self.log.path.write_bytes(b"".join(lines))
+        return self.log.verify("--since", f"2026-01-{since:02}")
+
+
+@pytest.mark.parametrize("heads", [(1, 2, 3, 4, 5, 6), (1, 4, 6)])
+def test_a_beginning_that_is_younger_than_since_was_cut_off(
+    tmp_path: Path, heads: tuple[int, ...]
+) -> None:
+    """The witness says when it had seen a line: one that is missing and was written later fails.
+
+    The twin: what it had seen by that day may be gone.
+    """
+    made = Dated(tmp_path, heads)
+    done = made.verify(2, made.lines[3:])
+    assert done.exit_code == 6, done.stdout
+    assert f"beheaded: events.jsonl:1: writer {made.writer} begins with line 4" in done.stdout
+    assert made.verify(4, made.lines[3:]).exit_code == 0
+    assert made.verify(6, made.lines).exit_code == 0
+    assert made.verify(2, made.lines).exit_code == 0
+
+
+def test_the_first_line_is_proven_where_the_witness_has_seen_the_one_before(tmp_path: Path) -> None:
+    """A text that is changed there is broken; without such a head it is said to be unproven."""
+    made = Dated(tmp_path, (1, 3, 6))
+    done = made.verify(3, made.lines[3:])
+    assert (done.exit_code, "begin in their middle" in done.stdout) == (0, False), done.stdout
+    changed = [made.lines[3].replace(b"proven", b"ignored"), *made.lines[4:]]
+    assert changed[0] != made.lines[3]
+    assert made.verify(3, changed).exit_code == 3
+    done = made.verify(6, made.lines[4:])
+    assert (done.exit_code, "1 chains begin in their middle" in done.stdout) == (0, True)
+    last = made.lines[5]
+    assert made.verify(6, [last]).exit_code == 0
+    link = json.loads(last)["chain"][2].encode()
+    assert made.verify(6, [last.replace(link, b"1" * 32)]).exit_code == 3
 
 
 def test_a_witness_that_fails_is_told_again_and_holds_no_line_up(tmp_path: Path) -> None:

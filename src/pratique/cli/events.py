@@ -1,5 +1,6 @@
 """`pratique events`: ships what the file of a sink holds, and tells whether it was changed."""
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -20,7 +21,12 @@ from pratique.events.verify import Finding, Problem, Verification, heads_in
 
 FORMATS: Final = ("ocsf",)
 MAX_LINE_BYTES: Final = 1 << 20
-EXITS: Final = {Problem.BROKEN: 3, Problem.MISSING: 5, Problem.TRUNCATED: 4}
+EXITS: Final = {
+    Problem.BROKEN: 3,
+    Problem.MISSING: 5,
+    Problem.TRUNCATED: 4,
+    Problem.BEHEADED: 6,
+}
 """With which `verify` ends; where several are found, the first of these."""
 events = typer.Typer(
     no_args_is_help=True,
@@ -72,7 +78,10 @@ def verify(
         datetime | None, typer.Option(help="What is older was deleted on purpose. UTC.")
     ] = None,
 ) -> None:
-    """Tell whether lines are as they were written: 0; 3 broken, 4 truncated, 5 a writer missing."""
+    """Tell whether lines are as they were written: 0.
+
+    3 broken, 4 truncated, 5 a writer is missing, 6 cut off at the beginning.
+    """
     at = since.replace(tzinfo=UTC) if since is not None else None
     checked = Verification(_keys(key), _heads(heads), since=at)
     worst: set[Problem] = set()
@@ -112,6 +121,9 @@ def _found(checked: Verification, files: list[Path]) -> Iterator[Finding]:
 
 
 def _keys(variables: list[str]) -> list[bytes]:
+    for name in variables:
+        if name not in os.environ:  # a Secret's own advice is for boundaries
+            raise typer.BadParameter(f"the variable {name} isn't set: give it the chain's key")
     try:
         return [live.value.encode() for name in variables for live in Secret.env(name).read()]
     except BoundaryError as error:

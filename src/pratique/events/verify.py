@@ -30,6 +30,8 @@ class Problem(StrEnum):
     """The witness knows a writer of whom no line is there."""
     TRUNCATED = "truncated"
     """The witness has seen more lines of a writer than are there."""
+    BEHEADED = "beheaded"
+    """A chain begins in its middle, and no witness says that what is missing is old enough."""
 
 
 class Finding(NamedTuple):
@@ -55,8 +57,8 @@ class Verification:
         keys: In force while the lines were written; a writer has one of them.
         heads: All that the witness has.
         since: UTC. What is older was deleted on purpose: a writer whose newest head is from before
-            isn't missed, and a chain may begin in its middle. None: every chain is there from its
-            first line.
+            isn't missed, and a chain may begin in its middle where the witness had seen all that is
+            missing by then. None: every chain is there from its first line.
     """
 
     def __init__(
@@ -67,9 +69,11 @@ class Verification:
         self._chains: dict[str, _Chain] = {}
         self._newest: dict[str, Head] = {}
         self._seen: dict[tuple[str, int], str] = {}
+        self._before: dict[str, int] = {}
         self._forged = 0
         self.beheaded = 0
-        """Chains that begin in their middle: of its first line the text can't be verified."""
+        """Chains that begin in their middle with a line whose text can't be verified: no head is
+        the line's before."""
         self.lines = 0
         """Lines that are as they were written."""
         self.fragments = 0
@@ -79,6 +83,9 @@ class Verification:
                 self._forged += 1
                 continue
             self._seen[head.writer, head.sequence] = head.link
+            if since is not None and head.at <= since:
+                old = max(self._before.get(head.writer, 0), head.sequence)
+                self._before[head.writer] = old
             newest = self._newest.get(head.writer)
             if newest is None or newest.sequence < head.sequence:
                 self._newest[head.writer] = head
@@ -99,9 +106,9 @@ class Verification:
     def read(self, lines: Iterable[bytes], *, name: str) -> Iterator[Finding]:
         """Read the lines of one file; yield what is wrong in it."""
         for number, line in enumerate(lines, 1):
-            told = self._line(line.rstrip(b"\n"))
-            if told is not None:
-                yield Finding(Problem.BROKEN, f"{name}:{number}: {told}")
+            found = self._line(line.rstrip(b"\n"))
+            if found is not None:
+                yield Finding(found.problem, f"{name}:{number}: {found.told}")
 
     def end(self) -> Iterator[Finding]:
         """Yield what the witness has seen and isn't there."""
@@ -118,7 +125,7 @@ class Verification:
                 told = f"writer {writer} ends with line {chain.sequence} of its own, and the "
                 yield Finding(Problem.TRUNCATED, f"{told}witness has seen {head.sequence}")
 
-    def _line(self, line: bytes) -> str | None:
+    def _line(self, line: bytes) -> Finding | None:
         found = _TAIL.fullmatch(line)
         if found is None:
             return self._unlinked(line)
@@ -126,11 +133,9 @@ class Verification:
         link, said = found["link"].decode(), found["said"] + b"}"
         chain = self._chains.setdefault(writer, _Chain())
         if self._since is not None and not chain.sequence and sequence > 1:
-            self.beheaded += 1
-            chain.sequence = sequence - 1
-            told = None
+            told = self._beheaded(chain, writer, sequence, link, said)
         else:
-            told = self._judge(chain, writer, sequence, link, said)
+            told = _broken(self._judge(chain, writer, sequence, link, said))
         if told is None:
             self.lines += 1
         if sequence > chain.sequence:
@@ -138,13 +143,35 @@ class Verification:
             chain.sequence, chain.link = sequence, link
         return told
 
-    def _unlinked(self, line: bytes) -> str | None:
+    def _beheaded(
+        self, chain: _Chain, writer: str, sequence: int, link: str, said: bytes
+    ) -> Finding | None:
+        """Judge the first line of a chain that begins in its middle."""
+        chain.sequence = sequence - 1
+        anchor = self._seen.get((writer, sequence - 1))
+        if anchor is not None:
+            chain.link = anchor
+            told = self._judge(chain, writer, sequence, link, said)
+        else:
+            self.beheaded += 1
+            is_seen = self._seen.get((writer, sequence), link) == link
+            told = None if is_seen else _not_seen(writer, sequence)
+        if told is None and self._before.get(writer, 0) < sequence - 1:
+            # Attack: the lines of an intrusion stood first, and were cut off with the old ones.
+            return Finding(
+                Problem.BEHEADED,
+                f"writer {writer} begins with line {sequence} of its own, and no head from before "
+                f"--since says that line {sequence - 1} is older",
+            )
+        return _broken(told)
+
+    def _unlinked(self, line: bytes) -> Finding | None:
         try:
             decode_record(line)
         except ValueError:
             self.fragments += bool(line.strip())
             return None
-        return "a record without a link"
+        return _broken("a record without a link")
 
     def _judge(
         self, chain: _Chain, writer: str, sequence: int, link: str, said: bytes
@@ -158,7 +185,7 @@ class Verification:
         if not self._is_link(chain, writer, sequence, link, said):
             return f"{place} isn't as it was written"
         if self._seen.get((writer, sequence), link) != link:
-            return f"{place} isn't the one that the witness has seen"
+            return _not_seen(writer, sequence)
         return None
 
     def _is_link(self, chain: _Chain, writer: str, sequence: int, link: str, said: bytes) -> bool:
@@ -167,6 +194,14 @@ class Verification:
                 chain.key = key
                 return True
         return False
+
+
+def _broken(told: str | None) -> Finding | None:
+    return None if told is None else Finding(Problem.BROKEN, told)
+
+
+def _not_seen(writer: str, sequence: int) -> str:
+    return f"line {sequence} of writer {writer} isn't the one that the witness has seen"
 
 
 def heads_in(content: bytes) -> list[Head]:
