@@ -63,6 +63,17 @@ def proven(text: str, reader: TransactionToken, *, key: str | None = "10") -> Co
     return found
 
 
+def test_actions_that_are_added_after_the_declaration_are_not_minted_for() -> None:
+    """A minter's actions are copied where it is declared; what it had then passes."""
+    scopes = {"order.write"}
+    reader = declared(minter(scopes=scopes))
+    scopes.add("order.read")
+    with pytest.raises(Refused) as refused:
+        proven(signed(TOKENS), reader)
+    assert refused.value.code == "minter_may_not"
+    assert proven(signed(TOKENS), declared(minter(scopes=scopes))).subject == "customer:1"
+
+
 @pytest.mark.parametrize("subjects", ["customer", "c", "user1", "é"])
 def test_a_prefix_ends_where_a_name_begins(subjects: str) -> None:
     """SV-26: "customer" is the beginning of "customer-service:9" too; "customer:", "auth0|" or anybody start."""

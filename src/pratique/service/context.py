@@ -1,7 +1,7 @@
 """For which user a service calls: a transaction token, bound to caller, action and object."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final, cast
 
@@ -118,6 +118,7 @@ class TransactionToken:
             raise BoundaryError("TransactionToken(lead=…) is 0 to 60 seconds.")
         for minter in minters:
             _require_bounds(minter)
+        own = [replace(minter, scopes=frozenset(minter.scopes)) for minter in minters]
         self.trust_domain, self.bound_claim = trust_domain, bound_claim
         self._taken_back = TakenBack.of(revoked)
         self._minters = {
@@ -133,7 +134,7 @@ class TransactionToken:
                     lead=lead,
                 ),
             )
-            for minter in minters
+            for minter in own
         }
         _require_own_keys([policy for _, policy in self._minters.values()])
 

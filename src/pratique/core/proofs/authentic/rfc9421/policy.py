@@ -86,7 +86,13 @@ class SignaturePolicy:
                 f"components={list(self.components)} leaves {', '.join(open_)} uncovered: a "
                 "signature over less says nothing of what is acted on."
             )
-        for name, value in (("parameters", named), ("by_name", by_name), ("owed", owed)):
+        for name, value in {
+            "keys": tuple(self.keys),
+            "components": tuple(self.components),
+            "parameters": named,
+            "by_name": by_name,
+            "owed": owed,
+        }.items():
             object.__setattr__(self, name, value)
 
     def prepare(self) -> list[str]:
