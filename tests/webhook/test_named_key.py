@@ -17,12 +17,14 @@ from tests.webhook.other_proofs import PAYPAL_URL
 class Keys:
     """A source of keys that is counted, and its clock."""
 
-    def __init__(self, answer: Callable[[str], Any] = lambda name: name.upper()) -> None:
+    def __init__(
+        self, answer: Callable[[str], Any] = lambda name: name.upper(), known: tuple[str, ...] = ()
+    ) -> None:
         self.asked: list[str] = []
         self.now = 0.0
         self._answer = answer
         self.keys: NamedKeys[str] = NamedKeys(
-            self.fetch, str, life=timedelta(seconds=100), clock=lambda: self.now
+            self.fetch, str, life=timedelta(seconds=100), known=known, clock=lambda: self.now
         )
 
     def fetch(self, name: str) -> Any:
@@ -84,6 +86,53 @@ def test_genuine_keys_of_others_push_none_out_that_has_held(is_noted: bool) -> N
     for number in range(2 * ALLOWANCE):
         keys.code(f"unknown-{number}")
     assert keys.code("ours") == ("" if is_noted else "keys_unavailable")
+
+
+def test_a_flood_before_the_first_delivery_puts_off_no_look_for_a_name_that_is_declared() -> None:
+    """CWE-400: nothing has verified yet, and each unknown name comes twice; the twin isn't declared."""
+    keys = Keys(lambda name: name if name in {"ours", "theirs"} else None, known=("ours",))
+    for _ in range(2):
+        for number in range(1000):
+            keys.code(f"unknown-{number}")
+    assert len(keys.asked) == ALLOWANCE + named_key.AGAIN
+    assert keys.code("theirs") == "keys_unavailable"
+    assert keys.code("ours") == ""
+
+
+def test_a_declared_name_is_looked_for_though_looks_for_others_hang(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A flood whose looks hang takes the places of unknown names alone."""
+    monkeypatch.setattr(named_key, "WAIT", 0.02)
+    release = threading.Event()
+
+    def answer(name: str) -> str:
+        if name != "ours":
+            release.wait(30)
+        return name
+
+    keys = Keys(answer, known=("ours",))
+    try:
+        assert {keys.code(f"n{number}") for number in range(8)} == {"keys_unavailable"}
+        monkeypatch.setattr(named_key, "WAIT", 30)
+        assert keys.code("theirs") == "keys_unavailable"
+        assert keys.code("ours") == ""
+    finally:
+        release.set()
+        for thread in threading.enumerate():
+            if thread.name == "pratique-keys":
+                thread.join(5)
+
+
+def test_a_name_that_comes_again_is_looked_for_where_a_flood_names_others_each_time() -> None:
+    """An honest sender's name is turned away once; its next delivery has a share of its own."""
+    keys = Keys(lambda name: name if name == "ours" else None)
+    for number in range(1000):
+        keys.code(f"unknown-{number}")
+    assert keys.code("ours") == "keys_unavailable"
+    for number in range(1000, 2000):
+        assert keys.code(f"unknown-{number}") == "keys_unavailable"
+    assert keys.code("ours") == ""
 
 
 def test_a_name_without_a_key_isn_t_asked_for_again_at_once() -> None:

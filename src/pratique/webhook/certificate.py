@@ -1,6 +1,6 @@
 """Senders that sign with RSA and name the URL of their certificate in the delivery."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -12,7 +12,9 @@ from pratique.core.refusal import Refused
 
 from .asymmetric import SignatureVerifier
 from .facts import Facts
-from .named_key import NamedKeys
+from .key_address import KeyAddress
+from .named_key import COLLECTION, KNOWN_KEYS, NamedKeys
+from .pin import Pin
 from .verify import Verifier, Verify, strict_base64
 
 FETCH: Final = "fetch_certificate"
@@ -121,8 +123,19 @@ def pinned(secret: str) -> Verifier:
 
 def fetched(facts: Facts) -> Verifier | None:
     """Return the verifier of fetched certificates; None where the declaration hands nothing in."""
-    fetch = facts.pins.get(FETCH)
-    return None if fetch is None else CertificateVerifier(NamedKeys(fetch, _read, life=LIFE))
+    fetch, known = facts.pins.get(FETCH), facts.pins.get(KNOWN_KEYS, ())
+    if fetch is None:
+        return None
+    return CertificateVerifier(NamedKeys(fetch, _read, life=LIFE, known=known))
+
+
+def known_at(*addresses: KeyAddress) -> Pin:
+    """Return the pin with URLs of the sender's certificates, each at one of these addresses."""
+
+    def fits(told: Collection[object]) -> bool:
+        return bool(told) and all(any(address.holds(url) for address in addresses) for url in told)
+
+    return Pin(KNOWN_KEYS, COLLECTION, fits=fits)
 
 
 def _read(found: object) -> _Dated:

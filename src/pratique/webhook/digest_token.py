@@ -16,7 +16,8 @@ from pratique.core.proofs.authentic.key import KeySet
 from pratique.core.proofs.authentic.public_key import es256_token
 from pratique.core.refusal import BoundaryError, Refused
 
-from .named_key import NamedKeys
+from .facts import Facts
+from .named_key import KNOWN_KEYS, NamedKeys
 from .signature_field import field, malformed
 from .verify import Verifier, Verify
 
@@ -59,17 +60,24 @@ class KeyedToken:
     Args:
         find: (kid) -> what opens its tokens, and until when (seconds since 1970).
         private: A private key as a PEM, where it is to sign.
+        note: Is told the `kid` of each token that held.
     """
 
-    __slots__ = ("_find", "_private", "is_short")
+    __slots__ = ("_find", "_note", "_private", "is_short")
 
-    def __init__(self, find: Callable[[str], tuple[Opener, float]], private: str = "") -> None:
-        self._find, self._private = find, private
+    def __init__(
+        self,
+        find: Callable[[str], tuple[Opener, float]],
+        private: str = "",
+        *,
+        note: Callable[[str], object] = str,
+    ) -> None:
+        self._find, self._private, self._note = find, private, note
         self.is_short = False
 
     def compiled(self) -> Verify:
         """See `Verifier.compiled`."""
-        find = self._find
+        find, note = self._find, self._note
 
         def verify(pieces: tuple[bytes, ...], candidates: Sequence[str]) -> bool:
             kid, at, digest = pieces
@@ -82,7 +90,10 @@ class KeyedToken:
                     hint="the sender has taken the key back; its newer events name another",
                 )
             claims = _opened(opener, candidates[0])
-            return claims is not None and _is(claims, "request_body_sha256", digest)
+            if claims is None or not _is(claims, "request_body_sha256", digest):
+                return False
+            note(kid.decode())
+            return True
 
         return verify
 
@@ -94,9 +105,13 @@ class KeyedToken:
         return es256_token(head, msgspec.json.encode(claims), self._private)
 
 
-def fetched_key(fetch: Callable[[str], Any]) -> Verifier:
-    """Return the verifier of tokens whose keys are got by `kid`."""
-    return KeyedToken(NamedKeys(fetch, _of_jwk, life=KEY_LIFE).find)
+def fetched_key(facts: Facts) -> Verifier | None:
+    """Return the verifier of tokens whose keys are got by `kid`; None where nothing gets them."""
+    fetch, known = facts.pins.get(FETCH), facts.pins.get(KNOWN_KEYS, ())
+    if fetch is None:
+        return None
+    keys = NamedKeys(fetch, _of_jwk, life=KEY_LIFE, known=known)
+    return KeyedToken(keys.find, note=keys.note)
 
 
 def pinned_key(pem: str) -> Verifier:

@@ -25,6 +25,13 @@ class KeyAddress:
     def __init__(self, *, host: str, path: str) -> None:
         self._whole = re.compile(rf"https://({host})(?::443)?({path})", re.ASCII)
 
+    def holds(self, url: object) -> bool:
+        """Say whether a declared URL is one, spelt as `judged` returns it."""
+        try:
+            return isinstance(url, str) and self.judged(url) == url
+        except Refused:
+            return False
+
     def judged(self, url: str) -> str:
         """Return the URL as it is fetched, made of the parts that matched.
 

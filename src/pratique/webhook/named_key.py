@@ -2,12 +2,13 @@
 
 What names the key comes from whoever sends: it is judged first, by `KeyAddress` where it is a URL
 (CWE-918). A key that was got is kept; unknown names share a small allowance, so that a flood of
-them costs no more than that (CWE-400, CWE-770).
+them costs no more than that (CWE-400, CWE-770). A name that the declaration knows, or under which a
+signature has held, takes nothing of it; one that was turned away before has a share of its own.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from datetime import timedelta
 from inspect import isawaitable, iscoroutinefunction
 from threading import Lock, Thread
@@ -23,14 +24,21 @@ from pratique.core.threads import Flight
 K = TypeVar("K")
 CALLABLE: Final = cast("type", Callable)
 """The type of a pin that is a callable."""
+KNOWN_KEYS: Final = "known_keys"
+"""The pin with names that the sender's keys have: a flood of others puts off no look for one."""
+COLLECTION: Final = cast("type", Collection)
+"""The type of a pin of several values."""
 MOST_KEYS: Final = 16
 """Senders have one or two in force."""
 ALLOWANCE: Final = 8
 """Looks for unknown names at once; then one for each `REFILL` seconds."""
+AGAIN: Final = 4
+"""The same, for names that were turned away before: an honest sender's comes again."""
 REFILL: Final = 5.0
 COOL_DOWN: Final = 30.0
 """Seconds for which a name that had no key, or couldn't be had, isn't looked for again."""
 MOST_ABSENT: Final = 1024
+MOST_TURNED: Final = 4096
 MOST_RUNNING: Final = 4
 """Looks that run at once, those that hang among them."""
 MOST_WAITING: Final = 4
@@ -81,6 +89,23 @@ class _Flight(Flight):
         self.name = name
 
 
+class _Share:
+    """So many looks at once, then one for each `REFILL` seconds."""
+
+    __slots__ = ("_left", "_most", "_refilled_at")
+
+    def __init__(self, most: int, now: float) -> None:
+        self._left, self._most, self._refilled_at = float(most), most, now
+
+    def take(self, now: float) -> bool:
+        self._left = min(self._left + (now - self._refilled_at) / REFILL, float(self._most))
+        self._refilled_at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+
 class NamedKeys(Generic[K]):
     """Keys by the names that deliveries give them. A look is asked for by `KeyWanted`.
 
@@ -88,6 +113,7 @@ class NamedKeys(Generic[K]):
         fetch: (name) -> what the source says, sync or async; None where it has no such key.
         read: Makes a key of it; ValueError where it is none.
         life: How long a key is believed before it is looked for again.
+        known: Names that the declaration knows.
         clock: Monotonic seconds; tests hand in their own.
     """
 
@@ -97,6 +123,7 @@ class NamedKeys(Generic[K]):
         read: Callable[[Any], K],
         *,
         life: timedelta,
+        known: Collection[str] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._fetch, self._read = fetch, read
@@ -107,7 +134,9 @@ class NamedKeys(Generic[K]):
         self._flights: dict[str, _Flight] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._running = 0
-        self._allowance, self._refilled_at = float(ALLOWANCE), clock()
+        self._known = frozenset(known)
+        self._first, self._again = _Share(ALLOWANCE, clock()), _Share(AGAIN, clock())
+        self._turned: Memo[int, None] = Memo(MOST_TURNED)
         self._lock = Lock()
         # The looks of a parent end in the parent.
         renew_after_fork(self, _lock=Lock, _flights=dict, _tasks=set, _running=int)
@@ -192,25 +221,21 @@ class NamedKeys(Generic[K]):
                     raise _unavailable(f"{most} others wait for it already")
                 flight.waiting += 1
                 return flight, False
-            if self._running >= MOST_RUNNING:
-                raise _unavailable(f"{MOST_RUNNING} looks for others are under way")
-            # What was known is asked for again whatever strangers have asked for meanwhile.
-            is_known = held is not None or name in self._ours
-            if not is_known and not self._take(now):
-                raise _unavailable("too many unknown names were looked for a moment ago")
+            # What is known is asked for whatever strangers have asked for meanwhile.
+            if held is None and name not in self._ours and name not in self._known:
+                self._require_share(name, now)
             flight = self._flights[name] = _Flight(name)
             flight.waiting = 1
             self._running += 1
             return flight, True
 
-    def _take(self, now: float) -> bool:
-        refilled = (now - self._refilled_at) / REFILL
-        self._allowance = min(self._allowance + refilled, float(ALLOWANCE))
-        self._refilled_at = now
-        if self._allowance < 1:
-            return False
-        self._allowance -= 1
-        return True
+    def _require_share(self, name: str, now: float) -> None:
+        if self._running >= MOST_RUNNING:
+            raise _unavailable(f"{MOST_RUNNING} looks for others are under way")
+        if self._first.take(now) or (hash(name) in self._turned and self._again.take(now)):
+            return
+        self._turned.keep(hash(name), None)
+        raise _unavailable("too many unknown names were looked for a moment ago")
 
     def _begin(self, flight: _Flight) -> None:
         try:
@@ -288,7 +313,8 @@ def _unavailable(why: str) -> Refused:
         AUTHENTIC,
         f"the key that it names can't be had: {why}",
         code="keys_unavailable",
-        hint="keys that are at hand go on verifying; look at the callable that fetches them",
+        hint="keys that are at hand go on verifying; name the sender's in known_keys=, and "
+        "look at the callable that fetches them",
         answer=Answer.RETRY,
         retry_after=timedelta(seconds=COOL_DOWN),
     )

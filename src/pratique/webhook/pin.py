@@ -1,9 +1,10 @@
 """What a declaration may pin of a sender, and whether what it pins is in its form."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, cast
+from typing import Any, TypeGuard
 
 from pratique.core.refusal import BoundaryError
 
@@ -63,14 +64,24 @@ def require_known(sender: str, pins: Iterable[Pin], given: Mapping[str, Any]) ->
             raise BoundaryError(message)
 
 
+def held(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is given, its collections copied: a list may grow after it was declared."""
+    return {name: _copied(value) for name, value in given.items()}
+
+
 def told(given: Mapping[str, Any]) -> tuple[tuple[str, object], ...]:
-    """Return what is given, as it compares and is hashed."""
-    return tuple((name, _hashable(value)) for name, value in given.items())
+    """Return what `held` returns, as it compares and is hashed."""
+    return tuple(
+        (name, value if isinstance(value, Hashable) else id(value)) for name, value in given.items()
+    )
 
 
-def _hashable(value: object) -> object:
-    if isinstance(value, list | set):
-        return tuple(cast("Iterable[object]", value))
-    if not isinstance(value, Hashable):
-        return id(value)
-    return value
+def _copied(value: object) -> object:
+    if not _is_several(value):
+        return value
+    return frozenset(value) if isinstance(value, AbstractSet) else tuple(value)
+
+
+def _is_several(value: object) -> TypeGuard[Collection[object]]:
+    is_one = isinstance(value, str | bytes) or callable(value)
+    return not is_one and isinstance(value, Collection)

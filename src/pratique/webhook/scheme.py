@@ -19,7 +19,7 @@ from .facts import Facts, is_absolute
 from .handshake import Handshake, answered, hand_over
 from .named_key import NO_SECRET, KeyWanted
 from .opened import Envelope, Grade, Opened
-from .pin import Pin, require_known, require_owed, told
+from .pin import Pin, held, require_known, require_owed, told
 from .sender import Sender
 from .signature_field import Read
 from .signed_time import SECONDS, TimeForm
@@ -80,6 +80,7 @@ class Scheme:
         repeats: Honest contents can repeat, and no id tells them apart: a resend with a new time is
             no duplicate by itself, and what happens once is the business key's alone.
         vouched: Who answers for a source that is "unconfirmed".
+        ambiguous: One signed text has several readings: content can be moved within it.
     """
 
     name: str
@@ -112,6 +113,7 @@ class Scheme:
     signed_content: Callable[[Claim], bytes] | None = None
     repeats: bool = False
     vouched: Unconfirmed | None = None
+    ambiguous: bool = False
     _memo: Memo[object, Opener] = field(
         default_factory=lambda: Memo[object, Opener](KNOWN), repr=False, compare=False
     )
@@ -163,7 +165,7 @@ class Scheme:
         self._check(tolerance, pins)
         self._check_owed(url, pins)
         kept = secrets if isinstance(secrets, (Secret, str)) else tuple(secrets)
-        return Sender(self, kept, url, tolerance, dict(pins))
+        return Sender(self, kept, url, tolerance, held(pins))
 
     def vouched_by(self, unconfirmed: Unconfirmed, /) -> "Scheme":
         """Return the same scheme with who answers for its source."""
@@ -187,6 +189,7 @@ class Scheme:
         if url is None and not pins and len(secrets) == 1 and not isinstance(secrets, str):
             memo: object = secrets[0]
         else:
+            pins = held(pins)
             memo = secrets if isinstance(secrets, str) else tuple(secrets), url, told(pins)
         opener = self._memo.get(memo)
         if opener is None:
@@ -328,7 +331,7 @@ class Scheme:
             ValueError: a secret isn't in the sender's form.
         """
         self._check(tolerance, pins)
-        facts = Facts(url, pins)
+        facts = Facts(url, held(pins))
         verifiers = self._verifiers(secrets, facts)
         return compile_opener(self, verifiers, scope, facts, tolerance or self.tolerance)
 

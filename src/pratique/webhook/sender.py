@@ -132,5 +132,5 @@ class Sender:
             return []
         owed = [self.pins[pin.name] for pin in self.scheme.pins if pin.is_owed]
         if not owed:
-            return [f"key {id(value)}" for value in self.pins.values()] or [""]
+            return [f"key {id(value)}" for value in self.pins.values() if callable(value)] or [""]
         return [each for told in owed for each in ([told] if isinstance(told, str) else told)]

@@ -67,6 +67,24 @@ def test_a_stranger_s_topic_is_refused_though_its_signature_is_genuine() -> None
     assert code(theirs, topic_arns=[TOPIC, OTHERS]) == ""
 
 
+@pytest.mark.parametrize("kind", [list, set])
+def test_topics_that_are_added_after_the_declaration_let_nobody_in(kind: Any) -> None:
+    """A list or set is copied where it is declared: a helper that fills it later widens nothing."""
+    theirs, ours = resealed(notification(TopicArn=OTHERS)), SNS.sealed()
+    topics = kind([TOPIC])
+    fetching = Fetching(certificate(0))
+    assert SNS.scheme.open(ours, topic_arns=topics, fetch_certificate=fetching).key
+    sender = providers.aws_sns(topic_arns=topics, fetch_certificate=fetching)
+    (topics.append if kind is list else topics.add)(OTHERS)
+    assert code(theirs, topic_arns=kind([TOPIC]), fetch_certificate=fetching) == "wrong_topic"
+    with pytest.raises(Refused) as refused:
+        sender.opener("")(theirs)
+    assert refused.value.code == "wrong_topic"
+    again = providers.aws_sns(topic_arns=topics, fetch_certificate=Fetching(certificate(0)))
+    assert set(again.pins["topic_arns"]) == {TOPIC, OTHERS}
+    assert code(theirs, topic_arns=topics, fetch_certificate=fetching) == ""
+
+
 @pytest.mark.parametrize("topics", [[], (), [""], "", TOPIC, ["*"], [TOPIC, None], {}])
 def test_a_declaration_without_topics_opens_nothing(topics: Any) -> None:
     """Law 6: empty is not "all". The twin names one."""
@@ -260,3 +278,30 @@ def test_a_callable_that_fails_to_subscribe_is_a_refusal_for_now() -> None:
         SNS.scheme.answer(subscription(), **SNS.pins(), confirm_subscription=fails)
     assert refused.value.answer == "retry"
     assert rsa(0).key_size == 2048
+
+
+@pytest.mark.parametrize(
+    "known",
+    [[], "", SNS_URL, [""], [None], [f"{SNS_URL}#"], [SNS_URL.replace(".com/", ".com:443/")]],
+)
+def test_known_keys_are_urls_where_certificates_lie(known: Any) -> None:
+    """Each as it is fetched, and a list: a text is none. The twin is."""
+    more = {"topic_arns": [TOPIC], "fetch_certificate": Fetching()}
+    with pytest.raises(BoundaryError, match="known_keys"):
+        providers.aws_sns(known_keys=known, **more)
+    assert providers.aws_sns(known_keys=[SNS_URL], **more).live()
+
+
+@pytest.mark.parametrize("known", [(), (SNS_URL,)])
+def test_the_first_delivery_opens_in_a_flood_where_its_certificate_is_declared(
+    known: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CWE-400: nothing has verified since the start; without `known_keys=` it is put off, for now."""
+    monkeypatch.setattr(named_key, "REFILL", 1e9)  # the test may be slow
+    fetching = Fetching(certificate(0))
+    told = {"fetch_certificate": fetching, **({"known_keys": known} if known else {})}
+    place = SNS_URL.rpartition("-")[0]
+    for number in range(40):
+        code(changed(SNS.sealed(), SigningCertURL=f"{place}-{number:032x}.pem"), **told)
+    assert len(fetching.asked) == named_key.ALLOWANCE
+    assert code(SNS.sealed(), **told) == ("" if known else "keys_unavailable")

@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from pratique import Claim, Fields, Refused
+from pratique import Claim, Fields, Refused, unsafe
 from pratique.core.proofs.authentic import base64url
 from pratique.core.proofs.authentic.hmac import HmacKey
 from pratique.core.proofs.authentic.public_key import es256_token
+from pratique.core.refusal import BoundaryError
 from pratique.webhook.providers.plaid import SEALED_KID
 from tests.webhook.other_proofs import AT, CASES, jwk
 
@@ -138,3 +139,17 @@ def test_content_that_comes_again_with_another_time_is_told_apart_at_the_boundar
     assert first.key == again.key == later.key
     assert first.moment == again.moment != later.moment
     assert PLAID.scheme.repeats
+
+
+@pytest.mark.parametrize("known", [[], "abc", [""], ["a/b"], [1]])
+def test_known_keys_are_a_list_of_kids(known: Any) -> None:
+    """A text is a collection of its letters, and none; the twin opens in a flood."""
+    scheme = unsafe.unconfirmed(
+        PLAID.scheme, reason="a test", owner="us", until=(AT + timedelta(days=30)).date()
+    )
+    with pytest.raises(BoundaryError, match="known_keys"):
+        scheme(fetch_key=Fetching(), known_keys=known)
+    told = {"fetch_key": Fetching(), "known_keys": (SEALED_KID,)}
+    for number in range(40):
+        assert code(token({"kid": f"k{number}"}), **told) != ""
+    assert code(token(), **told) == ""

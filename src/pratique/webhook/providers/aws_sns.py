@@ -14,7 +14,7 @@ from pratique.core.claim import Claim
 from pratique.core.obligation import AUTHENTIC
 from pratique.core.proofs.authentic.strict_json import object_of
 from pratique.core.refusal import Refused
-from pratique.webhook.certificate import FETCH, fetched, pieces_of, pinned
+from pratique.webhook.certificate import FETCH, fetched, known_at, pieces_of, pinned
 from pratique.webhook.facts import Facts
 from pratique.webhook.handshake import Handshake
 from pratique.webhook.key_address import KeyAddress
@@ -175,6 +175,7 @@ SCHEME = Scheme(
     pins=(
         Pin("topic_arns", cast("type", Collection), is_owed=True, fits=_are_topics),
         Pin(FETCH, CALLABLE),
+        known_at(_CERTIFICATES),
         Pin(CONFIRM, CALLABLE),
         Pin("signature_versions", tuple, fits=lambda told: {*told} <= {*_DIGESTS} and told),
     ),

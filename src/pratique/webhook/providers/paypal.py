@@ -13,7 +13,7 @@ import msgspec
 from pratique.core.claim import Claim
 from pratique.core.obligation import AUTHENTIC
 from pratique.core.refusal import Refused
-from pratique.webhook.certificate import FETCH, fetched, pieces_of, pinned
+from pratique.webhook.certificate import FETCH, fetched, known_at, pieces_of, pinned
 from pratique.webhook.content import reading
 from pratique.webhook.facts import Facts
 from pratique.webhook.key_address import KeyAddress
@@ -109,6 +109,7 @@ SCHEME = Scheme(
         Pin("webhook_id", str, is_owed=True, fits=_is_word),
         Pin("environment", str, fits=_ADDRESSES.__contains__),
         Pin(FETCH, CALLABLE),
+        known_at(*_ADDRESSES.values()),
     ),
     grade=Grade.WEAK,
 )

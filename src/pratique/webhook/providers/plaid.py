@@ -5,7 +5,7 @@ is a part of their key, and what happens once is the object in its confirmed sta
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -17,7 +17,7 @@ from pratique.core.refusal import Refused
 from pratique.webhook.content import reading
 from pratique.webhook.digest_token import FETCH, fetched_key, pinned_key, seconds, unproven
 from pratique.webhook.facts import Facts
-from pratique.webhook.named_key import CALLABLE
+from pratique.webhook.named_key import CALLABLE, COLLECTION, KNOWN_KEYS
 from pratique.webhook.opened import Envelope, fit
 from pratique.webhook.pin import Pin
 from pratique.webhook.scheme import Scheme
@@ -64,6 +64,12 @@ def _named(head: Mapping[str, Any]) -> str:
     return kid
 
 
+def _are_kids(told: Collection[object]) -> bool:
+    # A str is a collection of its letters, and a letter would be a kid.
+    is_list = bool(told) and not isinstance(told, str)
+    return is_list and all(isinstance(each, str) and _is_kid(each) for each in told)
+
+
 def _read(claim: Claim, _facts: Facts) -> tuple[str, str, list[str]]:
     token, head, claims = unproven(claim, _FIELD)
     _named(head)
@@ -83,12 +89,12 @@ SCHEME = Scheme(
     read=_read,
     pieces=_pieces,
     keying=pinned_key,
-    keyed_by=lambda facts: fetched_key(facts.pins[FETCH]) if FETCH in facts.pins else None,
+    keyed_by=fetched_key,
     envelope=_envelope,
     seal_fields=lambda _time, _id, signature: [(_FIELD, signature)],
     signed_time=True,
     signed_key=False,
     repeats=True,
     source="unconfirmed",  # Plaid shows the steps, and no delivery that is signed
-    pins=(Pin(FETCH, CALLABLE),),
+    pins=(Pin(FETCH, CALLABLE), Pin(KNOWN_KEYS, COLLECTION, fits=_are_kids)),
 )
