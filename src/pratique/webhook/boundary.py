@@ -221,7 +221,7 @@ class Webhook(On, Measured, Boundary, Kept):
     def _receiving(self, crossing: Crossing, put: Callback) -> Flow[Any]:
         noting = Noting(crossing.claim)
         yield from self._opened(crossing, noting.claim)
-        delivery = noting.delivery(crossing, self.sender.scheme.grade)
+        delivery = noting.delivery(crossing, self.sender.scheme)
         is_new: bool = yield Hand(put, (delivery,))
         if is_new and self._tell is not None and not self._tell.wants_session:
             # A queue that can't be told loses nothing: the row is there, and `sweep` tells again.

@@ -17,6 +17,7 @@ from pratique.core.refusal import Answer, BoundaryError, Refused
 from pratique.core.store import Store
 
 from .opened import Grade
+from .scheme import Scheme
 
 ATTEMPTS: Final = 20
 FIRST_PAUSE: Final = timedelta(seconds=5)
@@ -171,20 +172,21 @@ class Noting:
         self._lines = claim.fields
         self.claim = replace(claim, fields=_NotingFields(claim.fields, self._asked))
 
-    def delivery(self, crossing: Crossing, grade: Grade) -> Delivery:
+    def delivery(self, crossing: Crossing, scheme: Scheme) -> Delivery:
         """Return what is kept: content, the fields that were looked at, and when it came.
 
         Args:
             crossing: Authentic and fresh by now.
-            grade: Of the scheme. Below `signed` whoever holds one honest delivery can send its key
-                with other content: that is another row, and the honest one isn't turned away.
+            scheme: Below grade `signed`, and where one signed text has several readings, whoever
+                holds one honest delivery can send its key with another content or query: that is
+                another row, and the honest one isn't turned away.
         """
         claim = crossing.claim
         via, lines = claim.via, Fields(each for each in self._lines if self._is_needed(each[0]))
         mark = sha256(crossing.key)
-        if grade is not Grade.SIGNED:
+        if scheme.grade is not Grade.SIGNED or scheme.ambiguous:
             mark.update(sha256(claim.content).digest())
-            mark.update(repr(tuple(lines)).encode())
+            mark.update(repr((via.target, *lines)).encode())
         return Delivery(
             mark.hexdigest()[:KEY_DIGITS],
             crossing.boundary.name,

@@ -122,6 +122,7 @@ SCHEME = Scheme(
     signed_time=False,
     signed_key=False,
     digest_of=_digested,
+    ambiguous=True,
     signs_url=True,
     receipt=Receipt(b"<Response/>", "text/xml; charset=utf-8"),  # TwiML that does nothing more
 )
