@@ -49,6 +49,7 @@ SCHEME = Scheme(
     seal_fields=lambda _time, _id, signature: [(_FIELD, signature)],
     signed_time=False,
     signed_key=False,
+    source="unconfirmed",  # X shows the steps, and no delivery that is signed
     handshake=Handshake(
         lambda claim, _facts: parameters(claim).get("crc_token", ""),
         _answer,

@@ -41,5 +41,6 @@ SCHEME = Scheme(
     ],
     signed_time=True,
     signed_key=False,
+    source="unconfirmed",  # Zoom shows the steps, and no delivery that is signed
     handshake=Handshake(_token, _answer, content_type="application/json"),
 )
