@@ -1,10 +1,11 @@
 """DocuSign Connect: HMAC-SHA256 in base64 over the content, once for each live key.
 
-The event, its envelope and its recipient are the id; a resend differs in its count of attempts.
+An event has no id of its own: an envelope can be sent again twice. So the key is a digest of the
+content without its count of attempts, which grows where DocuSign tries again.
 """
 
 from pratique.core.claim import Claim
-from pratique.webhook.content import at, decoded
+from pratique.webhook.content import at, decoded, without
 from pratique.webhook.opened import Envelope, is_id
 from pratique.webhook.scheme import Scheme
 from pratique.webhook.signature_field import several
@@ -14,11 +15,9 @@ from pratique.webhook.verify import hmac_of_text
 def _envelope(claim: Claim) -> Envelope | None:
     content = decoded(claim)
     kind, about = at(content, "event"), at(content, "data.envelopeId")
-    recipient = at(content, "data.recipientId")
-    identity = f"{kind}-{about}-{recipient}".rstrip("-")
-    if not kind or is_id(about) is None or is_id(identity) is None:
+    if not kind or is_id(about) is None:
         return None
-    return Envelope(identity, kind, at(content, "data.accountId"), about)
+    return Envelope(type=kind, account=at(content, "data.accountId"), object_id=about)
 
 
 SCHEME = Scheme(
@@ -32,6 +31,7 @@ SCHEME = Scheme(
     envelope=_envelope,
     seal_fields=lambda _time, _id, signature: [("X-DocuSign-Signature-1", signature)],
     signed_time=False,
-    signed_key=True,
+    signed_key=False,
+    digest_of=without("retryCount"),
     source="unconfirmed",
 )

@@ -1,6 +1,8 @@
 """Paystack: HMAC-SHA512 over the content, keyed with the secret key of the API itself.
 
-Whoever reads the webhook's secret can call the API: keep it nowhere else.
+Whoever reads the webhook's secret can call the API: keep it nowhere else. An event has no id of its
+own: an invoice, a dispute, a subscription has several of one type. So the key is a digest of the
+content, and what happens once is the object in its confirmed state.
 """
 
 from pratique.webhook.content import envelope_at
@@ -17,12 +19,11 @@ SCHEME = Scheme(
     pieces=lambda _time, _id, claim, _facts: (claim.content,),
     keying=hmac_of_text(encoding="hex", digest="sha512"),
     envelope=envelope_at(
-        id=("event", "data.id|data.reference|data.subscription_code"),
         type="event",
-        about="data.reference|data.subscription_code|data.id",
+        about="data.reference|data.invoice_code|data.subscription_code|data.id",
     ),
     seal_fields=lambda _time, _id, signature: [("X-Paystack-Signature", signature)],
     signed_time=False,
-    signed_key=True,
+    signed_key=False,
     source="unconfirmed",
 )
