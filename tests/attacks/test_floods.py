@@ -3,22 +3,27 @@
 import gc
 import logging
 import os
+from datetime import UTC, datetime
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from pratique import Claim, Perimeter, Refused, Secret, stores
 from pratique.core.deadlines import Limit
 from pratique.core.event import Outcome, Record, decode_record
-from pratique.core.recorder import SAMPLES_A_MINUTE
+from pratique.core.recorder import KNOWN_A_MINUTE, SAMPLES_A_MINUTE
 from pratique.events import JsonLines, SqliteEvents
 from pratique.events.sqlite import rows_of
+from pratique.webhook import Webhook, providers
 from tests.attacks import attempts
 from tests.attacks.attempts import FRAMEWORKS, Attempt, attacks, opened
 
 FLOOD = int(os.environ.get("PRATIQUE_FLOOD", "600"))
 """Refusals of each boundary; by hand 100,000."""
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 ROOMS = ("webhook", "client", "service")
 LINE = 600
 """Bytes of the longest line that a sample may be."""
@@ -26,6 +31,12 @@ PAGES = 256 << 10
 """Bytes that the rows of one success of each may take in the files of their stores."""
 SPARE = 150
 """Live objects that the last 450 requests of a flood, or more, may leave."""
+
+
+class Amount(msgspec.Struct):
+    """What a handler is typed with."""
+
+    amount: int
 
 
 def before_authentic(room: str) -> list[Attempt]:
@@ -143,3 +154,44 @@ def _objects() -> int:
 
 def _minutes(kept: list[Record]) -> int:
     return len({record.at.replace(second=0, microsecond=0) for record in kept})
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_a_flood_of_what_an_account_has_signed_fills_no_store(is_async: bool) -> None:
+    """EV-05: its refusals are rows of the store, sixty a minute and account; another's has its row (CWE-770)."""
+    secret = "whsec_8sPq2Lx0Vt7RkYw3Zb5N"
+    store = stores.memory()
+    perimeter = Perimeter(store=store, clock=lambda: NOW)
+    hook = perimeter.declare(Webhook("hook", providers.stripe(secrets=Secret(secret, name="s"))))
+    hook.on(
+        "paid",
+        content=Amount,
+        confirm=lambda event: event,
+        once=lambda event: event.id,
+        link=lambda event: event,
+        allow=lambda _event, _row: True,
+    )(lambda _admitted: None)
+
+    async def sent(number: int, account: str, amount: str) -> str:
+        said = (
+            f'{{"id": "evt_{number}", "type": "paid", "account": "{account}", "amount": {amount}}}'
+        )
+        content = said.encode()
+        claim = Claim(content, providers.stripe.seal(content, secret=secret, at=NOW), NOW)
+        try:
+            if is_async:
+                await perimeter.aadmit(hook, claim)
+            else:
+                perimeter.admit(hook, claim)
+        except Refused as refused:
+            return refused.code
+        return ""
+
+    with perimeter:
+        codes = {await sent(number, "mallory", '"much"') for number in range(KNOWN_A_MINUTE * 2)}
+        rows = len(store.sync.records)
+        assert (codes, rows) == ({"bad_content"}, KNOWN_A_MINUTE)
+        assert await sent(1000, "alice", '"much"') == "bad_content"
+        assert len(store.sync.records) == rows + 1
+        assert await sent(1001, "mallory", "1") == ""
+        assert sum(perimeter.tally.counts.values()) == KNOWN_A_MINUTE * 2 + 2

@@ -6,7 +6,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pratique.core.event import Outcome, Record
-from pratique.core.recorder import RECENT, REPEATS_A_MINUTE, SAMPLES_A_MINUTE, Recorder
+from pratique.core.recorder import (
+    KNOWN_A_MINUTE,
+    RECENT,
+    REPEATS_A_MINUTE,
+    SAMPLES_A_MINUTE,
+    Recorder,
+)
 from pratique.core.threads import Tally
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -53,18 +59,47 @@ def test_a_flood_of_strangers_is_counted_and_sampled() -> None:
 
 @pytest.mark.parametrize("outcome", [Outcome.DUPLICATE, Outcome.IGNORED, Outcome.LATER])
 def test_a_flood_of_what_changes_nothing_is_bounded_too(outcome: Outcome) -> None:
-    """EV-05: one genuine claim sent again and again pushes nothing out; successes and refusals are all told."""
+    """EV-05: one genuine claim sent again and again pushes nothing out; successes and dead letters are all told."""
     tally, kept = Tally(), Kept()
     recorder = Recorder([kept], count=tally.add)
     for number in range(REPEATS_A_MINUTE * 2):
         recorder.emit(record(number, outcome), sample=False)
     assert len(kept.records) == REPEATS_A_MINUTE
     assert sum(tally.counts.values()) == REPEATS_A_MINUTE * 2
-    for known in (Outcome.PROVEN, Outcome.REFUSED, Outcome.MISMATCH):
+    for known in (Outcome.PROVEN, Outcome.MISMATCH, Outcome.EFFECT_FAILED, Outcome.UNKNOWN):
         kept.records.clear()
         for number in range(REPEATS_A_MINUTE * 2):
             recorder.emit(record(number, known), sample=False)
         assert len(kept.records) == REPEATS_A_MINUTE * 2
+
+
+@pytest.mark.parametrize("outcome", [Outcome.REFUSED, Outcome.WOULD_REFUSE])
+def test_a_flood_of_one_account_is_bounded_and_takes_no_others_place(outcome: Outcome) -> None:
+    """EV-05: the first sixty refusals of each principal a minute are told, all are counted (CWE-770)."""
+    tally, kept = Tally(), Kept()
+    recorder = Recorder([kept], count=tally.add)
+    told = [
+        recorder.emit(record(n, outcome), sample=False, principal="mallory")
+        for n in range(KNOWN_A_MINUTE * 5)
+    ]
+    assert told == [True] * KNOWN_A_MINUTE + [False] * KNOWN_A_MINUTE * 4
+    assert [each.crossing_id for each in kept.records] == [f"c{n}" for n in range(KNOWN_A_MINUTE)]
+    assert sum(tally.counts.values()) == KNOWN_A_MINUTE * 5
+    assert recorder.emit(record(1, outcome), sample=False, principal="alice")
+    assert recorder.emit(record(2, outcome), sample=False, principal=[])
+    later = record(3, outcome, at=NOW + timedelta(minutes=1))
+    assert recorder.emit(later, sample=False, principal="mallory")
+    assert not recorder.emit(record(4, outcome), sample=False, principal="mallory")
+
+
+def test_records_of_another_minute_begin_no_count_anew() -> None:
+    """A kept delivery is as of its receipt: two minutes by turns are two counts, and none is reset."""
+    kept = Kept()
+    recorder = Recorder([kept], count=Tally().add)
+    for number in range(100):
+        recorder.emit(record(number), sample=True)
+        recorder.emit(record(number, at=NOW - timedelta(hours=1)), sample=True)
+    assert len(kept.records) == 2 * SAMPLES_A_MINUTE
 
 
 def test_whoever_listens_hears_of_each(monkeypatch: pytest.MonkeyPatch) -> None:

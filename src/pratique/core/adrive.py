@@ -12,7 +12,7 @@ from .closing import (
     effect_is_out,
     failed_effect,
     no_thread,
-    refusal_record,
+    recorded,
     too_late,
 )
 from .crossing import Crossing
@@ -248,11 +248,10 @@ class _AsyncRun:
 
     async def refuse(self, refused: Refused) -> None:
         """Record a refusal; durably where the sender is known."""
-        record, keep = refusal_record(self.crossing, refused)
+        record, keep = recorded(self.crossing, refused, self.world.recorder)
         if keep:
             content = self.crossing.claim.content if record.outcome is Outcome.MISMATCH else None
             await self.keep(record, content)
-        self.world.recorder.emit(record, sample=not self.crossing.is_authentic)
 
     async def keep(self, record: Any, content: bytes | None) -> None:
         """Write a record to the store, whichever face it has."""

@@ -7,7 +7,7 @@ from .crossing import Crossing
 from .event import Outcome, Record
 from .obligation import AUTHENTIC, UNIQUE, VALID, Obligation
 from .question import Act, Question, Settle
-from .recorder import DURABLE, outcome_of
+from .recorder import DURABLE, Recorder, outcome_of
 from .refusal import Answer, BoundaryError, Refused, StoreBusy, StoreError, StoreUnknown
 from .world import World
 
@@ -131,6 +131,16 @@ def refusal_record(crossing: Crossing, refused: Refused) -> tuple[Record, bool]:
     """Return the record of a refusal, and whether the store keeps it too."""
     record = crossing.record(outcome_of(refused, observing=crossing.observing), refused)
     return record, crossing.is_authentic and record.outcome in DURABLE
+
+
+def recorded(crossing: Crossing, refused: Refused, recorder: Recorder) -> tuple[Record, bool]:
+    """Let the recorder have a refusal; return its record, and whether the store keeps it too.
+
+    A dead letter's content is always kept: its sender has heard that it was taken.
+    """
+    record, keep = refusal_record(crossing, refused)
+    is_told = recorder.emit(record, sample=not crossing.is_authentic, principal=crossing.principal)
+    return record, keep and (is_told or record.outcome is not Outcome.REFUSED)
 
 
 def failed_effect(crossing: Crossing, error: BaseException) -> Record:

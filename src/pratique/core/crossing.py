@@ -36,6 +36,7 @@ class Crossing:
         "observing",
         "outcome",
         "party",
+        "principal",
         "remark",
         "secret_name",
         "single_use",
@@ -55,6 +56,8 @@ class Crossing:
         self.outcome: Outcome | None = None  # of its last record, or that it was minted
         self.party = ""
         """Who calls for the subject, where that is somebody else and proven."""
+        self.principal: object = ""
+        """For whom it is, as soon as that is proven: what is refused is counted by it."""
         self.single_use: tuple[bytes, ...] = ()
         """Keys of what was shown and works once: a token, by its `jti`."""
         self.remark: tuple[str, str] = ("", "")
@@ -68,7 +71,7 @@ class Crossing:
 
     @property
     def is_authentic(self) -> bool:
-        """Say whether the sender is known by now: from here on a refusal is durable."""
+        """Say whether the sender is known by now: a refusal is durable then, up to a bound."""
         return bool(self.done & _AUTHENTIC)
 
     def owns(self, refused: Refused) -> Refused:

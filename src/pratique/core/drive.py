@@ -15,7 +15,7 @@ from .closing import (
     effect_is_out,
     failed_effect,
     no_thread,
-    refusal_record,
+    recorded,
     too_late,
 )
 from .crossing import Crossing
@@ -212,11 +212,10 @@ class Run:
 
     def refuse(self, refused: Refused) -> None:
         """Record a refusal; durably where the sender is known."""
-        record, keep = refusal_record(self.crossing, refused)
+        record, keep = recorded(self.crossing, refused, self.world.recorder)
         if keep and self.store is not None:
             content = self.crossing.claim.content if record.outcome is Outcome.MISMATCH else None
             quietly(self.store.record_refusal, record, self.crossing.key, content)
-        self.world.recorder.emit(record, sample=not self.crossing.is_authentic)
 
 
 _ANSWERS: Final[dict[type[Question], Callable[[Run, Any], Any]]] = {
@@ -280,9 +279,8 @@ def revoke(run: Run, refused: Refused) -> None:
     """Give back the holds of a run that hangs on another thread; record that it was too late."""
     for key, token in tuple(run.holds.items()):
         quietly(run.world.pools.of().submit, needed(run.store).release, key, token)
-    record, _ = refusal_record(run.crossing, refused)
+    recorded(run.crossing, refused, run.world.recorder)
     refused.crossing_id = run.crossing.id
-    run.world.recorder.emit(record, sample=not run.crossing.is_authentic)
 
 
 def finish(flow: Flow[T], run: Run, question: Question | None = None) -> T:

@@ -85,7 +85,8 @@ class Fingerprints:
 
 
 def note_subject(crossing: "Crossing", subject: object) -> None:
-    """Let the record of a crossing bear the mark of whom it is for, where its perimeter has any."""
+    """Note whom a crossing is for; its record bears the mark where the perimeter has any."""
+    crossing.principal = subject
     prints = crossing.boundary.fingerprints
     if prints is not None:
         crossing.marks += prints.of_subject(subject)

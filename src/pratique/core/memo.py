@@ -24,7 +24,7 @@ class Memo(dict[K, V]):
 
     def keep(self, key: K, value: V) -> V:
         """Remember a value, and return it."""
-        if len(self) >= self.most:
+        if len(self) >= self.most and key not in self:
             self.clear()
         self[key] = value
         return value

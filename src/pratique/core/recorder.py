@@ -11,6 +11,7 @@ from typing import ClassVar, Final
 
 from .event import LateSink, Outcome, Record, Sink
 from .measures import Measures
+from .memo import Memo
 from .refusal import Answer, Refused
 
 SAMPLES_A_MINUTE: Final = 10
@@ -20,10 +21,15 @@ So many a minute and boundary reach the sinks, the rest is counted.
 """
 REPEATS_A_MINUTE: Final = 600
 """Who holds one genuine claim can send it again and again: what changes nothing is sampled too."""
+KNOWN_A_MINUTE: Final = 60
+"""Refusals of one principal whose claim is authentic; an ordinary account can make many."""
+MOST_COUNTED: Final = 4096
+"""Principals and minutes that are counted by; one more begins anew."""
 RECENT: Final = 256
 """Records that `why` can tell without a sink."""
 
 _CALM: Final = frozenset({Outcome.PROVEN, Outcome.DUPLICATE, Outcome.IGNORED, Outcome.RECEIVED})
+_BOUNDED: Final = frozenset({Outcome.REFUSED, Outcome.WOULD_REFUSE})
 _REPEATED: Final = frozenset({Outcome.DUPLICATE, Outcome.IGNORED, Outcome.LATER})
 _log: Final = logging.getLogger("pratique")
 Label = tuple[str, str, str, str, str]
@@ -87,16 +93,17 @@ class Recorder:
         self._count = count
         self.measures = measures
         self._recent: deque[Record] = deque(maxlen=RECENT)
-        self._sampled: dict[tuple[str, int], tuple[int, int]] = {}
+        self._sampled: Memo[tuple[str, int, int, int], int] = Memo(MOST_COUNTED)
         self._failed: dict[str, int] = {}
         self.ring: Callable[[datetime], None] | None = None
         """Is told the time of each record: see `Reminder`."""
 
-    def emit(self, record: Record, *, sample: bool) -> None:
-        """Count one record and keep it, or with *sample* only so many a minute.
+    def emit(self, record: Record, *, sample: bool, principal: object = "") -> bool:
+        """Count one record and keep it, or with *sample* only so many a minute; say whether it was.
 
-        Of what is settled, ignored or comes too early, 600 a minute and boundary: a flood of it
-        fills no disk, and pushes nothing out of a window of the newest records.
+        Of what is settled, ignored or comes too early, 600 a minute and boundary, and of what is
+        refused 60 a minute, boundary and principal: a flood of it fills no disk, and pushes nothing
+        out of a window of the newest records.
         """
         if self.ring is not None:
             self.ring(record.at)
@@ -105,10 +112,17 @@ class Recorder:
             self.measures.told(record)
         for hear in self.heard:
             hear(record)
-        most = SAMPLES_A_MINUTE if sample else REPEATS_A_MINUTE
-        if (sample or record.outcome in _REPEATED) and not self._is_sampled(record, most):
-            return
-        self.tell(record)
+        if sample:
+            is_kept = self._is_sampled(record, SAMPLES_A_MINUTE)
+        elif record.outcome in _REPEATED:
+            is_kept = self._is_sampled(record, REPEATS_A_MINUTE)
+        else:
+            is_kept = record.outcome not in _BOUNDED or self._is_sampled(
+                record, KNOWN_A_MINUTE, _mark(principal)
+            )
+        if is_kept:
+            self.tell(record)
+        return is_kept
 
     def add(self, sink: Sink) -> None:
         """Let one more sink have what comes from now on; none is taken away."""
@@ -158,12 +172,21 @@ class Recorder:
         for sink in self._sinks:
             sink.close()
 
-    def _is_sampled(self, record: Record, most: int) -> bool:
-        key, minute = (record.boundary, most), int(record.at.timestamp() // 60)
-        seen_in, seen = self._sampled.get(key, (minute, 0))
-        seen = seen + 1 if seen_in == minute else 1
-        self._sampled[key] = (minute, seen)
-        return seen <= most
+    def _is_sampled(self, record: Record, most: int, principal: int = 0) -> bool:
+        # By the minute, so that what comes from another one (a kept delivery) begins nothing anew.
+        key = (record.boundary, most, principal, int(record.at.timestamp() // 60))
+        seen = self._sampled.get(key, 0) + 1
+        if seen > most:
+            return False
+        self._sampled.keep(key, seen)
+        return True
+
+
+def _mark(principal: object) -> int:
+    try:
+        return hash(principal)
+    except Exception:  # noqa: BLE001  a subject is a user's object: one that has none shares a count
+        return 0
 
 
 def outcome_of(refused: Refused, *, observing: bool) -> Outcome:

@@ -283,6 +283,7 @@ class Webhook(On, Measured, Boundary, Kept):
                 crossing.done |= self._authentic
             raise
         crossing.done |= self._authentic | self._fresh
+        crossing.principal = opened.account
         return opened
 
     def _crossing(self, crossing: Crossing, taken: Taken | None) -> Flow[Admitted[Any, Any, Any]]:
