@@ -38,7 +38,9 @@ _TAIL: Final = """
 
 `docs/alerts/pratique.rules.yml` holds twelve rules of Prometheus over these names,
 `docs/alerts/pratique.dashboard.json` a dashboard of Grafana. `tests/events/test_alerts.py` holds
-both to this table.
+both to this table. `docs/alerts/pratique.rules.test.yml` has a case and a twin of each rule for
+`promtool test rules`; `tests/events/test_alert_rules.py` runs it, and has the rules judge a good
+and a bad day of a real application, where promtool is on PATH.
 """
 
 
