@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar, cast
 from .closing import (
     closed,
     effect_is_out,
-    failed_effect,
+    effect_record,
     no_thread,
     recorded,
     too_late,
@@ -200,16 +200,16 @@ class _AsyncRun:
     async def act(self, question: Act) -> Kept | None:
         if self.limit is not None:
             self.limit.lift()  # the deadline bounds the proofs; an effect is never abandoned
-        self.acted = True
-        is_inside = self.transaction is not None
+        self.acted, is_inside = True, self.transaction is not None
         done: object = await (self.ask(question) if is_inside else self.ask_outside(question))
         kept = question.answer(done) if question.answer is not None else None
         if self.transaction is not None:
             if kept is not None and question.key:
                 await self.transaction.keep(question.key, kept)
+            record, self.record = needed(self.record), None  # now nobody knows until it answers
             await self.transaction.commit()
             self.transaction = None
-            self.world.recorder.emit(needed(self.record), sample=False)
+            self.world.recorder.emit(record, sample=False)
         return kept
 
     async def refresh(self, question: Refresh) -> None:
@@ -346,9 +346,9 @@ async def _failed(run: _AsyncRun, error: BaseException) -> BaseException:
     refused = closed(error, run.question, run)
     if isinstance(refused, Refused):
         await run.refuse(refused)
-    elif run.acted and isinstance(error, Exception):
-        record = failed_effect(run.crossing, error)
-        await run.keep(record, None)
+    elif (record := effect_record(run, error)) is not None:
+        if isinstance(error, Exception):  # who is cancelled awaits nothing more
+            await run.keep(record, None)
         run.world.recorder.emit(record, sample=False)
     return refused
 

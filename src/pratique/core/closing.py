@@ -17,6 +17,9 @@ class Running(Protocol):
 
     crossing: Crossing
     world: World
+    question: Question | None
+    record: Record | None
+    """Of what will be proven once the open transaction is committed; None from then on."""
     acted: bool
 
 
@@ -143,10 +146,19 @@ def recorded(crossing: Crossing, refused: Refused, recorder: Recorder) -> tuple[
     return record, keep and (is_told or record.outcome is not Outcome.REFUSED)
 
 
-def failed_effect(crossing: Crossing, error: BaseException) -> Record:
-    """Return the record of an effect that raised.
+def effect_record(run: Running, error: BaseException) -> Record | None:
+    """Return the record of an effect that ended early; None where none had begun.
 
-    It is rolled back, and its exception goes on to the framework.
+    One that raised is rolled back, and its exception goes on to the framework. One that was
+    cancelled is rolled back as well; outside a transaction, or while the commit was under way,
+    nobody knows whether it was done, and the outcome says so.
     """
+    crossing, has_raised = run.crossing, isinstance(error, Exception)
+    if not run.acted:
+        crossing.outcome = None  # that it would be proven was written down before its transaction
+        return None
+    if not has_raised and not isinstance(run.question, (Act, Settle)):
+        return None
     crossing.error = f"{type(error).__name__} in the effect"
-    return crossing.record(Outcome.EFFECT_FAILED)
+    is_undone = has_raised or run.record is not None
+    return crossing.record(Outcome.EFFECT_FAILED if is_undone else Outcome.UNKNOWN)

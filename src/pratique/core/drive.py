@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar, cast
 from .closing import (
     closed,
     effect_is_out,
-    failed_effect,
+    effect_record,
     no_thread,
     recorded,
     too_late,
@@ -164,9 +164,10 @@ class Run:
         if self.transaction is not None:
             if kept is not None and question.key:
                 self.transaction.keep(question.key, kept)
+            record, self.record = needed(self.record), None  # now nobody knows until it answers
             self.transaction.commit()
             self.transaction = None
-            self.world.recorder.emit(needed(self.record), sample=False)
+            self.world.recorder.emit(record, sample=False)
         return kept
 
     def refresh(self, question: Refresh) -> None:
@@ -293,8 +294,10 @@ def finish(flow: Flow[T], run: Run, question: Question | None = None) -> T:
         if isinstance(refused, Refused):
             if not (run.gate is not None and run.gate.is_revoked):
                 run.refuse(refused)
-        elif run.acted and isinstance(error, Exception):
-            _record_failed_effect(run, error)
+        elif (record := effect_record(run, error)) is not None:
+            if isinstance(error, Exception) and run.store is not None:
+                quietly(run.store.record_refusal, record, run.crossing.key, None)
+            run.world.recorder.emit(record, sample=False)
         if refused is error:
             raise
         raise refused from error
@@ -321,13 +324,6 @@ def _loop(flow: Flow[T], run: Run, question: Question | None) -> T:
     except StopIteration as end:
         told: T = end.value
         return told
-
-
-def _record_failed_effect(run: Run, error: BaseException) -> None:
-    record = failed_effect(run.crossing, error)
-    if run.store is not None:
-        quietly(run.store.record_refusal, record, run.crossing.key, None)
-    run.world.recorder.emit(record, sample=False)
 
 
 def _has_await(kind: type) -> bool:
