@@ -52,6 +52,26 @@ def test_an_origin_crosses_with_its_proofs() -> None:
     assert [proof.obligation for proof in proven.proofs] == ["authentic", "allowed", "valid"]
 
 
+def test_what_is_judged_has_a_duration_and_what_repeats_it_has_none() -> None:
+    """Proven, refused, and where it only observes; a repetition is counted, and costs no clock."""
+    perimeter, edge = started(Kept())
+    crossed = edge.cross(claim(FOR))
+    assert crossed is not None
+    edge.cross_again(crossed, NOW)
+    with pytest.raises(Refused):
+        edge.cross(claim(FOR, host="evil.example"))
+    seen = perimeter.measures.crossings
+    assert {labels: sum(spread[:-1]) for labels, spread in seen.items()} == {
+        ("edge", "proven"): 1, ("edge", "refused"): 1,
+    }  # fmt: skip
+    assert perimeter.tally.counts["edge", "forwarded", "proven", "", ""] == 2
+    observe = unsafe.observe(until=NOW.date() + timedelta(days=5), reason="new", owner="edge")
+    perimeter, edge = started(Kept(), observe=observe)
+    assert edge.cross(claim(FOR)) is None
+    assert edge.cross(claim(FOR, host="evil.example")) is None
+    assert set(perimeter.measures.crossings) == {("edge", "would_admit"), ("edge", "would_refuse")}
+
+
 def test_what_crosses_is_counted_and_not_recorded() -> None:
     """A record of each request would be the access log once more."""
     sink = Kept()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from time import perf_counter
 from typing import ClassVar, Final, Literal, NamedTuple
 
 from pratique.core.boundary import Boundary, Declaration, Proof
@@ -97,24 +98,17 @@ class Forwarded(Boundary):
             Refused: with status 400.
             BoundaryError: the perimeter hasn't started.
         """
+        perimeter, began, outcome = self.started(), perf_counter(), Outcome.REFUSED
         try:
-            judged = self._judge(claim)
-        except Refused as refused:
-            self.refuse(refused)
-            return None
-        except Exception as error:  # noqa: BLE001  fail closed: a mistake of ours refuses
-            self.refuse(_internal(error))
-            return None
-        crossing = Crossing(self, claim)
-        if crossing.observing:
-            self.started().refuse(self, _observed())
-            return None
-        proven = self._mint(crossing, judged.origin)
-        self._note(crossing, judged)
-        return Crossed(proven, judged)
+            crossed, outcome = self._cross(claim)
+        finally:
+            perimeter.measures.crossed(self.name, outcome, perf_counter() - began)
+        return crossed
 
     def cross_again(self, crossed: Crossed, at: datetime) -> Proven[Origin] | None:
         """Let a request cross for which the same was said as for one that crossed before.
+
+        Nothing is judged anew, and so no duration is measured: it would cost half as much again.
 
         Args:
             crossed: Of this boundary; its request had the same peer, scheme and fields of the
@@ -139,6 +133,23 @@ class Forwarded(Boundary):
             return proven
         perimeter.tally.add(self._label)
         return renewed(crossed.proven, at)
+
+    def _cross(self, claim: Claim) -> tuple[Crossed | None, Outcome]:
+        try:
+            judged = self._judge(claim)
+        except Refused as refused:
+            self.refuse(refused)
+            return None, Outcome.WOULD_REFUSE
+        except Exception as error:  # noqa: BLE001  fail closed: a mistake of ours refuses
+            self.refuse(_internal(error))
+            return None, Outcome.WOULD_REFUSE
+        crossing = Crossing(self, claim)
+        if crossing.observing:
+            self.started().refuse(self, _observed())
+            return None, Outcome.WOULD_ADMIT
+        proven = self._mint(crossing, judged.origin)
+        self._note(crossing, judged)
+        return Crossed(proven, judged), Outcome.PROVEN
 
     def samples(self) -> Iterable[Sample]:
         """Return how often each field was stripped, as the records name it."""
