@@ -42,6 +42,8 @@ from .working import excused_now, kept_rule, require_still_waived
 
 MAX_CONTENT_BYTES: Final = 1 << 20
 """Stripe and Slack stay under 256 KiB; GitHub says 25 MiB of itself: raise it there."""
+MAX_SHOWN: Final = 64
+"""Characters of an event type that no handler has, in the record that says so."""
 
 
 class Webhook(On, Measured, Boundary, Kept):
@@ -257,7 +259,7 @@ class Webhook(On, Measured, Boundary, Kept):
             yield from self._handshake(claim)
             raise Refused(
                 VALID,
-                "no handler is declared for its type",
+                f"no handler is declared for its type {_shown(envelope.type)}",
                 code="ignored",
                 hint="on(…) names each type as the sender writes it",
                 answer=Answer.ACKNOWLEDGE,
@@ -357,6 +359,13 @@ class Webhook(On, Measured, Boundary, Kept):
             )
         for registration in self._registered:
             yield from registration_debts(registration, scheme, store)
+
+
+def _shown(word: str) -> str:
+    """Return a word of a sender's for a text of ours: quoted, escaped, cut off (CWE-117)."""
+    escaped = ascii(word)[1:-1]
+    cut = "…" if len(escaped) > MAX_SHOWN else ""
+    return f"'{escaped[:MAX_SHOWN]}{cut}'"
 
 
 def _worked_later(declaration: Declaration) -> Declaration:
