@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from pathlib import PurePath
 from typing import Any, Final
 
 from pratique.core.refusal import BoundaryError
@@ -33,9 +34,14 @@ def check_durable(dialect: str, rows: Callable[[str], Sequence[Sequence[Any]]]) 
             raise BoundaryError(message)
         mode = str(rows("PRAGMA journal_mode")[0][0]).lower()
         if any(files) and mode == "delete" and level < _EXTRA:
+            name = PurePath(files[0]).name
             _log.warning(
-                "journal_mode is DELETE and synchronous FULL: a power cut can take back the last "
-                "commits, since the folder isn't synced. Set journal_mode=WAL or synchronous=EXTRA."
+                "your SQLite file %s, where single use is kept, has journal_mode DELETE and "
+                "synchronous FULL: a power cut can take back the last commits, and with them what "
+                'a sender was told is done. Mend it once: sqlite3 %s "PRAGMA journal_mode = WAL"; '
+                "or set synchronous = EXTRA on each connection.",
+                name,
+                name,
             )
         return
     if rows("SHOW synchronous_commit")[0][0] == "off":
