@@ -14,9 +14,8 @@ from pratique import Perimeter, Refused, Secret, stores, unsafe
 from pratique.core.break_glass import BreakGlass
 from pratique.core.claim import Claim, Fields, Via
 from pratique.core.obligation import CONFIRMED
-from pratique.events import JsonLines, Metrics
+from pratique.events import AT_ONCE, JsonLines, Metrics
 from pratique.events.prometheus import exposition
-from pratique.events.writer import AT_ONCE
 from pratique.forwarded import Forwarded, ProxyPolicy
 from pratique.webhook import Inbox, Webhook, providers
 from tests.shop import NOW, Invoice, claim

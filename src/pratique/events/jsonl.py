@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from pratique.core.event import Record, decode_record, encode_record
-from pratique.core.refusal import BoundaryError
 
 from .chain import Chain
 from .gap import gap_record
-from .writer import AT_ONCE, DELAY, MAX_WAITING_BYTES, MAX_WAITING_LINES, Writer
+from .writer import DELAY, MAX_WAITING_BYTES, MAX_WAITING_LINES, Writer, check_bounds
 
 MAX_SEARCH_BYTES: Final = 256 << 20
 """`find` reads so much of the end of the file."""
@@ -52,15 +51,7 @@ class JsonLines:
         delay: timedelta = DELAY,
         chain: Chain | None = None,
     ) -> None:
-        if not str(path):
-            message = "JsonLines('') names no file."
-            raise BoundaryError(message)
-        if min(max_records, max_bytes) < 1:
-            message = "JsonLines(max_records=, max_bytes=) lets nothing wait. Leave them out."
-            raise BoundaryError(message)
-        if delay < AT_ONCE:
-            message = f"JsonLines(delay={delay}) is below zero. AT_ONCE is none."
-            raise BoundaryError(message)
+        check_bounds("JsonLines", path, max_records, max_bytes, delay=delay)
         self._path = Path(path)
         self._file: int | None = None
         self._is_torn = False

@@ -9,10 +9,9 @@ from typing import Any, Final
 
 from pratique.core.event import Record, decode_record, encode_record
 from pratique.core.forks import generation, rest_before_fork
-from pratique.core.refusal import BoundaryError
 
 from .gap import gap_record
-from .writer import AT_ONCE, DELAY, MAX_WAITING_BYTES, MAX_WAITING_LINES, Writer
+from .writer import DELAY, MAX_WAITING_BYTES, MAX_WAITING_LINES, Writer, check_bounds
 
 MAX_AGE: Final = timedelta(days=14)
 MAX_ROWS: Final = 1_000_000
@@ -72,15 +71,10 @@ class SqliteEvents:
         max_bytes: int = MAX_WAITING_BYTES,
         delay: timedelta = DELAY,
     ) -> None:
-        if not str(path):
-            raise BoundaryError("SqliteEvents('') names no file.")
-        if min(max_rows, max_records, max_bytes) < 1 or max_age <= timedelta(0):
-            raise BoundaryError("SqliteEvents keeps nothing: each bound is above zero.")
-        if delay < AT_ONCE:
-            raise BoundaryError(f"SqliteEvents(delay={delay}) is below zero. AT_ONCE is none.")
+        age = max_age // _MILLISECOND
+        check_bounds("SqliteEvents", path, age, max_rows, max_records, max_bytes, delay=delay)
         self._path = Path(path)
-        self._max_age = max_age // _MILLISECOND
-        self._max_rows = max_rows
+        self._max_age, self._max_rows = age, max_rows
         self._at = _EPOCH
         self._connection: Any = None
         self._process = -1

@@ -11,6 +11,7 @@ from typing import Final
 from weakref import WeakSet
 
 from pratique.core.forks import renew_after_fork
+from pratique.core.refusal import BoundaryError
 
 MAX_WAITING_LINES: Final = 20_000
 """More are dropped and counted: a stuck disk takes no memory and holds no request up."""
@@ -27,6 +28,26 @@ AT_END: Final = 5.0
 Write = Callable[[list[bytes]], int]
 _log: Final = logging.getLogger("pratique")
 _serials: Final = count()
+
+
+def check_bounds(sink: str, path: object, *bounds: int, delay: timedelta) -> None:
+    """Refuse a sink that names no file, or can hold nothing.
+
+    Args:
+        sink: The name of its class.
+        path: Of its file.
+        bounds: Records, bytes and rows that wait or are kept: each above zero.
+        delay: Between two batches: `AT_ONCE` or longer.
+
+    Raises:
+        BoundaryError: with the mend.
+    """
+    if not str(path):
+        raise BoundaryError(f"{sink}('') names no file.")
+    if min(bounds) < 1:
+        raise BoundaryError(f"{sink} keeps nothing: each bound is above zero. Leave them out.")
+    if delay < AT_ONCE:
+        raise BoundaryError(f"{sink}(delay={delay}) is below zero. AT_ONCE is none.")
 
 
 class Writer:
