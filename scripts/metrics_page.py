@@ -24,6 +24,8 @@ _TAIL: Final = """
 ## What they don't say
 
 * Figures are of one process since its start. A forked child begins at zero.
+  `Multiprocess` of `pratique.events.prometheus` adds up those of several:
+  [Several processes](../how-to/watch-it.md#several-processes).
 * Each request at a `Forwarded` boundary is counted; one has a duration where something was judged.
   A request that says the same as one before is not judged anew, and measuring it would cost half of
   what it takes. Nearly all durations are below the first bucket: read their mean.

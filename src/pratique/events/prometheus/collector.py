@@ -14,8 +14,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector as _Collector
 
 from pratique.core.refusal import BoundaryError
-
-from .metrics import TABLE, Family, Kind, Metrics, cumulated
+from pratique.events.metrics import TABLE, Family, Kind, Metrics, cumulated
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 """Of what `exposition` returns."""
@@ -28,8 +27,8 @@ class Collector(_Collector):
         REGISTRY.register(Collector(Metrics(perimeter)))
 
     The figures are those of this process. Several processes behind one port answer by turns, each
-    with its own, and prometheus-client's multiprocess mode merges no collector: give each one a
-    port of its own, or let OpenTelemetry push them: see docs/how-to/watch-it.md.
+    with its own, and prometheus-client's multiprocess mode merges no collector: see
+    `Multiprocess`.
 
     Args:
         metrics: What is shown.
@@ -42,7 +41,7 @@ class Collector(_Collector):
         if os.environ.get(MULTIPROCESS):
             raise BoundaryError(
                 f"{MULTIPROCESS} is set, and its mode merges no collector: each scrape would show "
-                "another process's figures. Give each process a port, or export by OpenTelemetry."
+                "another process's figures. Attach Multiprocess(perimeter) instead."
             )
         self._metrics = metrics
 
