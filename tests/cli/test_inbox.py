@@ -1,5 +1,7 @@
 """`pratique inbox`: what is kept is listed, shown without harm, replayed, parked and worked."""
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ from typer.testing import CliRunner
 
 from pratique import Claim, Fields, Refused
 from pratique.cli.commands import app
-from pratique.cli.inbox import plain
+from pratique.cli.wording import plain
 from tests.shop import delivery
 
 MODULE = """
@@ -33,16 +35,21 @@ none = Perimeter()
 other = Perimeter(store=stores.sqlite("other.db"))
 down = Perimeter(store=stores.sqlite("/nowhere/kept.db"))
 """
+IN_REDIS = ('stores.sqlite3(lambda: sqlite3.connect("kept.db"))', "stores.redis({url!r})")
 HOSTILE = '{"id": "evt_1", "type": "invoice.paid", "note": "\x7f\u202e\x9b2J"}'
 
 
-@pytest.fixture
-def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+@pytest.fixture(params=["sqlite3", pytest.param("redis", marks=pytest.mark.server)])
+def module(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return an application's module, in a folder of its own."""
+    text = MODULE
+    if request.param == "redis":
+        there, here = IN_REDIS
+        text = text.replace(there, here.format(url=request.getfixturevalue("redis_url")))
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     name = f"kept_{tmp_path.name.replace('-', '_')}"
-    (tmp_path / f"{name}.py").write_text(MODULE, encoding="utf-8")
+    (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
     monkeypatch.setenv("PRATIQUE_APP", f"{name}:perimeter")
     from importlib import import_module
 
@@ -91,10 +98,11 @@ def test_one_is_parked_and_replayed_by_its_id(module: Any) -> None:
     module.paid.add("in_1")
     keep(module, "in_1")
     (name,) = ids()
-    assert run("park", name).output == "1 deliveries are parked\n"
+    assert "  due for " in run("list").output
+    assert run("park", name).output == "1 delivery is parked\n"
     assert run("work", "--once").output == "0 deliveries were worked\n"
     assert run("replay", name).exit_code == 0
-    assert run("work", "--once").output == "1 deliveries were worked\n"
+    assert run("work", "--once").output == "1 delivery was worked\n"
     missing = run("park", "0" * 32)
     assert (missing.exit_code, missing.output.splitlines()[0]) == (1, "0 deliveries are parked")
 
@@ -105,6 +113,7 @@ def test_what_came_is_shown_on_demand_and_does_nothing_to_the_terminal(module: A
     (name,) = ids()
     facts = run("show", name).output
     assert "waiting" in facts
+    assert "worked      due for" in facts
     assert "Stripe-Signature" in facts
     assert "v1=" not in facts
     assert "evt_1" not in facts
@@ -118,17 +127,15 @@ def test_what_came_is_shown_on_demand_and_does_nothing_to_the_terminal(module: A
     assert run("show", "0" * 32).exit_code == 1
 
 
+@pytest.mark.parametrize("module", ["sqlite3"], indirect=True)
 def test_a_sweep_tells_the_queue_of_what_it_forgot(module: Any, monkeypatch: Any) -> None:
     """Due for a minute, and nobody came: told again, once."""
     keep(module, "in_1")
     assert len(module.told) == 1
     assert run("sweep").output == "0 deliveries were told again\n"
-    import sqlite3
-
-    with sqlite3.connect("kept.db") as db:
+    with closing(sqlite3.connect("kept.db")) as db, db:
         db.execute("UPDATE pratique_inbox SET due_ms = 0, changed_ms = 0")
-    db.close()
-    assert run("sweep").output == "1 deliveries were told again\n"
+    assert run("sweep").output == "1 delivery was told again\n"
     assert module.told[0] == module.told[1]
 
 
@@ -145,3 +152,25 @@ def test_what_cannot_be_asked_is_told(module: Any) -> None:
     first = run("list", "--most", "2")
     assert len(ids("--after", ids()[1])) == 1
     assert "--after" in first.stderr
+
+
+@pytest.mark.parametrize("module", ["sqlite3"], indirect=True)
+def test_a_row_that_was_altered_is_listed_and_does_nothing_to_the_terminal(module: Any) -> None:
+    """Its state is unknown, its moment none, its texts escaped; the row beside it is as ever."""
+    keep(module, "in_1", "in_2")
+    name = ids()[0]
+    hostile = "state = 9, received_us = 'x', code = 'a' || char(27) || '[2J', brought = x'00'"
+    with closing(sqlite3.connect("kept.db")) as db, db:
+        db.execute(f"UPDATE pratique_inbox SET {hostile} WHERE id = '{name}'")
+    told = run("list").output
+    assert told.count("\n") == 2
+    assert "unknown  payments  -  0 attempts" in told
+    assert "a\\x1b[2J" in told
+    assert "\x1b" not in told
+    assert ids("--state", "unknown") == [name]
+    assert len(ids("--state", "waiting")) == 1
+    shown = run("show", name, "--content").output
+    assert "state       unknown" in shown
+    assert "can't be read" in shown
+    assert "\x1b" not in shown
+    assert run("replay", name).exit_code == 1

@@ -41,7 +41,7 @@ def test_says_how_many_keys_went(
     store.count(prefixed(ATTEMPTS, b"runs"), timedelta(hours=1))
     store.close()
     told = run(f"{module}:{name}")
-    assert (told.exit_code, told.output) == (0, "1 keys were deleted\n")
-    assert run(f"{module}:{name}").output == "0 keys were deleted\n"
+    assert (told.exit_code, told.output) == (0, "1 key or content was deleted\n")
+    assert run(f"{module}:{name}").output == "0 keys and contents were deleted\n"
     assert run(f"{module}:none").exit_code == 2
     assert run(f"{module}:down").exit_code == 1

@@ -382,8 +382,8 @@ def test_a_disk_that_takes_a_part_breaks_no_chain(tmp_path: Path, disk: Disk) ->
     assert not sink.flush()
     sink.close()
     done = log.verify()
-    assert (done.exit_code, "5 lines of 1 writers" in done.stdout) == (0, True), done.stdout
-    assert "1 lines are parts of one" in done.stdout
+    assert (done.exit_code, "5 lines of 1 writer " in done.stdout) == (0, True), done.stdout
+    assert "1 line is a part of one" in done.stdout
 
 
 KILLED = """
@@ -412,7 +412,7 @@ def test_a_process_that_was_killed_leaves_a_whole_chain(tmp_path: Path) -> None:
     done = log.verify()
     assert done.exit_code == 0, done.stdout
     assert "of 2 writers" in done.stdout
-    assert "1 lines are parts of one" in done.stdout
+    assert "1 line is a part of one" in done.stdout
 
 
 @pytest.mark.parametrize("key", ["", "short", "changeme-changeme", Secret.env("NO_SUCH_KEY")])

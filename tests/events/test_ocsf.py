@@ -207,7 +207,7 @@ def test_exports_a_file(tmp_path: Path) -> None:
         file.write(b'\n{"torn": ')
     again = CliRunner().invoke(app, ["events", "export", str(path), "--out", str(out)])
     assert again.exit_code == 1
-    assert "1 lines are no records, and were left out: 14" in again.stderr
+    assert "1 line is no record, and was left out: 14" in again.stderr
     assert out.read_text(encoding="utf-8") == done.stdout
 
 

@@ -25,6 +25,7 @@ from .inbox import inbox
 from .issuer import issuer
 from .report import report
 from .webhook import webhook
+from .wording import counted
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -109,7 +110,7 @@ def sweep(
     except StoreError as error:
         typer.echo(f"the store can't be swept: {error}", err=True)
         raise typer.Exit(1) from None
-    typer.echo(f"{deleted} keys were deleted")
+    typer.echo(counted(deleted, "key or content was deleted", "keys and contents were deleted"))
 
 
 @app.command()

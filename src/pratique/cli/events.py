@@ -19,6 +19,8 @@ from pratique.events.ocsf_storm import Storms
 from pratique.events.sqlite import is_sqlite, rows_of
 from pratique.events.verify import Finding, Problem, Verification, heads_in
 
+from .wording import counted
+
 FORMATS: Final = ("ocsf",)
 MAX_LINE_BYTES: Final = 1 << 20
 EXITS: Final = {
@@ -64,7 +66,10 @@ def export(
         raise typer.BadParameter(f"{error.filename or file}: {error.strerror}") from None
     if unreadable:
         shown = ", ".join(map(str, unreadable[:10]))
-        typer.echo(f"{len(unreadable)} lines are no records, and were left out: {shown}", err=True)
+        what = counted(
+            len(unreadable), "line is no record, and was", "lines are no records, and were"
+        )
+        typer.echo(f"{what} left out: {shown}", err=True)
         raise typer.Exit(1)
 
 
@@ -88,14 +93,23 @@ def verify(
     for found in _found(checked, files):
         worst.add(found.problem)
         typer.echo(f"{found.problem}: {found.told}")
+    lines = counted(checked.lines, "line", "lines")
+    are = "is as it was" if checked.lines == 1 else "are as they were"
+    writers = counted(checked.writers, "writer", "writers")
     typer.echo(
-        f"{checked.lines} lines of {checked.writers} writers are as they were written, "
+        f"{lines} of {writers} {are} written, "
         f"{checked.unwitnessed} came after the newest head of their writer"
     )
     if checked.beheaded:
-        typer.echo(f"{checked.beheaded} chains begin in their middle: their first line is unproven")
+        what = counted(checked.beheaded, "chain begins in its", "chains begin in their")
+        typer.echo(f"{what} middle: the first line is unproven")
     if checked.fragments:
-        typer.echo(f"{checked.fragments} lines are parts of one, and no records")
+        what = counted(
+            checked.fragments,
+            "line is a part of one, and no record",
+            "lines are parts of one, and no records",
+        )
+        typer.echo(what)
     for problem in Problem:
         if problem in worst:
             raise typer.Exit(EXITS[problem])

@@ -24,6 +24,7 @@ from pratique.forwarded.probes import (
 
 from .application import application
 from .asking import FOUND, Asking, word
+from .wording import counted
 
 _NOT_THERE: Final = 404
 _FAILED: Final = 500
@@ -104,7 +105,7 @@ def _check(asking: Asking, policy: ProxyPolicy, wanted: Origin, preset: str) -> 
             err=True,
         )
         return 2
-    typer.echo(f"{len(probes)} requests, {faults} to mend")
+    typer.echo(f"{counted(len(probes), 'request', 'requests')}, {faults} to mend")
     return 1 if faults else 0
 
 

@@ -16,10 +16,10 @@ from pratique.core.store import Store
 from pratique.webhook import Webhook, Worker
 
 from .application import application
+from .delivery_lines import facts_of, line_of
+from .wording import counted, plain
 
 T = TypeVar("T")
-_SHOWN: Final = 65536
-"""Bytes of a content: a screen is full long before."""
 _STATES: Final = {state.name.lower(): state for state in State}
 inbox = typer.Typer(
     no_args_is_help=True,
@@ -51,9 +51,9 @@ def list_(
 
     rows = _asked(_perimeter(app), ask)
     for row in rows:
-        typer.echo(_line(row))
+        typer.echo(line_of(row))
     if len(rows) == most:
-        typer.echo(f"there may be more: --after {rows[-1].id}", err=True)
+        typer.echo(f"there may be more: --after {plain(rows[-1].id)}", err=True)
 
 
 @inbox.command()
@@ -67,15 +67,15 @@ def show(
 ) -> None:
     """Show one kept delivery. What came with it is shown only when it is asked for."""
 
-    async def ask(found: "_Asked") -> tuple[Listed, Delivery] | None:
-        found_one: tuple[Listed, Delivery] | None = await found.show(id)
+    async def ask(found: "_Asked") -> tuple[Listed, Delivery | None] | None:
+        found_one: tuple[Listed, Delivery | None] | None = await found.show(id)
         return found_one
 
     told = _asked(_perimeter(app), ask)
     if told is None:
         typer.echo(f"{plain(id)}: no such delivery is kept", err=True)
         raise typer.Exit(1)
-    for line in _facts(*told, with_content=content):
+    for line in facts_of(*told, with_content=content):
         typer.echo(line)
 
 
@@ -95,7 +95,7 @@ def replay(
             chosen = [row.id async for row in _every(found, dead, State.DEAD)]
         return [each for each in chosen if await found.move(each, State.WAITING)]
 
-    _moved(_asked(_perimeter(app), ask), ids, "will be worked again")
+    _moved(_asked(_perimeter(app), ask), ids, "will be worked again", "will be worked again")
 
 
 @inbox.command()
@@ -105,7 +105,7 @@ def park(ids: Ids, app: App = None) -> None:
     async def ask(found: "_Asked") -> list[str]:
         return [each for each in ids if await found.move(each, State.PARKED)]
 
-    _moved(_asked(_perimeter(app), ask), ids, "are parked")
+    _moved(_asked(_perimeter(app), ask), ids, "is parked", "are parked")
 
 
 @inbox.command()
@@ -128,7 +128,7 @@ def work(
         typer.echo(f"nothing is worked: {error}", err=True)
         raise typer.Exit(1) from None
     if once:
-        typer.echo(f"{count} deliveries were worked")
+        typer.echo(counted(count, "delivery was worked", "deliveries were worked"))
 
 
 @inbox.command()
@@ -149,7 +149,7 @@ def sweep(
     except (BoundaryError, StoreError) as error:
         typer.echo(f"nothing is swept: {error}", err=True)
         raise typer.Exit(1) from None
-    typer.echo(f"{count} deliveries were told again")
+    typer.echo(counted(count, "delivery was told again", "deliveries were told again"))
 
 
 async def _worked(perimeter: Perimeter, worker: Worker, *, once: bool) -> int:
@@ -229,51 +229,13 @@ def _boundaries(perimeter: Perimeter, name: str) -> list[Webhook]:
     return found
 
 
-def _moved(moved: list[str], ids: list[str] | None, what: str) -> None:
+def _moved(moved: list[str], ids: list[str] | None, one: str, several: str) -> None:
     left = [each for each in ids or () if each not in moved]
-    typer.echo(f"{len(moved)} deliveries {what}")
+    typer.echo(counted(len(moved), f"delivery {one}", f"deliveries {several}"))
     for each in left:
-        typer.echo(f"{plain(each)}: it isn't there, is done, or a worker has it", err=True)
+        typer.echo(
+            f"{plain(each)}: it isn't there, is done, its state is unknown, or a worker has it",
+            err=True,
+        )
     if left:
         raise typer.Exit(1)
-
-
-def _line(row: Listed) -> str:
-    return (
-        f"{row.id}  {row.state.name.lower():<7}  {plain(row.boundary)}  "
-        f"{row.received_at.isoformat(timespec='seconds')}  {row.attempts} attempts  "
-        f"{row.content_bytes} bytes  {row.code or '-'}"
-    )
-
-
-def _facts(row: Listed, delivery: Delivery, *, with_content: bool) -> list[str]:
-    lines = [
-        f"id          {row.id}",
-        f"boundary    {plain(row.boundary)}",
-        f"state       {row.state.name.lower()}",
-        f"received    {row.received_at.isoformat()}, crossing {plain(row.crossing_id)}",
-        f"attempts    {row.attempts}",
-    ]
-    if row.code:
-        lines.append(f"last        {row.code}, crossing {plain(row.last_id or '-')}")
-    if row.state in (State.WAITING, State.TAKEN):
-        lines.append(f"due in      {row.due_in.total_seconds():.0f} s")
-    lines.append(f"content     {row.content_bytes} bytes")
-    if not with_content:
-        names = sorted({name for name, _ in delivery.fields})
-        return [*lines, f"fields      {', '.join(map(plain, names)) or 'none'}"]
-    lines.append(f"from        {plain(delivery.via.peer)} {plain(delivery.via.target)}")
-    lines += [f"field       {plain(name)}: {plain(value)}" for name, value in delivery.fields]
-    text = delivery.content[:_SHOWN].decode("utf-8", "backslashreplace")
-    lines += [f"  {plain(line)}" for line in text.split("\n")]
-    if len(delivery.content) > _SHOWN:
-        lines.append(f"  … {len(delivery.content) - _SHOWN} bytes more")
-    return lines
-
-
-def plain(text: str) -> str:
-    """Return a text whose every character can be printed: none moves the cursor or turns the line.
-
-    CWE-150: what came from outside is shown, and does nothing to the terminal.
-    """
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)

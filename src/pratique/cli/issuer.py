@@ -15,6 +15,8 @@ from pratique.core.proofs.authentic.strict_json import DuplicateMemberError, obj
 from pratique.core.refusal import BoundaryError
 from pratique.service.signing_key import ALGORITHMS, SigningKey, public_set
 
+from .wording import counted
+
 _SHOWN: Final = 256
 """Characters of one value: what it says is what was asked for, and a screen is enough of it."""
 _DATES: Final = frozenset({"exp", "iat", "nbf", "auth_time"})
@@ -76,7 +78,8 @@ def show(
     token = _token_of(token_file).strip()
     segments = token.split(b".")
     if len(segments) != _SEGMENTS:
-        _end(f"it is no signed token: {len(segments)} segments between dots, and 3 are owed")
+        found = counted(len(segments), "segment", "segments")
+        _end(f"it is no signed token: {found} between dots, and 3 are owed")
     typer.echo(UNVERIFIED)
     for name, segment in zip(("header", "claims"), segments, strict=False):
         typer.echo(name)

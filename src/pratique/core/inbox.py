@@ -22,6 +22,16 @@ class State(IntEnum):
     """No worker takes it any more, until somebody replays it."""
     PARKED = 4
     """An operator has laid it aside."""
+    UNKNOWN = -1
+    """Read, never written: a later version wrote the row, or it was altered. Nobody works it."""
+
+
+def state_of(written: object) -> State:
+    """Return the state that a row says, or UNKNOWN."""
+    try:
+        return State(int(str(written)))
+    except ValueError:
+        return State.UNKNOWN
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -53,7 +63,10 @@ class Taken(msgspec.Struct, frozen=True):
 class Listed(msgspec.Struct, frozen=True):
     """One kept delivery without its content. Nothing but `received_at` and ids came from outside.
 
+    A row that was altered is listed too, with what can be read of it: escape what you print.
+
     Attributes:
+        received_at: UTC; None where the row can't say.
         content_bytes: Its size; 0 once it is done.
         due_in: When a worker may take it; below zero where that is past. By the store's clock.
         code: Why the last attempt didn't end it, a refusal's code; "" before the first.
@@ -64,7 +77,7 @@ class Listed(msgspec.Struct, frozen=True):
     boundary: str
     state: State
     attempts: int
-    received_at: datetime
+    received_at: datetime | None
     content_bytes: int
     due_in: timedelta
     code: str
@@ -148,8 +161,11 @@ class SyncInbox(Protocol):
         """Return kept deliveries in the order of their ids, from the first after *after*."""
         ...
 
-    def show(self, id: str) -> tuple[Listed, Delivery] | None:
-        """Return one delivery whole; None where it isn't there."""
+    def show(self, id: str) -> tuple[Listed, Delivery | None] | None:
+        """Return one delivery whole; None where it isn't there.
+
+        The delivery alone is None where its row can't be read any more.
+        """
         ...
 
     def status(self, boundary: str) -> InboxStatus:
@@ -205,7 +221,7 @@ class AsyncInbox(Protocol):
         """See `SyncInbox.listed`."""
         ...
 
-    async def show(self, id: str) -> tuple[Listed, Delivery] | None:
+    async def show(self, id: str) -> tuple[Listed, Delivery | None] | None:
         """See `SyncInbox.show`."""
         ...
 

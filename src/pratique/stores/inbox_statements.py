@@ -1,24 +1,25 @@
 """The table and every statement of the inbox, once: generators, as in `statements`."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
-import msgspec
-
-from pratique.core.claim import Fields, Via
 from pratique.core.inbox import Delivery, InboxStatus, Listed, State, Taken
-from pratique.core.refusal import Refused
 
+from .delivery_form import (
+    UNREADABLE,
+    UNREADABLE_ROW,
+    brought,
+    delivery_of,
+    listed_of,
+    readable,
+    received_us,
+)
 from .statements import Dialect, Steps
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 _MILLISECOND: Final = timedelta(milliseconds=1)
-_UNREADABLE: Final = (ValueError, TypeError, OverflowError, Refused)
-"""What a row raises that was altered, or half restored. msgspec's own is a ValueError."""
 _MOST_UNREADABLE: Final = 100
 _PENDING: Final = f"state IN ({State.WAITING:d}, {State.TAKEN:d})"
+_KNOWN: Final = ", ".join(f"{state:d}" for state in State if state is not State.UNKNOWN)
 _LISTED: Final = (
     "id, boundary, state, attempts, received_us, length(content), due_ms - {now}, code, "
     "crossing_id, last_id"
@@ -26,22 +27,8 @@ _LISTED: Final = (
 _WHOLE: Final = "id, boundary, key, content, brought, received_us, crossing_id"
 
 
-class _Brought(msgspec.Struct, frozen=True):
-    fields: tuple[tuple[str, str], ...]
-    peer: str
-    scheme: str
-    method: str
-    target: str
-
-
-_encode: Final = msgspec.json.Encoder().encode
-_decode: Final = msgspec.json.Decoder(_Brought).decode
-
-
 def put(dialect: Dialect, delivery: Delivery) -> Steps[bool]:
     """Keep a delivery. False where its row is there."""
-    via = delivery.via
-    brought = _Brought(tuple(delivery.fields), via.peer, via.scheme, via.method, via.target)
     done = yield (
         "INSERT INTO pratique_inbox (id, boundary, key, state, token, attempts, due_ms, "
         "changed_ms, received_us, content, brought, code, crossing_id, last_id) "
@@ -51,9 +38,9 @@ def put(dialect: Dialect, delivery: Delivery) -> Steps[bool]:
             "id": delivery.id,
             "boundary": delivery.boundary,
             "key": delivery.key,
-            "received": (delivery.received_at - _EPOCH) // _MICROSECOND,
+            "received": received_us(delivery),
             "content": delivery.content,
-            "brought": _encode(brought),
+            "brought": brought(delivery),
             "crossing": delivery.crossing_id,
         },
     )
@@ -72,9 +59,9 @@ def take(dialect: Dialect, boundary: str, lease: timedelta, id: str) -> Steps[Ta
             return None
         token, attempts, *whole = row
         try:
-            return Taken(_delivery(whole), int(token), int(attempts))
-        except _UNREADABLE:
-            yield from dead(dialect, whole[0], int(token), "unreadable_row", "")
+            return Taken(delivery_of(whole), int(token), int(attempts))
+        except UNREADABLE:
+            yield from dead(dialect, whole[0], int(token), UNREADABLE_ROW, "")
     return None
 
 
@@ -157,17 +144,19 @@ def listed(
     where = "id > :after"
     if boundary:
         where, given["boundary"] = f"{where} AND boundary = :boundary", boundary
-    if state is not None:
+    if state is State.UNKNOWN:
+        where = f"{where} AND state NOT IN ({_KNOWN})"
+    elif state is not None:
         where, given["state"] = f"{where} AND state = :state", int(state)
     found = yield (
         f"SELECT {_LISTED.format(now=dialect.now)} FROM pratique_inbox "
         f"WHERE {where} ORDER BY id LIMIT :most",
         given,
     )
-    return [_listed(row) for row in found.rows]
+    return [listed_of(row) for row in found.rows]
 
 
-def show(dialect: Dialect, id: str) -> Steps[tuple[Listed, Delivery] | None]:
+def show(dialect: Dialect, id: str) -> Steps[tuple[Listed, Delivery | None] | None]:
     """Return one row whole."""
     facts = _LISTED.format(now=dialect.now)
     found = yield (
@@ -178,7 +167,7 @@ def show(dialect: Dialect, id: str) -> Steps[tuple[Listed, Delivery] | None]:
         return None
     count = len(Listed.__struct_fields__)
     row = found.rows[0]
-    return _listed(row[:count]), _delivery(row[count:])
+    return listed_of(row[:count]), readable(row[count:])
 
 
 def status(dialect: Dialect, boundary: str) -> Steps[InboxStatus]:
@@ -225,37 +214,6 @@ def forget(dialect: Dialect, boundary: str, kept: timedelta, most: int) -> Steps
         {"boundary": boundary, "kept": _ms(kept), "most": most},
     )
     return written.written
-
-
-def _delivery(row: Sequence[Any]) -> Delivery:
-    name, boundary, key, content, raw, received_us, crossing_id = row
-    fields, via = Fields(), Via()
-    if bytes(raw):
-        brought = _decode(bytes(raw))
-        fields = Fields(brought.fields)
-        via = Via(brought.peer, brought.scheme, brought.method, brought.target)
-    received_at = _EPOCH + int(received_us) * _MICROSECOND
-    return Delivery(
-        name, boundary, bytes(key), bytes(content), fields, received_at, via, crossing_id
-    )
-
-
-def _listed(row: Sequence[Any]) -> Listed:
-    name, boundary, state, attempts, received_us, size, due, code, crossing_id, last_id = row
-    received_at = _EPOCH + int(received_us) * _MICROSECOND
-    due_in = int(due) * _MILLISECOND
-    return Listed(
-        name,
-        boundary,
-        State(int(state)),
-        int(attempts),
-        received_at,
-        int(size),
-        due_in,
-        code,
-        crossing_id,
-        last_id,
-    )
 
 
 def _ms(span: timedelta) -> int:

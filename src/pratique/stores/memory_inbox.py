@@ -176,7 +176,7 @@ class MemoryInbox:
             ]
             return [_listed(row) for row in found[:most]]
 
-    def show(self, id: str) -> tuple[Listed, Delivery] | None:
+    def show(self, id: str) -> tuple[Listed, Delivery | None] | None:
         """See `SyncInbox.show`."""
         with self._lock:
             row = self._rows.get(id)
@@ -282,7 +282,7 @@ class AsyncMemoryInbox:
         """See `SyncInbox.listed`."""
         return self._inbox.listed(boundary, state=state, after=after, most=most)
 
-    async def show(self, id: str) -> tuple[Listed, Delivery] | None:
+    async def show(self, id: str) -> tuple[Listed, Delivery | None] | None:
         """See `SyncInbox.show`."""
         return self._inbox.show(id)
 

@@ -90,7 +90,7 @@ class SqlInbox:
         """See `SyncInbox.listed`."""
         return self._run(statements.listed, boundary, state, after, most)  # type: ignore[no-any-return]
 
-    def show(self, id: str) -> tuple[Listed, Delivery] | None:
+    def show(self, id: str) -> tuple[Listed, Delivery | None] | None:
         """See `SyncInbox.show`."""
         return self._run(statements.show, id)  # type: ignore[no-any-return]
 
@@ -163,7 +163,7 @@ class AsyncSqlInbox:
         """See `SyncInbox.listed`."""
         return await self._run(statements.listed, boundary, state, after, most)  # type: ignore[no-any-return]
 
-    async def show(self, id: str) -> tuple[Listed, Delivery] | None:
+    async def show(self, id: str) -> tuple[Listed, Delivery | None] | None:
         """See `SyncInbox.show`."""
         return await self._run(statements.show, id)  # type: ignore[no-any-return]
 
