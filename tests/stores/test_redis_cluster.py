@@ -1,4 +1,4 @@
-"""The contract on a Redis Cluster of three nodes: each script touches one key, so it holds there."""
+"""The contract on a Redis Cluster of three nodes: each script touches one key or one slot, so it holds there."""
 
 import contextlib
 import time
@@ -10,11 +10,13 @@ import pytest
 
 from pratique import stores
 from pratique.core.event import Outcome
+from pratique.core.inbox import State
 from pratique.core.refusal import BoundaryError
 from pratique.core.store import Held, Settled, Stale
 from tests.processes import wait_for
 from tests.redis_server import RedisServer, running
 from tests.stores.test_contract import Face, record
+from tests.stores.test_inbox import delivery
 
 pytestmark = pytest.mark.server
 LEASE, NONE = timedelta(seconds=30), timedelta(0)
@@ -110,6 +112,27 @@ async def test_counts_and_revocations_hold_and_are_swept(store: Any) -> None:
             break
     assert (deleted, pages) == (30, 3)
     assert len(await store.revoked([b"r%d" % number for number in range(30)])) == 30
+
+
+async def test_the_inbox_holds_in_one_slot(store: Any) -> None:
+    """Taken, put off, dead, done, replayed, listed, told again, forgotten: every script, on one node."""
+    inbox = Face(store.thing.inbox)
+    for number in range(5):
+        assert await inbox.put(delivery(number))
+        assert not await inbox.put(delivery(number))
+    taken = [await inbox.take("payments", lease=LEASE) for _ in range(4)]
+    names = [each.delivery.id for each in taken]
+    assert await inbox.later(names[0], taken[0].token, pause=LEASE, code="later")
+    assert await inbox.dead(names[1], taken[1].token, code="not_confirmed")
+    assert await inbox.done(names[2], taken[2].token)
+    assert not await inbox.done(names[0], taken[0].token)
+    status = await inbox.status("payments")
+    assert (status.pending, status.dead) == (3, 1)
+    assert len(await inbox.listed("payments")) == 5
+    assert await inbox.move(names[1], State.WAITING)
+    assert len(await inbox.forgotten("payments", since=NONE, most=9)) == 2
+    assert (await inbox.show(names[1]))[1].content == delivery(0).content
+    assert await inbox.forget("payments", kept=NONE, most=9) == 1
 
 
 def test_each_node_is_asked_at_the_start(cluster: list[RedisServer]) -> None:

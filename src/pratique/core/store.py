@@ -80,10 +80,16 @@ class Forgetting(Protocol):
     On the event loop it is awaited.
     """
 
-    def forget_contents(self, *, kept: timedelta, most: int) -> int:
-        """Forget the contents of dead letters that came last *kept* ago, in one transaction.
+    def forget_contents(self, *, kept: timedelta, after: bytes, most: int) -> Swept:
+        """Forget contents of dead letters that came last *kept* ago, a slice at a time.
 
-        That they came, how often and why stays. Return how many went, at most *most*.
+        That they came, how often and why stays. `deleted` is how many went, `last` where the next
+        slice begins.
+
+        Args:
+            kept: How long one stays after it came last, by the store's clock.
+            after: Where to go on; b"" from the beginning.
+            most: How many go, or are looked at.
         """
         ...
 

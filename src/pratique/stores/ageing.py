@@ -75,7 +75,7 @@ def end_of(prefix: bytes) -> bytes:
     return prefix[:-1] + bytes((prefix[-1] + 1,))
 
 
-def forget_contents(dialect: Dialect, kept: timedelta, most: int) -> Steps[int]:
+def forget_contents(dialect: Dialect, kept: timedelta, most: int) -> Steps[Swept]:
     """Forget the contents of dead letters that are old; the refusal and its count stay."""
     done = yield (
         (
@@ -86,4 +86,4 @@ def forget_contents(dialect: Dialect, kept: timedelta, most: int) -> Steps[int]:
         ),
         {"kept": int(kept.total_seconds() * 1000), "most": most},
     )
-    return done.written
+    return Swept(done.written, b"more" if done.written == most else b"")

@@ -53,6 +53,7 @@ class MemoryStore:
         self.open_keys: set[bytes] = set()
         self.records: deque[Record] = deque(maxlen=KEPT_RECORDS)
         self.dead_letters: dict[tuple[str, bytes, str], bytes] = {}
+        self._came_last: dict[tuple[str, bytes, str], float] = {}
         self._holds: dict[bytes, _Hold] = {}
         self._counts: dict[bytes, _Hold] = {}
         self._released: dict[bytes, int] = {}
@@ -166,8 +167,23 @@ class MemoryStore:
     def record_refusal(self, record: Record, key: bytes, content: bytes | None) -> None:
         """See `SyncStore.record_refusal`."""
         self.records.append(record)
-        if content is not None and len(self.dead_letters) < KEPT_RECORDS:
-            self.dead_letters[record.boundary, key, record.code] = content
+        name = (record.boundary, key, record.code)
+        with self._lock:
+            if content is not None and (
+                name in self.dead_letters or len(self.dead_letters) < KEPT_RECORDS
+            ):
+                self.dead_letters[name] = content
+                self._came_last[name] = monotonic()
+
+    def forget_contents(self, *, kept: timedelta, after: bytes, most: int) -> Swept:
+        """See `Forgetting.forget_contents`. All at once: nothing in it waits."""
+        _ = after, most
+        end = monotonic() - kept.total_seconds()
+        with self._lock:
+            old = [name for name, at in self._came_last.items() if at <= end]
+            for name in old:
+                del self.dead_letters[name], self._came_last[name]
+        return Swept(len(old), b"")
 
     def find(self, crossing_id: str) -> Record | None:
         """See `SyncStore.find`."""
@@ -336,6 +352,9 @@ class _OnLoop:
 
     async def sweep(self, what: Stale, *, after: bytes, most: int) -> Swept:
         return self._store.sweep(what, after=after, most=most)
+
+    async def forget_contents(self, *, kept: timedelta, after: bytes, most: int) -> Swept:
+        return self._store.forget_contents(kept=kept, after=after, most=most)
 
 
 class _AsyncMemoryTransaction:

@@ -98,8 +98,9 @@ class SqlFace(ABC):
         """See `SyncStore.sweep`."""
         return self._do(partial(ageing.sweep, self.known(), what, after, most))
 
-    def forget_contents(self, *, kept: timedelta, most: int) -> Any:
-        """See `Forgetting.forget_contents`."""
+    def forget_contents(self, *, kept: timedelta, after: bytes, most: int) -> Any:
+        """See `Forgetting.forget_contents`. What is left is where the next slice begins."""
+        _ = after
         return self._write(partial(ageing.forget_contents, self.known(), kept, most))
 
 

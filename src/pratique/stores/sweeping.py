@@ -40,7 +40,7 @@ def sweep(
         answers: For how long a client that sends its idempotency key again is told the kept answer,
             a day at least. Later its request is refused by the business key: "already_applied".
         contents: For how long the content of a dead letter is kept after it came last, a day at
-            least. That it came, how often and why is kept for good. Not in Redis and in memory.
+            least. That it came, how often and why is kept for good.
 
     Raises:
         BoundaryError: `answers` or `contents` is under a day, or the store is asked on the event
@@ -58,11 +58,11 @@ def sweep(
             deleted, last = deleted + done.deleted, done.last
             if not last:
                 break
-    forget = _forgets(face)
+    forget, last = _forgets(face), b""
     while forget is not None:
-        gone = forget(kept=contents, most=SLICE)
-        deleted += gone
-        if gone < SLICE:
+        done = forget(kept=contents, after=last, most=SLICE)
+        deleted, last = deleted + done.deleted, done.last
+        if not last:
             break
     return deleted
 
@@ -82,17 +82,17 @@ async def asweep(
             deleted, last = deleted + done.deleted, done.last
             if not last:
                 break
-    forget = _forgets(face)
+    forget, last = _forgets(face), b""
     while forget is not None:
-        gone = await forget(kept=contents, most=SLICE)
-        deleted += gone
-        if gone < SLICE:
+        done = await forget(kept=contents, after=last, most=SLICE)
+        deleted, last = deleted + done.deleted, done.last
+        if not last:
             break
     return deleted
 
 
 def _forgets(face: object) -> Any:
-    """Return how a store forgets contents; None where it can't: in Redis, in memory."""
+    """Return how a store forgets contents; None where it keeps none."""
     return getattr(face, "forget_contents", None)
 
 

@@ -114,7 +114,7 @@ def inbox_debts(
         lacks = "there is none" if store is None else f"the store {store.name} can't"
         yield (
             f"inbox= keeps deliveries in the perimeter's store, and {lacks}. Use stores.postgres, "
-            "stores.sqlalchemy, stores.sqlite3, stores.sqlite, or Django's."
+            "stores.sqlalchemy, stores.sqlite3, stores.sqlite, stores.redis, or Django's."
         )
     elif tell is not None and tell.wants_session and not store.has_session:
         yield (

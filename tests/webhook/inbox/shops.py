@@ -1,12 +1,15 @@
 """Shops that keep their deliveries: on each store, and the deliveries that are sent to them."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from django.db import connections
 from psycopg.rows import dict_row
 
 from pratique import Refused, stores
@@ -74,6 +77,44 @@ def plain_psycopg(url: str) -> Shop:
     return Shop(perimeter, payments, provider, rows, lambda sql: [*ask(sql)].clear(), clock)
 
 
+class OnThreads:
+    """A store with two faces of which the sync one alone is used."""
+
+    asynchronous = None
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+def off_the_loop(call: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what calls on a thread of its own, and leaves no connection of Django's there."""
+
+    def closing(*args: Any) -> Any:
+        try:
+            return call(*args)
+        finally:
+            connections.close_all()
+
+    def run(*args: Any) -> Any:
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(closing, *args).result()
+
+    return run
+
+
+def django_shop(url: str, request: pytest.FixtureRequest) -> Shop:
+    """Return a shop on Django's ORM on PostgreSQL, whose rows can be read where a loop runs."""
+    known = django_site.databases(default=django_site.postgresql(url))
+    off_the_loop(known.__enter__)()
+    request.addfinalizer(lambda: off_the_loop(known.__exit__)(None, None, None))
+    off_the_loop(django_site.migrate)()
+    made: Shop = off_the_loop(django_site.shop)()
+    return replace(made, rows=off_the_loop(made.rows), execute=off_the_loop(made.execute))
+
+
 def on(kind: str, request: pytest.FixtureRequest, folder: Path, inbox: Inbox = QUICK) -> Shop:
     """Return a shop on a store that keeps deliveries.
 
@@ -87,6 +128,9 @@ def on(kind: str, request: pytest.FixtureRequest, folder: Path, inbox: Inbox = Q
     def url() -> str:
         return str(request.getfixturevalue("pg_url"))
 
+    def redis_url() -> str:
+        return str(request.getfixturevalue("redis_url"))
+
     made: dict[str, Callable[[], Shop]] = {
         "memory": lambda: shops.held(stores.memory()),
         "sqlite": lambda: shops.held(stores.sqlite(folder / "store.db")),
@@ -97,6 +141,9 @@ def on(kind: str, request: pytest.FixtureRequest, folder: Path, inbox: Inbox = Q
         "orm-asyncpg": lambda: shops.async_orm(url().replace("+psycopg", "+asyncpg")),
         "postgres": lambda: shop_postgres.sync(url()),
         "postgres-async": lambda: shop_postgres.asynchronous(url()),
+        "django-psycopg": lambda: django_shop(url(), request),
+        "redis": lambda: shops.held(OnThreads(stores.redis(redis_url()))),
+        "redis-async": lambda: shops.held(stores.redis(redis_url()), is_async=True),
     }
     return keeping(made[kind], inbox)
 
@@ -111,6 +158,9 @@ KINDS = (
     pytest.param("orm-asyncpg", marks=pytest.mark.server),
     pytest.param("postgres", marks=pytest.mark.server),
     pytest.param("postgres-async", marks=pytest.mark.server),
+    pytest.param("django-psycopg", marks=pytest.mark.server),
+    pytest.param("redis", marks=pytest.mark.server),
+    pytest.param("redis-async", marks=pytest.mark.server),
 )
 
 

@@ -169,6 +169,14 @@ put(row and row[1] or at, at, row and row[3] + 1 or 1, ARGV[4], ARGV[5], row and
 return {now, 'done', last}
 """
 )
+FORGET_CONTENT: Final = Script(
+    _ROW
+    + """
+if not row or row[6] == '' or row[2] > now - ARGV[3] then return {now, 'stays'} end
+put(row[1], row[2], row[3], row[4], row[5], '')
+return {now, 'deleted'}
+"""
+)
 RECORD: Final = Script(_ROW + "return {now, 'record', row and (row[RECORD] or row[5]) or ''}\n")
 
 # What isn't a row: where a crossing's record lies, and which store this is.
@@ -198,6 +206,7 @@ SCRIPTS: Final = (
     REVOKED,
     SWEEP,
     REFUSAL,
+    FORGET_CONTENT,
     RECORD,
     PUT,
     GET,

@@ -28,14 +28,15 @@ _MULTI_LEASE: Final = timedelta(seconds=30)
 
 
 class Ask(NamedTuple):
-    """One script for one key.
+    """One script for one key, or for several of one slot.
 
     Args:
         script: Which.
-        key: Of Redis, whole.
+        key: Of Redis, whole: KEYS[1].
         args: Its arguments, from ARGV[3] on.
         call: Names this call; the same when it is sent again.
         withdraw: The keys that are given back where nobody knows what became of it.
+        more: KEYS[2] and so on.
     """
 
     script: Script
@@ -43,6 +44,7 @@ class Ask(NamedTuple):
     args: tuple[Any, ...] = ()
     call: bytes = b""
     withdraw: tuple[bytes, ...] = ()
+    more: tuple[bytes, ...] = ()
 
 
 class Scan(NamedTuple):
@@ -68,7 +70,7 @@ def first_use(keys: Sequence[bytes], crossing_id: str) -> Steps[bytes | None]:
     keys = tuple(dict.fromkeys(keys))
     if not keys:
         raise StoreError("the first use of no key was asked for")
-    call = _call()
+    call = new_call()
     taken: list[bytes] = []
     if len(keys) > 1:
         for key in keys:
@@ -98,7 +100,7 @@ def _take(
     ask = Ask(
         scripts.HOLD,
         KEY + key,
-        (_ms(_MULTI_LEASE), b"", crossing_id),
+        (in_ms(_MULTI_LEASE), b"", crossing_id),
         call,
         tuple(KEY + each for each in withdraw),
     )
@@ -115,7 +117,7 @@ def _give_back(keys: Sequence[bytes], call: bytes) -> Steps[None]:
 
 def withdrawal(key: bytes, call: bytes) -> Ask:
     """Return what gives a key back that a call may have taken."""
-    return Ask(scripts.WITHDRAW, key, (call,), _call())
+    return Ask(scripts.WITHDRAW, key, (call,), new_call())
 
 
 def _held_by_another(left: timedelta) -> StoreBusy:
@@ -125,8 +127,8 @@ def _held_by_another(left: timedelta) -> StoreBusy:
 def hold(key: bytes, lease: timedelta, fingerprint: bytes, crossing_id: str) -> Steps[HoldAnswer]:
     """Take the key, or take over an expired hold with a higher token, or say why not."""
     name = KEY + key
-    args = (_ms(lease), fingerprint, crossing_id)
-    word, *rest = yield Ask(scripts.HOLD, name, args, _call(), (name,))
+    args = (in_ms(lease), fingerprint, crossing_id)
+    word, *rest = yield Ask(scripts.HOLD, name, args, new_call(), (name,))
     if word == b"held":
         return Held(int(rest[0]))
     if word == b"settled":
@@ -140,7 +142,7 @@ def settle(key: bytes, token: int, result: bytes, record: Record | None) -> Step
     if record is not None:
         text = encode_record(record)
         yield Ask(scripts.PUT, CROSSING + record.crossing_id.encode(), (name,))
-    said = yield Ask(scripts.SETTLE, name, (token, result, text), _call())
+    said = yield Ask(scripts.SETTLE, name, (token, result, text), new_call())
     if said[0] != b"done" and record is not None:
         yield Ask(scripts.FORGET, CROSSING + record.crossing_id.encode())
     return bool(said[0] == b"done")
@@ -148,7 +150,7 @@ def settle(key: bytes, token: int, result: bytes, record: Record | None) -> Step
 
 def release(key: bytes, token: int) -> Steps[bool]:
     """End our lease now."""
-    said = yield Ask(scripts.RELEASE, KEY + key, (token,), _call())
+    said = yield Ask(scripts.RELEASE, KEY + key, (token,), new_call())
     return bool(said[0] == b"done")
 
 
@@ -177,7 +179,7 @@ def find(crossing_id: str) -> Steps[Record | None]:
 
 def count(key: bytes, window: timedelta) -> Steps[Counted]:
     """Count a key once more in its present window, or as the first of a new one."""
-    word, *rest = yield Ask(scripts.COUNT, KEY + key, (_ms(window),))
+    word, *rest = yield Ask(scripts.COUNT, KEY + key, (in_ms(window),))
     if word != b"counted":
         raise StoreError("what is counted was used as a key of another kind")
     return Counted(int(rest[0]), timedelta(milliseconds=rest[1]))
@@ -190,7 +192,7 @@ def uncount(key: bytes, times: int) -> Steps[None]:
 
 def revoke(key: bytes, until: datetime, kept: timedelta) -> Steps[None]:
     """Keep that something was taken back up to a moment; the later of two moments stays."""
-    said = yield Ask(scripts.REVOKE, KEY + key, (int(until.timestamp() * 1000), _ms(kept)))
+    said = yield Ask(scripts.REVOKE, KEY + key, (int(until.timestamp() * 1000), in_ms(kept)))
     if said[0] != b"done":
         raise StoreError("what is taken back was used as a key of another kind")
 
@@ -208,7 +210,7 @@ def revoked(keys: Sequence[bytes]) -> Steps[dict[bytes, datetime]]:
 def sweep(what: Stale, after: bytes, most: int) -> Steps[Swept]:
     """Delete what is over on one page. SCAN has no order: `last` is where it goes on."""
     last, *names = yield Scan(KEY + what.prefix, after, max(most, _PAGE))
-    kept = b"" if what.kept is None else _ms(what.kept)
+    kept = b"" if what.kept is None else in_ms(what.kept)
     deleted = 0
     for name in names:
         said = yield Ask(scripts.SWEEP, bytes(name), (kept,))
@@ -216,9 +218,21 @@ def sweep(what: Stale, after: bytes, most: int) -> Steps[Swept]:
     return Swept(deleted, bytes(last))
 
 
-def _call() -> bytes:
+def forget_contents(kept: timedelta, after: bytes, most: int) -> Steps[Swept]:
+    """Forget old contents of refusals on one page; the refusals stay."""
+    last, *names = yield Scan(REFUSAL, after, max(most, _PAGE))
+    gone = 0
+    for name in names:
+        said = yield Ask(scripts.FORGET_CONTENT, bytes(name), (in_ms(kept),))
+        gone += said[0] == b"deleted"
+    return Swept(gone, bytes(last))
+
+
+def new_call() -> bytes:
+    """Return a name for a call."""
     return os.urandom(12)
 
 
-def _ms(span: timedelta) -> int:
+def in_ms(span: timedelta) -> int:
+    """Return whole milliseconds."""
     return int(span.total_seconds() * 1000)

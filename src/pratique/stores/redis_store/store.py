@@ -12,6 +12,7 @@ from pratique.core.store import Stale
 from pratique.core.waiver import Waiver
 
 from . import starting, steps
+from .inbox import RedisInbox
 from .link import AsyncLink, Expected, Link
 from .nodes import plain
 from .starting import require_waiver
@@ -78,6 +79,10 @@ class _Face(ABC):
         """See `SyncStore.sweep`. `last` is a place, not a key; each key goes by itself."""
         return self._do(steps.sweep(what, after, most))
 
+    def forget_contents(self, *, kept: timedelta, after: bytes, most: int) -> Any:
+        """See `Forgetting.forget_contents`; as in `sweep`, `last` is a place."""
+        return self._do(steps.forget_contents(kept, after, most))
+
 
 class RedisStore(_Face):
     """See `pratique.stores.redis`. Its own sync face."""
@@ -102,6 +107,7 @@ class RedisStore(_Face):
         self._wanted, self.expected = identity, Expected()
         seconds, has_nodes = timeout.total_seconds(), plain(url) is not None
         self._link = Link(url, Talker(seconds, has_nodes=has_nodes), self.expected)
+        self.inbox = RedisInbox(self._do)
         self.sync = self
         on_loop = AsyncLink(url, Talker(seconds, has_nodes=has_nodes), self.expected)
         self.asynchronous = _OnLoop(self, on_loop)
@@ -150,6 +156,7 @@ class _OnLoop(_Face):
 
     def __init__(self, store: RedisStore, link: AsyncLink) -> None:
         self._store, self._link = store, link
+        self.inbox = RedisInbox(self._do)
 
     async def start(self) -> None:
         await self._link.reopen()

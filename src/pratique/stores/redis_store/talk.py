@@ -149,7 +149,7 @@ def _once(ask: Ask, end: float, clock: ServerClock) -> Talk[list[Any]]:
     if ask.script.is_bounded and not clock.is_known:
         clock.learn(_ms(*(yield ("TIME", ask.key))))
     by = clock.at(end) if ask.script.is_bounded else NO_END
-    given = (1, ask.key, by, ask.call, *ask.args)
+    given = (1 + len(ask.more), ask.key, *ask.more, by, ask.call, *ask.args)
     answer: list[Any]
     try:
         answer = yield ("EVALSHA", ask.script.sha, *given)
