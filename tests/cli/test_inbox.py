@@ -1,7 +1,10 @@
 """`pratique inbox`: what is kept is listed, shown without harm, replayed, parked and worked."""
 
+import asyncio
+import re
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,11 +15,14 @@ from typer.testing import CliRunner
 from pratique import Claim, Fields, Refused
 from pratique.cli.commands import app
 from pratique.cli.wording import plain
+from tests import django_site
 from tests.shop import delivery
 
 MODULE = """
 import sqlite3
+import psycopg
 from pratique import Perimeter, Secret, stores
+from pratique.integrations.django import store as django_store
 from pratique.webhook import Inbox, Webhook, providers
 from tests.shop import SECRET
 
@@ -35,21 +41,47 @@ none = Perimeter()
 other = Perimeter(store=stores.sqlite("other.db"))
 down = Perimeter(store=stores.sqlite("/nowhere/kept.db"))
 """
-IN_REDIS = ('stores.sqlite3(lambda: sqlite3.connect("kept.db"))', "stores.redis({url!r})")
+STORE = 'stores.sqlite3(lambda: sqlite3.connect("kept.db"))'
+STORES = {
+    "sqlite3": STORE,
+    "redis": "stores.redis({redis_url!r})",
+    "postgres-async": "stores.postgres({pg_url!r}, connection=psycopg.AsyncConnection)",
+    "django": "django_store()",
+}
 HOSTILE = '{"id": "evt_1", "type": "invoice.paid", "note": "\x7f\u202e\x9b2J"}'
 
 
-@pytest.fixture(params=["sqlite3", pytest.param("redis", marks=pytest.mark.server)])
-def module(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+@pytest.fixture(
+    params=[
+        "sqlite3",
+        pytest.param("redis", marks=pytest.mark.server),
+        pytest.param("postgres-async", marks=pytest.mark.server),
+        pytest.param("django", marks=pytest.mark.server),
+    ]
+)
+def module(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Any]:
     """Return an application's module, in a folder of its own."""
-    text = MODULE
-    if request.param == "redis":
-        there, here = IN_REDIS
-        text = text.replace(there, here.format(url=request.getfixturevalue("redis_url")))
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    name = f"kept_{tmp_path.name.replace('-', '_')}"
-    (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
+    names = re.findall(r"\w+_url", STORES[request.param])
+    urls = {name: request.getfixturevalue(name) for name in names}
+    text = MODULE.replace(STORE, STORES[request.param].format(**urls))
+    known = nullcontext()
+    if request.param == "django":
+        url = request.getfixturevalue("pg_url")
+        known = django_site.databases(default=django_site.postgresql(url))
+    with known:
+        if request.param == "django":
+            django_site.migrate(with_shop=False)
+        yield imported(text, tmp_path, monkeypatch)
+
+
+def imported(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return a module of this text, as the application that the commands look at."""
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(str(folder))
+    name = f"kept_{folder.name.replace('-', '_')}"
+    (folder / f"{name}.py").write_text(text, encoding="utf-8")
     monkeypatch.setenv("PRATIQUE_APP", f"{name}:perimeter")
     from importlib import import_module
 
@@ -63,13 +95,18 @@ def run(*arguments: str) -> Any:
 
 def keep(module: Any, *invoices: str, **more: Any) -> None:
     """Let the endpoint take deliveries in."""
-    with module.perimeter:
+    asyncio.run(kept(module, *invoices, **more))
+
+
+async def kept(module: Any, *invoices: str, **more: Any) -> None:
+    """Do the same on an event loop."""
+    async with module.perimeter:
         for invoice in invoices:
             now = datetime.now(UTC)
             content, fields = delivery(f"evt_{invoice}", invoice=invoice, at=now, **more)
             claim = Claim(content, Fields(fields), now)
             with pytest.raises(Refused, match="received"):
-                module.perimeter.admit(module.payments, claim)
+                await module.perimeter.aadmit(module.payments, claim)
 
 
 def ids(*arguments: str) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pratique import stores
 from pratique.core.inbox import SyncInbox
 from pratique.core.refusal import StoreError
 from pratique.webhook import End
@@ -21,7 +22,7 @@ from tests.attacks.door import (
     open_door,
     starlette_app_of,
 )
-from tests.shop import NOW, URL, Shop, delivery
+from tests.shop import NOW, URL, Shop, delivery, held
 from tests.webhook.inbox.shops import keeping
 
 
@@ -39,19 +40,44 @@ def orm(folder: Path) -> Iterator[Shop]:
         yield keeping(django_site.shop)
 
 
-DOORS: dict[str, tuple[Callable[[Path], AbstractContextManager[Shop]], Callable[[Shop], Any]]] = {
-    "fastapi": (plain, app_of),
-    "starlette": (plain, starlette_app_of),
-    "flask": (plain, flask_app_of),
-    "django": (orm, django_app_of),
+@contextmanager
+def orm_on_postgresql(url: str) -> Iterator[Shop]:
+    """Give one on Django's ORM on PostgreSQL."""
+    with django_site.databases(default=django_site.postgresql(url)):
+        django_site.migrate()
+        yield keeping(django_site.shop)
+
+
+@contextmanager
+def in_redis(url: str) -> Iterator[Shop]:
+    """Give one whose deliveries are in Redis, and whose rows are elsewhere."""
+    yield keeping(lambda: held(stores.redis(url)))
+
+
+Kind = tuple[str, Callable[[Any], AbstractContextManager[Shop]], Callable[[Shop], Any]]
+DOORS: dict[str, Kind] = {
+    "fastapi": ("tmp_path", plain, app_of),
+    "starlette": ("tmp_path", plain, starlette_app_of),
+    "flask": ("tmp_path", plain, flask_app_of),
+    "django": ("tmp_path", orm, django_app_of),
+    "django-postgresql": ("pg_url", orm_on_postgresql, django_app_of),
+    "fastapi-redis": ("redis_url", in_redis, app_of),
+    "flask-redis": ("redis_url", in_redis, flask_app_of),
 }
+SERVED = [
+    pytest.param(name, marks=() if DOORS[name][0] == "tmp_path" else pytest.mark.server)
+    for name in DOORS
+]
 
 
-@pytest.fixture(params=DOORS)
-def door(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Door]:
+@pytest.fixture(params=SERVED)
+def door(request: pytest.FixtureRequest) -> Iterator[Door]:
     """Serve a shop that keeps its deliveries."""
-    shop_in, app = DOORS[request.param]
-    with shop_in(tmp_path) as shop, open_door(shop, app(shop)) as opened:
+    place, shop_in, app = DOORS[request.param]
+    with (
+        shop_in(request.getfixturevalue(place)) as shop,
+        open_door(shop, app(shop)) as opened,
+    ):
         shop.perimeter.start()  # a WSGI server would at the first request
         yield opened
         shop.perimeter.close()
@@ -92,7 +118,7 @@ def test_what_is_not_kept_is_not_answered_202(door: Door, monkeypatch: pytest.Mo
         raise StoreError("it is down")
 
     with monkeypatch.context() as patch:
-        patch.setattr(inbox, "put", down)
+        patch.setattr(type(inbox), "put", down)
         content, fields = delivery()
         answer = door.client.post(URL, content=content, headers=fields)
         assert answer.status_code == 503

@@ -1,25 +1,34 @@
 """`pratique inbox`: what the boundaries of an application keep, and what an operator does to it."""
 
 import asyncio
-import inspect
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import typer
 
-from pratique.core.inbox import Delivery, Listed, State, async_inbox_of, inbox_of
+from pratique.core.inbox import (
+    AsyncInbox,
+    Delivery,
+    Listed,
+    State,
+    async_inbox_of,
+    inbox_of,
+)
 from pratique.core.perimeter import Perimeter
 from pratique.core.refusal import BoundaryError, StoreError
 from pratique.core.store import Store
+from pratique.core.threads import Pool
 from pratique.webhook import Webhook, Worker
+from pratique.webhook.working import OnLoop, on_a_thread
 
 from .application import application
 from .delivery_lines import facts_of, line_of
 from .wording import counted, plain
 
 T = TypeVar("T")
+Asked = AsyncInbox | OnLoop
 _STATES: Final = {state.name.lower(): state for state in State}
 inbox = typer.Typer(
     no_args_is_help=True,
@@ -45,8 +54,8 @@ def list_(
         raise typer.BadParameter(f"a state is one of {', '.join(_STATES)}")
     wanted = _STATES[state] if state else None
 
-    async def ask(found: "_Asked") -> list[Listed]:
-        rows: list[Listed] = await found.listed(boundary, state=wanted, after=after, most=most)
+    async def ask(found: Asked) -> Sequence[Listed]:
+        rows: Sequence[Listed] = await found.listed(boundary, state=wanted, after=after, most=most)
         return rows
 
     rows = _asked(_perimeter(app), ask)
@@ -67,7 +76,7 @@ def show(
 ) -> None:
     """Show one kept delivery. What came with it is shown only when it is asked for."""
 
-    async def ask(found: "_Asked") -> tuple[Listed, Delivery | None] | None:
+    async def ask(found: Asked) -> tuple[Listed, Delivery | None] | None:
         found_one: tuple[Listed, Delivery | None] | None = await found.show(id)
         return found_one
 
@@ -89,7 +98,7 @@ def replay(
     if bool(ids) == bool(dead):
         raise typer.BadParameter("name ids, or --dead BOUNDARY")
 
-    async def ask(found: "_Asked") -> list[str]:
+    async def ask(found: Asked) -> list[str]:
         chosen = list(ids or ())
         if dead:
             chosen = [row.id async for row in _every(found, dead, State.DEAD)]
@@ -102,7 +111,7 @@ def replay(
 def park(ids: Ids, app: App = None) -> None:
     """Lay deliveries aside that wait or are dead: no worker takes them, until they are replayed."""
 
-    async def ask(found: "_Asked") -> list[str]:
+    async def ask(found: Asked) -> list[str]:
         return [each for each in ids if await found.move(each, State.PARKED)]
 
     _moved(_asked(_perimeter(app), ask), ids, "is parked", "are parked")
@@ -163,26 +172,10 @@ async def _worked(perimeter: Perimeter, worker: Worker, *, once: bool) -> int:
         return 0
 
 
-class _Asked:
-    """An inbox on the event loop, whichever face the store has."""
-
-    def __init__(self, inbox: object) -> None:
-        self._inbox = inbox
-
-    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
-        method = getattr(self._inbox, name)
-
-        async def call(*args: object, **named: object) -> Any:
-            value = method(*args, **named)
-            return await value if inspect.isawaitable(value) else value
-
-        return call
-
-
-async def _every(found: _Asked, boundary: str, state: State) -> AsyncIterator[Listed]:
+async def _every(found: Asked, boundary: str, state: State) -> AsyncIterator[Listed]:
     after = ""
     while True:
-        rows: list[Listed] = await found.listed(boundary, state=state, after=after, most=500)
+        rows: Sequence[Listed] = await found.listed(boundary, state=state, after=after, most=500)
         for row in rows:
             yield row
         if not rows:
@@ -190,31 +183,44 @@ async def _every(found: _Asked, boundary: str, state: State) -> AsyncIterator[Li
         after = rows[-1].id
 
 
-def _asked(perimeter: Perimeter, ask: Callable[[_Asked], Awaitable[T]]) -> T:
+def _asked(perimeter: Perimeter, ask: Callable[[Asked], Awaitable[T]]) -> T:
     store = perimeter.store
     if store is None:
         raise typer.BadParameter("the perimeter has no store")
     try:
         return asyncio.run(_asking(store, ask))
-    except StoreError as error:
+    except (BoundaryError, StoreError) as error:
         typer.echo(f"the store can't be asked: {error}", err=True)
         raise typer.Exit(1) from None
 
 
-async def _asking(store: Store, ask: Callable[[_Asked], Awaitable[T]]) -> T:
-    face: Any = store.asynchronous if async_inbox_of(store.asynchronous) else store.sync
+async def _asking(store: Store, ask: Callable[[Asked], Awaitable[T]]) -> T:
+    face = store.asynchronous
+    found = async_inbox_of(face)
+    if face is not None and found is not None:
+        await face.start()
+        try:
+            return await ask(found)
+        finally:
+            await face.close()
+    return await _asking_a_sync_one(store, ask)
+
+
+async def _asking_a_sync_one(store: Store, ask: Callable[[Asked], Awaitable[T]]) -> T:
+    """Ask on threads, as a crossing does: Django's database can't be asked where a loop runs."""
+    face = store.sync
     found = inbox_of(face)
-    if found is None:
+    if face is None or found is None:
         raise typer.BadParameter(f"the store {store.name} keeps no inbox")
-    started = face.start()
-    if inspect.isawaitable(started):
-        await started
+    pool = Pool()
     try:
-        return await ask(_Asked(found))
+        await on_a_thread(pool, face.start)
+        try:
+            return await ask(OnLoop(found, pool))
+        finally:
+            await on_a_thread(pool, face.close)
     finally:
-        closed = face.close()
-        if inspect.isawaitable(closed):
-            await closed
+        pool.close()
 
 
 def _perimeter(app: str | None) -> Perimeter:
