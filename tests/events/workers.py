@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from prometheus_client import Counter
 from prometheus_client.multiprocess import mark_process_dead
+from prometheus_client.utils import floatToGoString
 
 from pratique import Perimeter, Refused, Secret
 from pratique.events.prometheus import Multiprocess
@@ -21,6 +22,7 @@ from pratique.stores.memory_store import MemoryStore
 from pratique.webhook import Webhook, providers
 from tests.shop import NOW, SECRET, claim
 
+HOUR = timedelta(hours=1)
 OWN = Counter("shop_visits", "A metric of the application's own.")
 
 
@@ -46,10 +48,11 @@ class Server:
             with suppress(Refused):
                 self.perimeter.admit(self.payments, claim(event, invoice=event, at=self.now))
 
-    def scrape_until(self, wanted: str) -> str:
-        """Scrape until a line is there: the other worker writes on a thread of its own."""
-        while wanted not in (text := self.figures.exposition().decode()):
-            pass
+    def scrape_until(self, *wanted: str) -> str:
+        """Scrape until each is there: the other worker writes one after the other, on a thread."""
+        text = ""
+        while not all(each in text for each in wanted):
+            text = self.figures.exposition().decode()
         return text
 
 
@@ -74,14 +77,18 @@ def main() -> None:
     """Be the server."""
     server = Server()
     server.take("evt_0")
-    (ends, end), (heard, tell) = os.pipe(), os.pipe()
+    server.figures.publish()  # a file that is only just made can't be read
+    (ends, end), (heard, tell), (made, is_made) = os.pipe(), os.pipe(), os.pipe()
     sys.stdout.flush()
 
     def first() -> None:
         for other in (end, heard, tell):
             os.close(other)
-        server.now = NOW + timedelta(hours=1)
-        server.take("evt_1", "evt_2", "evt_2")
+        server.now = NOW + HOUR
+        server.take("evt_1")
+        server.figures.publish()
+        os.write(is_made, b"1")
+        server.take("evt_2", "evt_2")  # its thread tells of these
         os.read(ends, 1)  # until the server closes its end
         server.take("evt_3")
 
@@ -89,7 +96,12 @@ def main() -> None:
         for other in (end, heard):
             os.close(other)
         server.take("evt_4", "evt_5")
-        both = server.scrape_until('obligation="unique",outcome="duplicate"} 1.0')
+        os.read(made, 1)
+        newest = floatToGoString((NOW + HOUR).timestamp())
+        both = server.scrape_until(
+            'obligation="unique",outcome="duplicate"} 1.0',
+            f'pratique_last_authentic_timestamp_seconds{{boundary="payments"}} {newest}',
+        )
         os.write(tell, json.dumps(both).encode())
 
     one = fork(first)
