@@ -297,12 +297,12 @@ def test_the_first_line_is_proven_where_the_witness_has_seen_the_one_before(tmp_
     """A text that is changed there is broken; without such a head it is said to be unproven."""
     made = Dated(tmp_path, (1, 3, 6))
     done = made.verify(3, made.lines[3:])
-    assert (done.exit_code, "begin in their middle" in done.stdout) == (0, False), done.stdout
+    assert (done.exit_code, "begins in its middle" in done.stdout) == (0, False), done.stdout
     changed = [made.lines[3].replace(b"proven", b"ignored"), *made.lines[4:]]
     assert changed[0] != made.lines[3]
     assert made.verify(3, changed).exit_code == 3
     done = made.verify(6, made.lines[4:])
-    assert (done.exit_code, "1 chains begin in their middle" in done.stdout) == (0, True)
+    assert (done.exit_code, "1 chain begins in its middle" in done.stdout) == (0, True)
     last = made.lines[5]
     assert made.verify(6, [last]).exit_code == 0
     link = json.loads(last)["chain"][2].encode()
