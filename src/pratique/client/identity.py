@@ -10,7 +10,7 @@ from pratique.core.access import Asker
 from pratique.core.boundary import Proof
 from pratique.core.claim import Claim, Fields
 from pratique.core.crossing import Crossing
-from pratique.core.obligation import AUTHENTIC, FRESH
+from pratique.core.obligation import AUTHENTIC, BIT, FRESH
 from pratique.core.proofs.authentic.cache import TokenCache
 from pratique.core.proofs.authentic.jws import TokenRefused
 from pratique.core.proofs.authentic.jwt import JwtClaims, TokenPolicy
@@ -29,6 +29,8 @@ MIN_TOKEN: Final = 22
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _NEVER_AHEAD: Final = timedelta(seconds=60)
 _UNAUTHENTICATED: Final = 401
+_AUTHENTIC: Final = BIT[AUTHENTIC]
+_FRESH: Final = BIT[FRESH]
 _DEFAULT_PORTS: Final = {"https": ":443", "http": ":80"}
 
 
@@ -229,13 +231,18 @@ class BearerToken:
             Refused: what `bearer_token`, `verify_token`, `require_holder` and `require_in_force`
                 refuse.
         """
-        claim = crossing.claim
-        token = bearer_token(claim.fields)
-        claims = yield from presented(token, self.policy, claim, cache=self.cache)
+        claim, cache, claims = crossing.claim, self.cache, None
+        said = claim.fields.one("authorization")
+        if cache is not None and said is not None and said[:7] == "Bearer ":
+            claims = cache.find(said[7:], self.policy, at=claim.received_at)
+        if claims is None:
+            token = bearer_token(claim.fields)
+            claims = yield from presented(token, self.policy, claim, cache=cache)
         self.require_holder(claims, claim)
-        crossing.discharge(AUTHENTIC)
-        yield from self.require_in_force(claims, session)
-        crossing.discharge(FRESH)
+        crossing.done |= _AUTHENTIC
+        if self._taken_back.is_asked:
+            yield from self.require_in_force(claims, session)
+        crossing.done |= _FRESH
         return claims.subject
 
     def require_holder(self, claims: JwtClaims, claim: Claim) -> None:

@@ -56,25 +56,44 @@ class TokenCache:
         Raises:
             Refused: as `verify_token` does.
         """
+        # The key first: it has the version of the keys by which the token is verified, or an older.
         key = _key_of(token, policy)
         if key is None:
             return verify_token(token, policy, at=at)
         entries, now = self._entries, seconds_since_1970(at)
-        found = entries.get(key)
-        if found is not None:
-            claims, seen_at, ends_at = found
-            # A clock that goes back would stretch the age: then look anew.
-            if 0 <= now - seen_at <= self._max_age and now < ends_at:
-                try:
-                    entries.move_to_end(key)
-                except KeyError:  # another thread has pushed it out meanwhile
-                    return claims
-                return claims
-        claims = verify_token(token, policy, at=at)
-        entries[key] = (claims, now, policy.ends_at(claims))
-        while len(entries) > self._max_tokens:
-            with suppress(KeyError):
-                entries.popitem(last=False)
+        claims = self._found(key, now)
+        if claims is None:
+            claims = verify_token(token, policy, at=at)
+            entries[key] = (claims, now, policy.ends_at(claims))
+            while len(entries) > self._max_tokens:
+                with suppress(KeyError):
+                    entries.popitem(last=False)
+        return claims
+
+    def find(self, text: str, policy: TokenPolicy, *, at: datetime) -> JwtClaims | None:
+        """Return the claims of a token that was verified a moment ago; None for any other text.
+
+        Args:
+            text: What stands where a token is looked for. Of what token it is, nothing is asked:
+                the very same text was verified.
+            policy: What it must be.
+            at: When it reached us. UTC.
+        """
+        key = _key_of(text, policy)
+        return None if key is None else self._found(key, seconds_since_1970(at))
+
+    def _found(self, key: _Key, now: float) -> JwtClaims | None:
+        found = self._entries.get(key)
+        if found is None:
+            return None
+        claims, seen_at, ends_at = found
+        # A clock that goes back would stretch the age: then look anew.
+        if not (0 <= now - seen_at <= self._max_age and now < ends_at):
+            return None
+        try:
+            self._entries.move_to_end(key)
+        except KeyError:  # another thread has pushed it out meanwhile
+            return claims
         return claims
 
     def clear(self) -> None:
