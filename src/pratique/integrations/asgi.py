@@ -63,15 +63,16 @@ def read_content(scope: Scope, receive: Receive, cap: int) -> Awaitable[bytes]:
     Raises:
         Refused: VALID, code "too_large" (413), "too_slow" (408), "cut_off" (400).
     """
+    fields = scope.get("headers", ())
+    known = dict(fields)
+    if b"content-length" in known:
+        for name, value in fields:
+            if name == b"content-length":
+                length_of(value.decode("latin-1"), cap)
     # RFC 9112 §6.3: without either field no byte of content follows, and nobody is waited for.
-    has_content = scope.get("http_version") not in _HTTP_1
-    for name, value in scope.get("headers", ()):
-        if name == b"content-length":
-            length_of(value.decode("latin-1"), cap)
-            has_content = True
-        elif name == b"transfer-encoding":
-            has_content = True
-    return _read_in_time(receive, cap) if has_content else _read(receive, cap)
+    elif b"transfer-encoding" not in known and scope.get("http_version") in _HTTP_1:
+        return _read(receive, cap)
+    return _read_in_time(receive, cap)
 
 
 async def _read_in_time(receive: Receive, cap: int) -> bytes:
@@ -83,19 +84,23 @@ async def _read_in_time(receive: Receive, cap: int) -> bytes:
 
 
 async def _read(receive: Receive, cap: int) -> bytes:
+    message = await receive()
+    chunk: bytes = message.get("body", b"")
+    if not chunk and message["type"] == "http.request" and not message.get("more_body", False):
+        return b""
     chunks: list[bytes] = []
     size = 0
     while True:
-        message = await receive()
         if message["type"] == "http.disconnect":
             raise cut_off()
-        chunk: bytes = message.get("body", b"")
         size += len(chunk)
         if size > cap:
             raise too_large(cap)
         chunks.append(chunk)
         if not message.get("more_body", False):
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        message = await receive()
+        chunk = message.get("body", b"")
 
 
 def perimeter_of(scope: Scope, boundary: Boundary) -> Perimeter:
@@ -258,7 +263,8 @@ class Guarded:
             has_answered = True
             return send(message)
 
-        outer = within.enter("")  # a call in process is a request like one from outside
+        outer = within.current()
+        within.go_to("")  # a call in process is a request like one from outside
         try:
             await self._app(scope, receive, noted_send)
         except Refused as refused:
@@ -266,7 +272,7 @@ class Guarded:
                 raise
             await send_reply(refusal(refused), send)
         finally:
-            within.enter(outer)
+            within.go_to(outer)
 
     async def _could_start(self, scope: Scope, send: Send) -> bool:
         try:
