@@ -7,14 +7,9 @@ from functools import partial
 from time import monotonic, perf_counter
 from typing import Any, Final, TypeVar, cast
 
-from .closing import (
-    closed,
-    effect_is_out,
-    effect_record,
-    no_thread,
-    recorded,
-    too_late,
-)
+import msgspec
+
+from .closing import closed, effect_is_out, effect_record, no_thread, recorded, too_late
 from .crossing import Crossing
 from .deadlines import Limit, watched
 from .drive import Run, finish, is_awaitable, needed, revoke
@@ -43,7 +38,7 @@ from .question import (
 from .refusal import Refused, StoreError
 from .store import AsyncStore, AsyncTransaction, Counted, Held, Kept
 from .threads import Gate, NoThread, carried
-from .within import enter
+from .within import current, go_to
 from .world import World
 
 T = TypeVar("T")
@@ -52,39 +47,22 @@ TIDY_SECONDS: Final = 1.0
 _NEEDS_STORE: Final = (Begin, Hold, Count)
 
 
-class _AsyncRun:
+class _AsyncRun(msgspec.Struct, eq=False):
     """The state of one crossing on the event loop."""
 
-    __slots__ = (
-        "acted",
-        "began_at",
-        "crossing",
-        "holds",
-        "limit",
-        "question",
-        "record",
-        "session",
-        "store",
-        "thread",
-        "transaction",
-        "world",
-    )
-
-    def __init__(self, crossing: Crossing, world: World) -> None:
-        self.crossing = crossing
-        self.world = world
-        self.store: AsyncStore | None = (
-            world.store.asynchronous if world.store is not None else None
-        )
-        self.transaction: AsyncTransaction | None = None
-        self.session: object = None
-        self.record: Record | None = None
-        self.holds: dict[bytes, int] = {}
-        self.question: Question | None = None
-        self.limit: Limit | None = None
-        self.began_at = monotonic()
-        self.acted = False
-        self.thread: Run | None = None  # the sync part, where the store has no async face
+    crossing: Crossing
+    world: World
+    store: AsyncStore | None
+    transaction: AsyncTransaction | None = None
+    session: object = None
+    record: Record | None = None
+    holds: dict[bytes, int] = {}
+    question: Question | None = None
+    limit: Limit | None = None
+    began_at: float = msgspec.field(default_factory=monotonic)
+    acted: bool = False
+    thread: Run | None = None
+    """The sync part, where the store has no async face."""
 
     def begin_limit(self) -> None:
         """Begin the deadline, once the crossing has something to wait for."""
@@ -133,8 +111,9 @@ class _AsyncRun:
 
     def decide(self, question: Decide) -> Awaitable[Any]:
         """Call a policy: a sync one may ask somebody, and the loop would wait with it."""
-        is_inside = self.transaction is not None or question.call.wants_session
-        return self.ask(question) if is_inside else self.ask_outside(question)
+        if self.transaction is not None or question.call.wants_session:
+            return self.ask(question)
+        return self.ask_outside(question)
 
     def other(self, question: Question) -> Awaitable[Any]:
         """Answer a question that a room adds. See `Run.other`."""
@@ -285,15 +264,19 @@ _ANSWERS: Final[dict[type[Question], _AnswerOf]] = {
 }
 
 
-async def adrive(flow: Flow[T], crossing: Crossing, world: World) -> T:
+async def adrive(flow: Flow[T], crossing: Crossing, world: World, *, records: bool = False) -> T:
     """Drive a flow to its end on the event loop, all its proofs within the perimeter's deadline.
+
+    With *records* it is recorded that it is proven: of a flow without an effect that does.
 
     Raises:
         Refused: the only thing that leaves, save what the user's own effect raises.
     """
-    run, outer, began = _AsyncRun(crossing, world), enter(crossing.id), perf_counter()
+    store = None if world.store is None else world.store.asynchronous
+    run, outer = _AsyncRun(crossing, world, store), current()
+    go_to(crossing.id)
     try:
-        return await _finish(flow, run)
+        found = await _finish(flow, run)
     except asyncio.CancelledError as error:
         if run.limit is None or not run.limit.leave():
             raise
@@ -307,8 +290,11 @@ async def adrive(flow: Flow[T], crossing: Crossing, world: World) -> T:
     finally:
         if run.limit is not None:
             run.limit.leave()
-        enter(outer)
-        world.crossed(crossing, perf_counter() - began)
+        go_to(outer)
+        world.crossed(crossing, monotonic() - run.began_at)
+    if records:
+        world.recorder.emit(crossing.record(Outcome.PROVEN), sample=False)
+    return found
 
 
 async def _finish(flow: Flow[T], run: _AsyncRun) -> T:
@@ -330,7 +316,8 @@ async def _finish(flow: Flow[T], run: _AsyncRun) -> T:
                 run.world.asked(run.crossing, question, perf_counter() - began)
                 question = flow.send(answer)
     except StopIteration as end:
-        return cast("T", end.value)
+        told: T = end.value
+        return told
     except BaseException as error:
         if run.thread is not None:  # rolled back, recorded and closed on its own thread
             raise

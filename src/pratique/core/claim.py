@@ -28,7 +28,7 @@ class _Keys(Memo[T, str]):
 
 
 _keys: Final = _Keys[str](1024)
-_keys_of_octets: Final = _Keys[bytes](1024)
+_key_of_octets: Final = _Keys[bytes](1024).__getitem__
 
 
 class Fields:
@@ -55,10 +55,13 @@ class Fields:
         Raises:
             Refused: VALID, code "bad_field_name" or "bad_field_value".
         """
-        made, names = cls.__new__(cls), [name for name, _ in lines]
-        joined = b"\n".join([value for _, value in lines]).decode("latin-1")
-        values = joined.split("\n") if names else []
-        made._take(names, [_keys_of_octets[name] for name in names], values, joined)  # noqa: SLF001  its own
+        made = cls.__new__(cls)
+        if not lines:
+            made._take((), (), (), "")  # noqa: SLF001  its own
+            return made
+        names, values = zip(*lines, strict=True)
+        joined = b"\n".join(values).decode("latin-1")
+        made._take(names, [*map(_key_of_octets, names)], joined.split("\n"), joined)  # noqa: SLF001
         return made
 
     def _take(

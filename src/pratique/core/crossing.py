@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Final, TypeVar
 
+import msgspec
+
 from .boundary import Boundary, Declaration
 from .claim import Claim
 from .event import Outcome, Record, new_crossing_id
@@ -18,56 +20,51 @@ KEY_DIGITS: Final = 32
 _NEVER: Final = datetime.fromtimestamp(0, UTC)
 
 
-class Crossing:
+class Crossing(msgspec.Struct, eq=False):
     """One claim on its way: knows what was discharged, mints only when nothing owed is missing."""
 
-    __slots__ = (
-        "boundary",
-        "claim",
-        "context",
-        "declaration",
-        "done",
-        "error",
-        "excused",
-        "id",
-        "incident",
-        "key",
-        "marks",
-        "observing",
-        "outcome",
-        "party",
-        "principal",
-        "remark",
-        "secret_name",
-        "single_use",
-        "within",
-    )
+    boundary: Boundary
+    claim: Claim
+    id: str = msgspec.field(default_factory=new_crossing_id)
+    within: str = msgspec.field(default_factory=current)
+    """The crossing inside which it began: of the request that a fetch is made for."""
+    context: object = None
+    """For whom it is, where a service's token said so: what the next call may be for."""
+    declaration: Declaration | None = None
+    done: int = 0
+    """The obligations that are discharged, as bits."""
+    key: bytes = b""
+    secret_name: str = ""
+    error: str = ""
+    marks: tuple[str, ...] = ()
+    outcome: Outcome | None = None
+    """Of its last record, or that it was minted."""
+    party: str = ""
+    """Who calls for the subject, where that is somebody else and proven."""
+    principal: object = ""
+    """For whom it is, as soon as that is proven: what is refused is counted by it."""
+    single_use: tuple[bytes, ...] = ()
+    """Keys of what was shown and works once: a token, by its `jti`."""
+    remark: tuple[str, str] = ("", "")
+    """Code and detail of what is worth saying of a crossing that is proven."""
+    observing: bool = False
+    excused: int = 0
+    """What isn't asked for because of an incident, as bits."""
+    incident: str = ""
 
-    def __init__(self, boundary: Boundary, claim: Claim) -> None:
-        self.id = new_crossing_id()
-        self.within = current()
-        """The crossing inside which it began: of the request that a fetch is made for."""
-        self.boundary, self.claim = boundary, claim
-        self.context: object = None
-        """For whom it is, where a service's token said so: what the next call may be for."""
-        self.declaration: Declaration | None = None
-        self.done, self.key, self.secret_name, self.error = 0, b"", "", ""
-        self.marks = boundary.fingerprints.of_claim(claim) if boundary.fingerprints else ()
-        self.outcome: Outcome | None = None  # of its last record, or that it was minted
-        self.party = ""
-        """Who calls for the subject, where that is somebody else and proven."""
-        self.principal: object = ""
-        """For whom it is, as soon as that is proven: what is refused is counted by it."""
-        self.single_use: tuple[bytes, ...] = ()
-        """Keys of what was shown and works once: a token, by its `jti`."""
-        self.remark: tuple[str, str] = ("", "")
-        """Code and detail of what is worth saying of a crossing that is proven."""
-        self.observing = boundary.observe is not None and boundary.observe.holds(claim.received_at)
+    def __post_init__(self) -> None:
+        boundary = self.boundary
+        if boundary.fingerprints is not None:
+            self.marks = boundary.fingerprints.of_claim(self.claim)
+        if boundary.observe is not None:
+            self.observing = boundary.observe.holds(self.claim.received_at)
         glass = boundary.glass
-        is_broken = glass is not None and glass.holds(claim.received_at)
-        self.excused = BIT[glass.obligation] if glass is not None and is_broken else 0
-        """What isn't asked for because of an incident, as bits."""
-        self.incident = glass.incident if glass is not None and is_broken else ""
+        if glass is not None and glass.holds(self.claim.received_at):
+            self.excused, self.incident = BIT[glass.obligation], glass.incident
+
+    def __repr__(self) -> str:
+        """Return its id alone: what it holds isn't proven."""
+        return f"Crossing({self.id})"
 
     @property
     def is_authentic(self) -> bool:
@@ -163,7 +160,7 @@ class Crossing:
             hint,
             sha256(self.key).hexdigest()[:KEY_DIGITS] if self.key else "",
             self.secret_name,
-            _words(self.done if done is None else done),
+            _WORDS[self.done if done is None else done],
             self.error,
             self.within,
             self.incident,
@@ -171,14 +168,15 @@ class Crossing:
         )
 
 
-_WORDS: Final[dict[int, tuple[str, ...]]] = {}
+class _Words(dict[int, tuple[str, ...]]):
+    """Obligations as words, by their bits; there are 128 combinations at the most."""
+
+    def __missing__(self, done: int) -> tuple[str, ...]:
+        self[done] = words = tuple(o.value for o in named(done))
+        return words
 
 
-def _words(done: int) -> tuple[str, ...]:
-    """Return the obligations as words; there are 128 combinations at the most."""
-    if done not in _WORDS:
-        _WORDS[done] = tuple(o.value for o in named(done))
-    return _WORDS[done]
+_WORDS: Final = _Words()
 
 
 def renewed(proven: Proven[T], at: datetime) -> Proven[T]:

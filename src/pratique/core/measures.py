@@ -73,11 +73,11 @@ class Measures:
 
     def crossed(self, boundary: str, outcome: Outcome, seconds: float) -> None:
         """Add how long a crossing took, from its driver's begin to its end."""
-        self._spend(CROSSING, self.crossings, (boundary, outcome.value), seconds)
+        self._spend(CROSSING, self.crossings, (boundary, str(outcome)), seconds)
 
     def asked(self, boundary: str, question: type, seconds: float) -> None:
         """Add how long one question waited for its answer."""
-        self._spend(QUESTION, self.questions, (boundary, word_of(question)), seconds)
+        self._spend(QUESTION, self.questions, (boundary, _words[question]), seconds)
 
     def told(self, record: Record) -> None:
         """Note which secret matched and when, of a crossing whose sender is known."""
@@ -85,7 +85,7 @@ class Measures:
         with self._lock:
             if record.secret:
                 _add(self.secrets, (boundary, record.secret))
-            if record.outcome not in _SILENT and AUTHENTIC.value in record.proofs:
+            if record.outcome not in _SILENT and AUTHENTIC in record.proofs:
                 last = self.authentic.get(boundary)
                 if last is None or last < record.at:
                     self.authentic[boundary] = record.at
@@ -119,16 +119,20 @@ class Measures:
 
 def word_of(question: type) -> str:
     """Return the word of a question's type: "begin", "first_read"."""
-    word = _words.get(question)
-    if word is None:
+    return _words[question]
+
+
+class _Words(dict[type, str]):
+    """A type of the code's each: no stranger makes one."""
+
+    def __missing__(self, question: type) -> str:
         name = question.__name__
         word = "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
-        _words[question] = word
-    return word
+        self[question] = word
+        return word
 
 
-_words: Final[dict[type, str]] = {}
-"""A type of the code's each: no stranger makes one."""
+_words: Final = _Words()
 
 
 def _add(figure: dict[Pair, int], labels: Pair) -> None:

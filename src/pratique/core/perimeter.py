@@ -1,7 +1,8 @@
 """All boundaries of one application: started together, closed together, crossed by its drivers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from threading import Lock
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -83,6 +84,7 @@ class Perimeter:
             answers=answers,
         )
         self._register = Register()
+        self._declared = self._register.by_name
         self._watchers: list[Watcher] = []
         self._lock = Lock()
         self._is_started, self._untold = False, 0
@@ -248,14 +250,12 @@ class Perimeter:
         self.recorder.emit(crossing.record(Outcome.PROVEN), sample=False)
         return found
 
-    async def acarry(
+    def acarry(
         self, boundary: Boundary, claim: Claim, flow_of: Callable[[Crossing], Flow[T]]
-    ) -> T:
+    ) -> Awaitable[T]:
         """Do the same on the event loop."""
         crossing = self._cross(boundary, claim)
-        found = await adrive(flow_of(crossing), crossing, self._world)
-        self.recorder.emit(crossing.record(Outcome.PROVEN), sample=False)
-        return found
+        return adrive(flow_of(crossing), crossing, self._world, records=True)
 
     def perform(
         self, boundary: Boundary, claim: Claim, flow_of: Callable[[Crossing], Flow[T]]
@@ -338,7 +338,8 @@ class Perimeter:
                 "Call perimeter.start(), or guard(app, perimeter)."
             )
             raise BoundaryError(message)
-        self._register.require(boundary)
+        if boundary is not self._declared.get(boundary.name):
+            self._register.require(boundary)
         return Crossing(boundary, claim)
 
     def _inspectors(self) -> list[Inspector]:
@@ -374,9 +375,8 @@ class Perimeter:
         self._is_started = False
 
 
-def utc_now() -> datetime:
-    """Return the time, UTC."""
-    return datetime.now(UTC)
+utc_now: Final[Callable[[], datetime]] = partial(datetime.now, UTC)
+"""() -> the time, UTC."""
 
 
 def _sinks(events: Sink | Sequence[Sink] | None) -> tuple[Sink, ...]:

@@ -48,8 +48,9 @@ class World:
 
     def asked(self, crossing: Crossing, question: Question, seconds: float) -> None:
         """Measure one answer, however it came out."""
-        if self.recorder.measures is not None:
-            self.recorder.measures.asked(crossing.boundary.name, type(question), seconds)
+        measures = self.recorder.measures
+        if measures is not None:
+            measures.asked(crossing.boundary.name, type(question), seconds)
 
     def crossed(self, crossing: Crossing, seconds: float) -> None:
         """Measure a crossing that has come to an end of its own: not one that was cancelled."""
