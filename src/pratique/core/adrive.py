@@ -15,6 +15,7 @@ from .deadlines import Limit, watched
 from .drive import Run, finish, is_awaitable, needed, revoke
 from .event import Outcome, Record
 from .inbox import AsyncFinishing
+from .measures import Wait
 from .question import (
     Act,
     Ask,
@@ -61,6 +62,7 @@ class _AsyncRun(msgspec.Struct, eq=False):
     limit: Limit | None = None
     began_at: float = msgspec.field(default_factory=monotonic)
     acted: bool = False
+    waits: list[Wait] = []
     thread: Run | None = None
     """The sync part, where the store has no async face."""
 
@@ -291,7 +293,7 @@ async def adrive(flow: Flow[T], crossing: Crossing, world: World, *, records: bo
         if run.limit is not None:
             run.limit.leave()
         go_to(outer)
-        world.crossed(crossing, monotonic() - run.began_at)
+        world.crossed(crossing, monotonic() - run.began_at, run.waits)
     if records:
         world.recorder.emit(crossing.record(Outcome.PROVEN), sample=False)
     return found
@@ -310,10 +312,10 @@ async def _finish(flow: Flow[T], run: _AsyncRun) -> T:
             try:
                 answer = await watched(answer_of(run, question), run.begin_limit)
             except BaseException as error:  # noqa: BLE001  the flow decides what becomes of it
-                run.world.asked(run.crossing, question, perf_counter() - began)
+                run.waits.append((type(question), perf_counter() - began))
                 question = flow.throw(closed(error, question, run))
             else:
-                run.world.asked(run.crossing, question, perf_counter() - began)
+                run.waits.append((type(question), perf_counter() - began))
                 question = flow.send(answer)
     except StopIteration as end:
         told: T = end.value

@@ -21,6 +21,7 @@ from .closing import (
 from .crossing import Crossing
 from .event import Outcome, Record
 from .inbox import Finishing
+from .measures import Wait
 from .question import (
     Act,
     Ask,
@@ -63,6 +64,7 @@ class Run:
         "session",
         "store",
         "transaction",
+        "waits",
         "world",
     )
 
@@ -77,6 +79,7 @@ class Run:
         self.holds: dict[bytes, int] = {}
         self.question: Question | None = None
         self.acted = False
+        self.waits: list[Wait] = []
 
     def ask(self, question: Ask) -> Any:
         """Let one of our user's callables answer."""
@@ -301,6 +304,8 @@ def finish(flow: Flow[T], run: Run, question: Question | None = None) -> T:
         if refused is error:
             raise
         raise refused from error
+    finally:
+        run.world.asked(run.crossing, run.waits)
 
 
 def _loop(flow: Flow[T], run: Run, question: Question | None) -> T:
@@ -316,10 +321,10 @@ def _loop(flow: Flow[T], run: Run, question: Question | None) -> T:
                 answer_of = _ANSWERS.get(type(question))
                 answer = answer_of(run, question) if answer_of is not None else run.other(question)
             except BaseException as error:  # noqa: BLE001  the flow decides what becomes of it
-                run.world.asked(run.crossing, question, perf_counter() - began)
+                run.waits.append((type(question), perf_counter() - began))
                 question = flow.throw(closed(error, question, run))
             else:
-                run.world.asked(run.crossing, question, perf_counter() - began)
+                run.waits.append((type(question), perf_counter() - began))
                 question = flow.send(answer)
     except StopIteration as end:
         told: T = end.value

@@ -6,7 +6,7 @@ path, an address, a user, the value of a claim, is none (CWE-400).
 
 import logging
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Final
@@ -28,8 +28,10 @@ _log: Final = logging.getLogger("pratique")
 
 Pair = tuple[str, str]
 Spread = list[float]
+Wait = tuple[type, float]
+"""A question's type, and how many seconds it waited for its answer."""
 Hear = Callable[[str, Pair, float], None]
-"""(name of the figure, its labels, seconds): is told each duration as it is measured."""
+"""(name of the figure, its labels, seconds): is told each duration once its crossing has ended."""
 
 CROSSING: Final = "pratique_crossing_duration_seconds"
 QUESTION: Final = "pratique_question_duration_seconds"
@@ -71,13 +73,36 @@ class Measures:
             authentic=dict,
         )
 
-    def crossed(self, boundary: str, outcome: Outcome, seconds: float) -> None:
-        """Add how long a crossing took, from its driver's begin to its end."""
-        self._spend(CROSSING, self.crossings, (boundary, str(outcome)), seconds)
+    def crossed(
+        self,
+        boundary: str,
+        outcome: Outcome | None,
+        seconds: float,
+        waits: Sequence[Wait] = (),
+    ) -> None:
+        """Add how long a crossing took, from its driver's begin to its end.
 
-    def asked(self, boundary: str, question: type, seconds: float) -> None:
-        """Add how long one question waited for its answer."""
-        self._spend(QUESTION, self.questions, (boundary, _words[question]), seconds)
+        Args:
+            boundary: Its name.
+            outcome: How it ended; None where it didn't by itself: its questions alone count.
+            seconds: All of it.
+            waits: How long each of its questions waited for an answer.
+        """
+        spent: list[tuple[str, Pair, float]] = []
+        with self._lock:
+            for question, waited in waits:
+                labels = _spend(self.questions, (boundary, _words[question]), waited)
+                spent.append((QUESTION, labels, waited))
+            if outcome is not None:
+                labels = _spend(self.crossings, (boundary, str(outcome)), seconds)
+                spent.append((CROSSING, labels, seconds))
+        for hear in self.hear:
+            try:
+                for each in spent:
+                    hear(*each)
+            except Exception as error:  # noqa: BLE001  whoever listens in changes no crossing
+                self.hear = tuple(known for known in self.hear if known is not hear)
+                _log.error("what hears of durations raised %s: no more", type(error).__name__)
 
     def told(self, record: Record) -> None:
         """Note which secret matched and when, of a crossing whose sender is known."""
@@ -100,22 +125,6 @@ class Measures:
         with self._lock:
             return {labels: list(spread) for labels, spread in figure.items()}
 
-    def _spend(self, name: str, figure: dict[Pair, Spread], labels: Pair, seconds: float) -> None:
-        with self._lock:
-            spread = figure.get(labels)
-            if spread is None:
-                if len(figure) >= MOST:
-                    labels = (OTHER, OTHER)
-                spread = figure.setdefault(labels, [0.0] * (len(BOUNDS) + 2))
-            spread[bisect_left(BOUNDS, seconds)] += 1
-            spread[-1] += seconds
-        for hear in self.hear:
-            try:
-                hear(name, labels, seconds)
-            except Exception as error:  # noqa: BLE001  whoever listens in changes no crossing
-                self.hear = tuple(known for known in self.hear if known is not hear)
-                _log.error("what hears of durations raised %s: no more", type(error).__name__)
-
 
 def word_of(question: type) -> str:
     """Return the word of a question's type: "begin", "first_read"."""
@@ -133,6 +142,18 @@ class _Words(dict[type, str]):
 
 
 _words: Final = _Words()
+
+
+def _spend(figure: dict[Pair, Spread], labels: Pair, seconds: float) -> Pair:
+    """Add to a figure; return under which labels."""
+    spread = figure.get(labels)
+    if spread is None:
+        if len(figure) >= MOST:
+            labels = (OTHER, OTHER)
+        spread = figure.setdefault(labels, [0.0] * (len(BOUNDS) + 2))
+    spread[bisect_left(BOUNDS, seconds)] += 1
+    spread[-1] += seconds
+    return labels
 
 
 def _add(figure: dict[Pair, int], labels: Pair) -> None:

@@ -80,6 +80,11 @@ class Reminder:
         self._next = min(self._due.values(), default=None)
         renew_after_fork(self, _lock=new_lock)
 
+    @property
+    def has_any(self) -> bool:
+        """Say whether anything ends: else there is nothing to be asked for."""
+        return self._next is not None
+
     def ring(self, at: datetime) -> None:
         """Tell what is due at *at* (UTC)."""
         if self._next is None or at < self._next:

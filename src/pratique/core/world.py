@@ -1,12 +1,12 @@
 """What the drivers work with: a store, a recorder, threads, deadlines, answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
 from .crossing import Crossing
 from .deadlines import Deadlines
-from .measures import word_of
+from .measures import Wait, word_of
 from .question import Question
 from .recorder import Recorder
 from .refusal import BoundaryError
@@ -46,16 +46,19 @@ class World:
         self.pools = Pools()
         self.answers = answers or {}
 
-    def asked(self, crossing: Crossing, question: Question, seconds: float) -> None:
-        """Measure one answer, however it came out."""
+    def asked(self, crossing: Crossing, waits: Sequence[Wait]) -> None:
+        """Measure how long questions waited, however their answers came out."""
+        if self.recorder.measures is not None and waits:
+            self.recorder.measures.crossed(crossing.boundary.name, None, 0.0, waits)
+
+    def crossed(self, crossing: Crossing, seconds: float, waits: Sequence[Wait] = ()) -> None:
+        """Measure a crossing that has come to an end, and how long its questions waited.
+
+        One that was cancelled has come to no end of its own: its questions alone are measured.
+        """
         measures = self.recorder.measures
         if measures is not None:
-            measures.asked(crossing.boundary.name, type(question), seconds)
-
-    def crossed(self, crossing: Crossing, seconds: float) -> None:
-        """Measure a crossing that has come to an end of its own: not one that was cancelled."""
-        if self.recorder.measures is not None and crossing.outcome is not None:
-            self.recorder.measures.crossed(crossing.boundary.name, crossing.outcome, seconds)
+            measures.crossed(crossing.boundary.name, crossing.outcome, seconds, waits)
 
     def store_failed(self, question: Question | None) -> None:
         """Count an error of the store."""
