@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Final, Self, TypeVar
+from typing import Final, Self, TypeVar, cast
 
 import msgspec
 
@@ -61,26 +61,29 @@ class Fields:
             return made
         names, values = zip(*lines, strict=True)
         joined = b"\n".join(values).decode("latin-1")
-        made._take(names, [*map(_key_of_octets, names)], joined.split("\n"), joined)  # noqa: SLF001
+        made._take(names, [*map(_key_of_octets, names)], values, joined)  # noqa: SLF001
         return made
 
     def _take(
         self,
         names: Sequence[str] | Sequence[bytes],
         keys: Sequence[str],
-        values: Sequence[str],
+        values: Sequence[str] | Sequence[bytes],
         joined: str,
     ) -> None:
-        """Keep lines; *joined* are all of the values, an LF between each and the next."""
+        """Keep lines; *joined* are all of the values, an LF between each and the next.
+
+        Values of a server's stay octets until somebody asks for one: most are never asked for.
+        """
         # Looked at together: a value with an LF of its own is one LF too many.
         if joined.count("\n") >= (len(keys) or 1) or "\r" in joined or "\0" in joined:
             raise Refused(VALID, "a field value holds CR, LF or NUL", code="bad_field_value")
         self._names, self._values = names, values
-        self._index: dict[str, str | tuple[str, ...]] = dict(zip(keys, values, strict=True))
+        self._index: dict[str, str | bytes | tuple[str, ...]] = dict(zip(keys, values, strict=True))
         if len(self._index) < len(keys):  # some name came more than once
             lists: dict[str, list[str]] = {}
             for key, value in zip(keys, values, strict=True):
-                lists.setdefault(key, []).append(value)
+                lists.setdefault(key, []).append(_text(cast("str | bytes", value)))
             self._index |= {key: tuple(said) for key, said in lists.items() if len(said) > 1}
 
     def one(self, name: str) -> str | None:
@@ -95,6 +98,8 @@ class Fields:
             value = self._index.get(name.lower())
         if value is None or isinstance(value, str):
             return value
+        if isinstance(value, bytes):
+            return value.decode("latin-1")
         raise Refused(
             VALID,
             f"a field that may come once came {len(value)} times",
@@ -105,12 +110,15 @@ class Fields:
     def all(self, name: str) -> tuple[str, ...]:
         """Return the values of every line of that name, in order."""
         value = self._index.get(name.lower(), ())
-        return (value,) if isinstance(value, str) else value
+        return value if isinstance(value, tuple) else (_text(value),)
 
     @property
     def by_name(self) -> Mapping[str, str | tuple[str, ...]]:
         """Return every line by its name in lower case; a tuple where a name came more than once."""
-        return self._index
+        for name, value in self._index.items():
+            if isinstance(value, bytes):
+                self._index[name] = value.decode("latin-1")
+        return cast("dict[str, str | tuple[str, ...]]", self._index)
 
     def __contains__(self, name: object) -> bool:
         """Say whether a line of that name came."""
@@ -118,7 +126,7 @@ class Fields:
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         """Return every line as it came."""
-        return zip(map(_text, self._names), self._values, strict=True)
+        return zip(map(_text, self._names), map(_text, self._values), strict=True)
 
     def __len__(self) -> int:
         """Return the number of lines."""
@@ -129,8 +137,8 @@ class Fields:
         return f"Fields({', '.join(map(_text, self._names))})"
 
 
-def _text(name: str | bytes) -> str:
-    return name if isinstance(name, str) else name.decode("latin-1")
+def _text(said: str | bytes) -> str:
+    return said if isinstance(said, str) else said.decode("latin-1")
 
 
 class Tls(msgspec.Struct, frozen=True):
