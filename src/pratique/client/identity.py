@@ -223,6 +223,7 @@ class BearerToken:
     ) -> None:
         self.policy, self.cache = policy, cache
         self._taken_back = TakenBack.of(revoked)
+        self._may_be_taken_back = revoked is not None
 
     def prove(self, crossing: Crossing, *, session: object) -> Flow[object]:
         """Return the subject of a token that is signed, ours, in force and not taken back.
@@ -240,7 +241,7 @@ class BearerToken:
             claims = yield from presented(token, self.policy, claim, cache=cache)
         self.require_holder(claims, claim)
         crossing.done |= _AUTHENTIC
-        if self._taken_back.is_asked:
+        if self._may_be_taken_back:
             yield from self.require_in_force(claims, session)
         crossing.done |= _FRESH
         return claims.subject

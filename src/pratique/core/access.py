@@ -3,15 +3,16 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from types import NoneType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from .callback import Callback, not_a_bool
 from .crossing import Crossing
 from .decision import Decision
 from .obligation import ALLOWED, BIT, LINKED, Obligation
-from .question import LATER, Decide, Flow, Later, Lookup
+from .question import LATER, Ask, Decide, Flow, Later, Lookup
 from .refusal import Answer, BoundaryError, Refused
 
+Q = TypeVar("Q", bound=Ask)
 OF_THE_STORE: Final = object()
 """In place of a session: the driver hands in the store's own, in the transaction that is open."""
 NOT_FOUND: Final = 404
@@ -42,6 +43,16 @@ class Asker:
             BoundaryError: it takes another number of arguments.
         """
         return cls(Callback.of(call, arguments=arguments, role=role))
+
+    def ask(self, kind: type[Q], args: tuple[object, ...], session: object) -> Q:
+        """Return the question to it, with the session of the request where it takes one.
+
+        Raises:
+            BoundaryError: see `with_session`.
+        """
+        if not self.callback.wants_session:
+            return kind(self.callback, args)
+        return kind(*self.with_session(args, session))
 
     def with_session(
         self, args: tuple[object, ...], session: object
@@ -103,7 +114,7 @@ def access(
 
     Source: OWASP API1:2023, API5:2023; CWE-639, CWE-862.
     """
-    user = yield Lookup(*rule.user.with_session((subject,), session))
+    user = yield rule.user.ask(Lookup, (subject,), session)
     if type(user) in _DOUBTFUL:
         _require_thing("user", user)
         detail = "the subject is no user of ours that may act"
@@ -111,14 +122,14 @@ def access(
     crossing.done |= rule.loading
     found: object = None
     if rule.find is not None:
-        found = yield Lookup(*rule.find.with_session((user, key), session))
+        found = yield rule.find.ask(Lookup, (user, key), session)
         if type(found) in _DOUBTFUL:
             _require_thing("find", found)
             _require(found, LINKED, "not_found", NOT_FOUND_DETAIL, NOT_FOUND)
     crossing.done |= _LINKED
     if crossing.excused & _ALLOWED:
         return user, found
-    told: object = yield Decide(*rule.policy.with_session((user, rule.action, found), session))
+    told: object = yield rule.policy.ask(Decide, (user, rule.action, found), session)
     if type(told) is Decision:
         told = _weighed(crossing, told)
     if told is not True:

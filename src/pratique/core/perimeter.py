@@ -216,12 +216,12 @@ class Perimeter:
             Refused: it doesn't cross.
             BoundaryError: the perimeter hasn't started.
         """
-        crossing = self._cross(boundary, claim)
+        crossing = self.cross(boundary, claim)
         return drive(boundary.flow(crossing), crossing, self._world)
 
     async def aadmit(self, boundary: Boundary, claim: Claim) -> Any:
         """Let a claim cross, on the event loop. See `admit`."""
-        crossing = self._cross(boundary, claim)
+        crossing = self.cross(boundary, claim)
         return await adrive(boundary.flow(crossing), crossing, self._world)
 
     def carry(self, boundary: Boundary, claim: Claim, flow_of: Callable[[Crossing], Flow[T]]) -> T:
@@ -236,7 +236,7 @@ class Perimeter:
             Refused: it doesn't cross.
             BoundaryError: the perimeter hasn't started.
         """
-        crossing = self._cross(boundary, claim)
+        crossing = self.cross(boundary, claim)
         found = drive(flow_of(crossing), crossing, self._world)
         self.recorder.emit(crossing.record(Outcome.PROVEN), sample=False)
         return found
@@ -245,7 +245,7 @@ class Perimeter:
         self, boundary: Boundary, claim: Claim, flow_of: Callable[[Crossing], Flow[T]]
     ) -> T:
         """Do the same on this very thread, where a connection belongs to it. See `drive_here`."""
-        crossing = self._cross(boundary, claim)
+        crossing = self.cross(boundary, claim)
         found = drive_here(flow_of(crossing), crossing, self._world)
         self.recorder.emit(crossing.record(Outcome.PROVEN), sample=False)
         return found
@@ -254,8 +254,12 @@ class Perimeter:
         self, boundary: Boundary, claim: Claim, flow_of: Callable[[Crossing], Flow[T]]
     ) -> Awaitable[T]:
         """Do the same on the event loop."""
-        crossing = self._cross(boundary, claim)
-        return adrive(flow_of(crossing), crossing, self._world, records=True)
+        crossing = self.cross(boundary, claim)
+        return self.aprove(crossing, flow_of(crossing))
+
+    def aprove(self, crossing: Crossing, flow: Flow[T]) -> Awaitable[T]:
+        """Do the same with a crossing that `cross` has begun, by its flow."""
+        return adrive(flow, crossing, self._world, records=True)
 
     def perform(
         self, boundary: Boundary, claim: Claim, flow_of: Callable[[Crossing], Flow[T]]
@@ -266,14 +270,14 @@ class Perimeter:
             Refused: it doesn't cross.
             BoundaryError: the perimeter hasn't started.
         """
-        crossing = self._cross(boundary, claim)
+        crossing = self.cross(boundary, claim)
         return drive(flow_of(crossing), crossing, self._world)
 
     async def aperform(
         self, boundary: Boundary, claim: Claim, flow_of: Callable[[Crossing], Flow[T]]
     ) -> T:
         """Do the same on the event loop."""
-        crossing = self._cross(boundary, claim)
+        crossing = self.cross(boundary, claim)
         return await adrive(flow_of(crossing), crossing, self._world)
 
     def refuse(self, boundary: Boundary, refused: Refused) -> Refused:
@@ -330,7 +334,12 @@ class Perimeter:
         """Close on the event loop."""
         await self.aclose()
 
-    def _cross(self, boundary: Boundary, claim: Claim) -> Crossing:
+    def cross(self, boundary: Boundary, claim: Claim) -> Crossing:
+        """Begin a crossing, which a driver is then handed.
+
+        Raises:
+            BoundaryError: the perimeter hasn't started, or doesn't declare the boundary.
+        """
         if not self.is_started:
             self._require_told()
             message = (
@@ -362,7 +371,7 @@ class Perimeter:
     def _opened(self) -> None:
         self._is_started, self._untold = True, untold_forks()
         reminder = Reminder(endings(self.boundaries), self.recorder.tell, new_lock=Lock)
-        self.recorder.ring = reminder.ring
+        self.recorder.ring = reminder.ring if reminder.has_any else None
         reminder.ring(self.clock())
         for watcher in self._watchers:
             watcher.started(self.recorder)

@@ -121,7 +121,9 @@ class Forwarded(Boundary):
         Raises:
             BoundaryError: the perimeter hasn't started.
         """
-        perimeter = self.started()
+        perimeter = self.perimeter
+        if perimeter is None or not perimeter.is_started:
+            perimeter = self.started()
         if self.observe is not None and self.observe.holds(at):
             perimeter.refuse(self, _observed())
             return None

@@ -124,7 +124,7 @@ class Edge:
             proven = None if line is None else line.crossed.proven
         if proven is None or line is None:
             return
-        origin = proven.value
+        origin = line.crossed.judged.origin
         if line.client is not None:
             scope["client"] = line.client
         is_socket = scope["type"] == "websocket"

@@ -188,16 +188,18 @@ class Plan:
         arguments: Arguments = dict.fromkeys(self.shadows)
         for owed in self.shadows.values():
             await self._alook(perimeter, claim, owed, places)
-        crossed: list[Crossing] = []
+        context: object = None
         for name, owed in self.owed.items():
             session = None if owed.session is None else await session_of(owed.session)
-            flow_of = _flow_of(owed, places, session, crossed)
-            read = claim or _unread()
-            proven = await perimeter.acarry(owed.action.boundary, read, flow_of)
-            arguments[name] = within.go_on(proven)
+            action = owed.action
+            crossing = perimeter.cross(action.boundary, claim or _unread())
+            key = "" if owed.place is None else str(places.get(owed.place, ""))
+            flow = action.flow(crossing, key=key, session=session)
+            arguments[name] = within.go_on(await perimeter.aprove(crossing, flow))
+            context = crossing.context
         for name, each in self.opened.items():
             arguments[name] = await session_of(each.call)
-        return arguments, crossed[-1].context if crossed else None
+        return arguments, context
 
     @staticmethod
     def _look(

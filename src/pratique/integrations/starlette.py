@@ -5,8 +5,9 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Sized
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -207,11 +208,8 @@ def guard(
             counted[:] = _counted(app.router)
         return found
 
-    def has_grown() -> bool:
-        return _have_changed(counted)
-
     def build_guarded() -> Any:
-        return Guarded(build(), perimeter, debts, has_grown=has_grown)
+        return Guarded(build(), perimeter, debts, has_grown=partial(_have_changed, counted))
 
     # An instance attribute: add_middleware, called before or after, always ends up inside.
     setattr(app, "build_middleware_stack", build_guarded)  # noqa: B010  mypy refuses to assign to a method
@@ -264,18 +262,13 @@ def _routers(router: Router) -> Iterable[Router]:
                 break
 
 
-@dataclass(frozen=True, slots=True)
-class _Counted:
+class _Counted(NamedTuple):
     """What was in a list of somebody's."""
 
     owner: Any
     name: str
     held: Sized
-    count: int
-
-    def has_changed(self) -> bool:
-        held = getattr(self.owner, self.name, ())
-        return held is not self.held or len(held) != self.count
+    length: int
 
 
 def _counted(router: Router) -> list[_Counted]:
@@ -295,8 +288,9 @@ def _counted(router: Router) -> list[_Counted]:
 
 
 def _have_changed(counted: list[_Counted]) -> bool:
-    for each in counted:  # noqa: SIM110  at each request: no generator is made for it
-        if each.has_changed():
+    for owner, name, held, length in counted:
+        now = getattr(owner, name, ())
+        if now is not held or len(now) != length:
             return True
     return False
 

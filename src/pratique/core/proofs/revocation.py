@@ -101,11 +101,6 @@ class TakenBack:
                 raise TokenRefused("it was taken back", code="revoked", obligation=FRESH)
 
     @property
-    def is_asked(self) -> bool:
-        """Say whether anybody is asked."""
-        return self.kept is not None or self.asker is not None
-
-    @property
     def words(self) -> str:
         """Say what is refused, for the report; "" where nothing is asked."""
         if self.kept is not None:
