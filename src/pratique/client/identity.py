@@ -223,7 +223,8 @@ class BearerToken:
     ) -> None:
         self.policy, self.cache = policy, cache
         self._taken_back = TakenBack.of(revoked)
-        self._may_be_taken_back = revoked is not None
+        own = type(self).require_in_force is not BearerToken.require_in_force
+        self._may_be_taken_back = own or revoked is not None
 
     def prove(self, crossing: Crossing, *, session: object) -> Flow[object]:
         """Return the subject of a token that is signed, ours, in force and not taken back.

@@ -46,7 +46,11 @@ class Fields:
     def __init__(self, lines: Iterable[tuple[str, str]] = ()) -> None:
         said = tuple(lines)
         names, values = [name for name, _ in said], [value for _, value in said]
-        self._take(names, [_keys[name] for name in names], values, "\n".join(values))
+        joined = "\n".join(values)
+        # Looked at together: a value with an LF of its own is one LF too many.
+        if joined.count("\n") >= (len(names) or 1) or "\r" in joined or "\0" in joined:
+            raise _bad_value()
+        self._take(names, [_keys[name] for name in names], values)
 
     @classmethod
     def of_octets(cls, lines: Sequence[tuple[bytes, bytes]]) -> Self:
@@ -55,13 +59,14 @@ class Fields:
         Raises:
             Refused: VALID, code "bad_field_name" or "bad_field_value".
         """
-        made = cls.__new__(cls)
         if not lines:
-            made._take((), (), (), "")  # noqa: SLF001  its own
-            return made
+            return cls()
         names, values = zip(*lines, strict=True)
-        joined = b"\n".join(values).decode("latin-1")
-        made._take(names, [*map(_key_of_octets, names)], values, joined)  # noqa: SLF001
+        joined = b"\n".join(values)
+        if joined.count(b"\n") >= len(names) or b"\r" in joined or b"\0" in joined:
+            raise _bad_value()
+        made = cls.__new__(cls)
+        made._take(names, [*map(_key_of_octets, names)], values)  # noqa: SLF001  its own
         return made
 
     def _take(
@@ -69,15 +74,8 @@ class Fields:
         names: Sequence[str] | Sequence[bytes],
         keys: Sequence[str],
         values: Sequence[str] | Sequence[bytes],
-        joined: str,
     ) -> None:
-        """Keep lines; *joined* are all of the values, an LF between each and the next.
-
-        Values of a server's stay octets until somebody asks for one: most are never asked for.
-        """
-        # Looked at together: a value with an LF of its own is one LF too many.
-        if joined.count("\n") >= (len(keys) or 1) or "\r" in joined or "\0" in joined:
-            raise Refused(VALID, "a field value holds CR, LF or NUL", code="bad_field_value")
+        """Keep lines. Octets stay octets until somebody asks for them: most are never asked for."""
         self._names, self._values = names, values
         self._index: dict[str, str | bytes | tuple[str, ...]] = dict(zip(keys, values, strict=True))
         if len(self._index) < len(keys):  # some name came more than once
@@ -98,7 +96,7 @@ class Fields:
             value = self._index.get(name.lower())
         if value is None or isinstance(value, str):
             return value
-        if isinstance(value, bytes):
+        if not isinstance(value, tuple):
             return value.decode("latin-1")
         raise Refused(
             VALID,
@@ -116,7 +114,7 @@ class Fields:
     def by_name(self) -> Mapping[str, str | tuple[str, ...]]:
         """Return every line by its name in lower case; a tuple where a name came more than once."""
         for name, value in self._index.items():
-            if isinstance(value, bytes):
+            if not isinstance(value, str | tuple):
                 self._index[name] = value.decode("latin-1")
         return cast("dict[str, str | tuple[str, ...]]", self._index)
 
@@ -135,6 +133,10 @@ class Fields:
     def __repr__(self) -> str:
         """Return the names alone: a value may be a secret."""
         return f"Fields({', '.join(map(_text, self._names))})"
+
+
+def _bad_value() -> Refused:
+    return Refused(VALID, "a field value holds CR, LF or NUL", code="bad_field_value")
 
 
 def _text(said: str | bytes) -> str:

@@ -107,13 +107,14 @@ class Measures:
     def told(self, record: Record) -> None:
         """Note which secret matched and when, of a crossing whose sender is known."""
         boundary = record.boundary
-        with self._lock:
-            if record.secret:
+        if record.secret:
+            with self._lock:
                 _add(self.secrets, (boundary, record.secret))
-            if record.outcome not in _SILENT and AUTHENTIC in record.proofs:
-                last = self.authentic.get(boundary)
-                if last is None or last < record.at:
-                    self.authentic[boundary] = record.at
+        if record.outcome not in _SILENT and AUTHENTIC in record.proofs:
+            # Without the lock: of two that come at once, either is when the last one came.
+            last = self.authentic.get(boundary)
+            if last is None or last < record.at:
+                self.authentic[boundary] = record.at
 
     def store_failed(self, store: str, operation: str) -> None:
         """Count one error of a store."""

@@ -46,9 +46,10 @@ class Tally:
     def add(self, label: Label) -> None:
         """Add one."""
         with self._lock:
-            if label not in self.counts and len(self.counts) >= MOST_LABELS:
+            counts = self.counts
+            if label not in counts and len(counts) >= MOST_LABELS:
                 label = (*label[:3], "", OTHER)
-            self.counts[label] = self.counts.get(label, 0) + 1
+            counts[label] = counts.get(label, 0) + 1
 
 
 class NoThread(Exception):

@@ -37,21 +37,18 @@ def claim_of(scope: Scope, content: bytes, perimeter: Perimeter) -> Claim:
     Raises:
         Refused: VALID, an impossible field.
     """
-    client = scope.get("client")
-    query = scope.get("query_string", b"").decode("latin-1")
-    raw_path = scope.get("raw_path")
-    path = raw_path.decode("latin-1") if raw_path else scope.get("path", "/")
+    client, raw_path = scope.get("client"), scope.get("raw_path")
+    query: bytes = scope.get("query_string", b"")
+    target = raw_path.decode("latin-1") if raw_path else scope.get("path", "/")
+    if query:
+        target = f"{target}?{query.decode('latin-1')}"
+    peer, scheme = client[0] if client else "", scope.get("scheme", "http")
     return Claim(
         content,
         Fields.of_octets(scope.get("headers", ())),
         perimeter.clock(),
-        Via(
-            peer=str(client[0]) if client else "",
-            scheme=str(scope.get("scheme", "http")),
-            method=str(scope.get("method", "")),
-            target=f"{path}?{query}" if query else path,
-            tls=tls_of(scope),
-        ),
+        # In the order of its fields: names cost half as much again.
+        Via(peer, scheme, scope.get("method", ""), target, tls_of(scope)),
     )
 
 

@@ -134,7 +134,7 @@ class Plan:
                 return run(*self._prove(perimeter, claim, places, carry, _opening(stack)))
             return None
         finally:
-            within.enter(outer)
+            within.go_to(outer)
 
     async def acall(
         self,
@@ -155,7 +155,7 @@ class Plan:
                 return await run(*await self._aprove(perimeter, claim, places, _aopening(stack)))
             return None
         finally:
-            within.enter(outer)
+            within.go_to(outer)
 
     def _prove(
         self,
