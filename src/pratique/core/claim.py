@@ -27,7 +27,7 @@ class _Keys(Memo[T, str]):
         return self.keep(name, text.lower())
 
 
-_keys: Final = _Keys[str](1024)
+_key_of: Final = _Keys[str](1024).__getitem__
 _key_of_octets: Final = _Keys[bytes](1024).__getitem__
 
 
@@ -45,12 +45,12 @@ class Fields:
 
     def __init__(self, lines: Iterable[tuple[str, str]] = ()) -> None:
         said = tuple(lines)
-        names, values = [name for name, _ in said], [value for _, value in said]
+        names, values = zip(*said, strict=True) if said else ((), ())
         joined = "\n".join(values)
         # Looked at together: a value with an LF of its own is one LF too many.
         if joined.count("\n") >= (len(names) or 1) or "\r" in joined or "\0" in joined:
             raise _bad_value()
-        self._take(names, [_keys[name] for name in names], values)
+        self._take(names, [*map(_key_of, names)], values)
 
     @classmethod
     def of_octets(cls, lines: Sequence[tuple[bytes, bytes]]) -> Self:

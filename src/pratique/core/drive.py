@@ -45,7 +45,7 @@ from .question import (
 from .refusal import BoundaryError, Refused, StoreError
 from .store import Counted, Held, Kept, SyncStore, Transaction
 from .threads import Gate, NoThread
-from .within import enter
+from .within import current, go_to
 from .world import World
 
 T = TypeVar("T")
@@ -247,13 +247,14 @@ def drive(flow: Flow[T], crossing: Crossing, world: World) -> T:
     Raises:
         Refused: the only thing that leaves, save what the user's own effect raises.
     """
-    outer, began = enter(crossing.id), perf_counter()
+    outer, began = current(), perf_counter()
+    go_to(crossing.id)
     try:
         if world.deadline is None:
             return finish(flow, Run(crossing, world))
         return _drive_in_time(flow, crossing, world, world.deadline)
     finally:
-        enter(outer)
+        go_to(outer)
         world.crossed(crossing, perf_counter() - began)
 
 

@@ -8,7 +8,7 @@ from .drive import Run, finish
 from .question import Flow
 from .refusal import Refused
 from .threads import Gate
-from .within import enter
+from .within import current, go_to
 from .world import World
 
 T = TypeVar("T")
@@ -43,7 +43,8 @@ def drive_here(flow: Flow[T], crossing: Crossing, world: World) -> T:
     """
     gate = None if world.deadline is None else _Until(world.deadline)
     run = Run(crossing, world, gate)
-    outer, began = enter(crossing.id), perf_counter()
+    outer, began = current(), perf_counter()
+    go_to(crossing.id)
     try:
         return finish(flow, run)
     except Refused as refused:
@@ -51,5 +52,5 @@ def drive_here(flow: Flow[T], crossing: Crossing, world: World) -> T:
             run.refuse(refused)
         raise
     finally:
-        enter(outer)
+        go_to(outer)
         world.crossed(crossing, perf_counter() - began)

@@ -87,11 +87,12 @@ class Guard:
         except Refused as refused:
             return response_of(refusal(refused))
         hold(request, self._perimeter)
-        outer = within.enter("")  # the thread serves others afterwards
+        outer = within.current()
+        within.go_to("")  # the thread serves others afterwards
         try:
             return self._next(request)
         finally:
-            within.enter(outer)
+            within.go_to(outer)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
         """Answer a refusal; everything else is Django's."""
@@ -109,11 +110,12 @@ class Guard:
         except Refused as refused:
             return response_of(refusal(refused))
         hold(proven, self._perimeter)
-        outer = within.enter("")
+        outer = within.current()
+        within.go_to("")
         try:
             response: HttpResponseBase = await self._next(proven)
         finally:
-            within.enter(outer)
+            within.go_to(outer)
         if proven is not request:  # Django closes the files of the one that it made
             getattr(response, "_resource_closers", []).append(proven.close)
         return response
