@@ -13,9 +13,12 @@ from jwt.algorithms import OKPAlgorithm
 from pratique import Perimeter
 from pratique.client import BearerToken, Client
 from pratique.core.claim import Claim, Fields, Via
+from pratique.core.obligation import FRESH
 from pratique.core.proofs.authentic.cache import TokenCache
+from pratique.core.proofs.authentic.jws import TokenRefused
 from pratique.core.proofs.authentic.jwt import JwtClaims, TokenPolicy
 from pratique.core.proofs.authentic.key import KeySet
+from pratique.core.question import Flow
 from pratique.core.refusal import Refused
 
 NOON = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
@@ -68,6 +71,7 @@ def ask(
     target: str = "/me",
     is_async: bool = False,
     keys: Any = None,
+    kind: type[BearerToken] = BearerToken,
     **more: Any,
 ) -> object:
     """Ask as a client; whom it is taken for."""
@@ -82,7 +86,7 @@ def ask(
     shop = perimeter.declare(
         Client(
             "shop",
-            identity=BearerToken(policy, **more),
+            identity=kind(policy, **more),
             user=lambda subject: subject,
             policy=lambda user, action, _: (user, action) == ("user-1", "me"),
         )
@@ -158,6 +162,37 @@ def test_an_issuer_whose_key_is_not_known_is_asked_once(is_async: bool) -> None:
     assert remote.asked == ["new"]
     refused = refusal(lambda: ask(bearer(token(NEW, "none")), keys=remote, is_async=is_async))
     assert (refused.code, remote.asked) == ("unknown_key", ["new", "none"])
+
+
+class Closed(BearerToken):
+    """An identity of somebody's own that looks by itself whether a token is in force."""
+
+    def require_in_force(self, claims: JwtClaims, session: object) -> Flow[None]:
+        if claims.id == "t-1":
+            raise TokenRefused("it was taken back", code="revoked", obligation=FRESH)
+        return super().require_in_force(claims, session)
+
+
+@pytest.mark.parametrize("lines", [[bearer(token())], [bearer(token(), "bearer")]])
+def test_a_look_of_ones_own_is_asked_without_a_callable(lines: list[tuple[str, str]]) -> None:
+    """Also where the token is remembered; another token's twin is in force."""
+    cache = TokenCache()
+    assert ask(*lines, cache=cache) == "user-1"
+    assert refusal(lambda: ask(*lines, cache=cache, kind=Closed)).code == "revoked"
+    assert ask(bearer(token(jti="t-2")), cache=cache, kind=Closed) == "user-1"
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_remembered_token_counts_in_its_one_field_alone(cached: bool) -> None:
+    """What was verified a moment ago is refused where a stranger's would be."""
+    cache = TokenCache() if cached else None
+    assert ask(bearer(token()), cache=cache) == "user-1"
+    assert refusal(lambda: ask(bearer(token()), bearer("x"), cache=cache)).code == "duplicate_field"
+    assert refusal(lambda: ask(bearer(f"{token()} "), cache=cache)).code == "no_token"
+    assert refusal(lambda: ask(bearer(token(), "DPoP"), cache=cache)).code == "no_token"
+    bound = bearer(token(cnf={"jkt": "x"}))
+    for _ in range(2):
+        assert refusal(lambda: ask(bound, cache=cache)).code == "bound_token"
 
 
 @pytest.mark.parametrize("is_async", [False, True])

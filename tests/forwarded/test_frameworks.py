@@ -1,5 +1,6 @@
 """What frameworks make of a request that crossed: WebSockets, Flask, FastAPI, mounted parts."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from pratique import Perimeter, unsafe
 from pratique.core.proven import Proven
-from pratique.core.refusal import BoundaryError
+from pratique.core.refusal import BoundaryError, Refused
 from pratique.fetch import PUBLIC, Fetch, FetchPolicy
 from pratique.forwarded import Forwarded, Origin, ProxyPolicy
 from pratique.integrations import fastapi as fastapi_door
@@ -157,6 +158,30 @@ def test_what_is_remembered_is_bounded() -> None:
         edge.enter(scope)
         assert scope["client"] == (CLIENT, 0)
         assert len(edge.known) == (number if number <= KNOWN else number - KNOWN)
+
+
+@pytest.mark.parametrize(
+    "shaped",
+    [list, tuple, iter, lambda raw: [list(pair) for pair in raw]],
+    ids=["a list", "a tuple", "once", "lists"],
+)
+def test_fields_are_read_in_whatever_shape_a_server_hands_them(
+    shaped: Callable[[list[tuple[bytes, bytes]]], Any],
+) -> None:
+    """ASGI owes iterables of two octets, no lists of tuples; a lie among them is refused in each."""
+    perimeter = perimeter_of(POLICY)
+    perimeter.start()
+    edge = edge_of(perimeter)
+    assert edge is not None
+    raw = [(name.lower().encode(), value.encode()) for name, value in LINES]
+    for _ in range(2):
+        scope = {"type": "http", "scheme": "http", "headers": shaped(raw), "client": (PROXY, 1)}
+        edge.enter(scope)
+        assert scope["client"] == (CLIENT, 0)
+        assert dict(scope["headers"])[b"host"] == dict(raw)[b"host"]
+    lie = [(b"host", b"evil.test"), *raw[1:]]
+    with pytest.raises(Refused):
+        edge.enter({"type": "http", "scheme": "http", "headers": shaped(lie), "client": (PROXY, 1)})
 
 
 @pytest.mark.parametrize("is_read", [True, False])

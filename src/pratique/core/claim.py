@@ -46,11 +46,11 @@ class Fields:
     def __init__(self, lines: Iterable[tuple[str, str]] = ()) -> None:
         said = tuple(lines)
         names, values = zip(*said, strict=True) if said else ((), ())
-        joined = "\n".join(values)
+        keys, joined = [*map(_key_of, names)], "\n".join(values)
         # Looked at together: a value with an LF of its own is one LF too many.
         if joined.count("\n") >= (len(names) or 1) or "\r" in joined or "\0" in joined:
             raise _bad_value()
-        self._take(names, [*map(_key_of, names)], values)
+        self._take(names, keys, values)
 
     @classmethod
     def of_octets(cls, lines: Sequence[tuple[bytes, bytes]]) -> Self:
@@ -62,11 +62,11 @@ class Fields:
         if not lines:
             return cls()
         names, values = zip(*lines, strict=True)
-        joined = b"\n".join(values)
+        keys, joined = [*map(_key_of_octets, names)], b"\n".join(values)
         if joined.count(b"\n") >= len(names) or b"\r" in joined or b"\0" in joined:
             raise _bad_value()
         made = cls.__new__(cls)
-        made._take(names, [*map(_key_of_octets, names)], values)  # noqa: SLF001  its own
+        made._take(names, keys, values)  # noqa: SLF001  its own
         return made
 
     def _take(

@@ -95,13 +95,9 @@ def untold_forks() -> int:
     The first to ask makes anew what `renew_after_fork` names. What should have rested before such a
     fork can't be mended any more: who has opened something before lets it be.
     """
-    if _is_new():
+    if not _page[0] if _page is not None else os.getpid() != _process[0]:
         _forked()
     return _untold[0]
-
-
-def _is_new() -> bool:
-    return not _page[0] if _page is not None else os.getpid() != _process[0]
 
 
 def _forks_now() -> None:

@@ -2,10 +2,10 @@
 
 import os
 import re
-from collections.abc import MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 from itertools import compress
 from operator import itemgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from pratique.core.claim import Claim, Fields, Via
 from pratique.core.memo import Memo
@@ -37,6 +37,7 @@ KEPT_BYTES: Final = 1024
 _is_plain: Final = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]{1,256}").fullmatch
 Raw = tuple[tuple[bytes, bytes], ...]
 _first: Final = itemgetter(0)
+_pair: Final = cast("Callable[[Iterable[bytes]], tuple[bytes, bytes]]", tuple)
 
 
 class Line(NamedTuple):
@@ -111,8 +112,10 @@ class Edge:
             Refused: with status 400.
         """
         raw: list[tuple[bytes, bytes]] = scope["headers"]
+        if type(raw) is not list:  # ASGI: an iterable of iterables of two, which may come once
+            raw = scope["headers"] = list(raw)
         # By functions of the interpreter's own: a loop over each request's fields is dear.
-        said = tuple(compress(raw, map(self._has_part, map(_first, raw))))
+        said = tuple(map(_pair, compress(raw, map(self._has_part, map(_first, raw)))))
         client = scope.get("client")
         peer = client[0] if client else _unseen_peer(scope)
         scheme, target = scope["scheme"], _target_of(scope)

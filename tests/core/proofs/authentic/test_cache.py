@@ -41,6 +41,21 @@ def test_a_second_look_is_saved(looked: list[str]) -> None:
     assert looked == [token, token]
 
 
+@pytest.mark.parametrize("text", ["", "x", "é", " ", "." * 20_000, "\ud800"])
+def test_only_the_very_text_that_was_verified_is_found(text: str) -> None:
+    """What stands where a token is looked for is looked up as it is: anything else finds nothing."""
+    cache, token = TokenCache(), mint()
+    assert cache.find(token, POLICY, at=AT) is None
+    first = cache.verify(token, POLICY, at=AT)
+    assert cache.find(token, POLICY, at=AT) is first
+    for other in (text, token + text, text + token):
+        assert (cache.find(other, POLICY, at=AT) is first) == (other == token)
+    assert cache.find(token, policy(audience="https://other.example.com"), at=AT) is None
+    assert cache.find(token, POLICY, at=first.expires_at) is None
+    assert cache.find(token, POLICY, at=AT - SECOND) is None
+    assert cache.size == 1
+
+
 @pytest.mark.parametrize(
     ("claims", "late", "code"),
     [
