@@ -178,8 +178,9 @@ class Noting:
         Args:
             crossing: Authentic and fresh by now.
             scheme: Below grade `signed`, and where one signed text has several readings, whoever
-                holds one honest delivery can send its key with another content or query: that is
-                another row, and the honest one isn't turned away.
+                holds one honest delivery can send its key with another content or query; where the
+                type isn't signed, with another type. That is another row, and the honest one isn't
+                turned away.
         """
         claim = crossing.claim
         via, lines = claim.via, Fields(each for each in self._lines if self._is_needed(each[0]))
@@ -187,6 +188,8 @@ class Noting:
         if scheme.grade is not Grade.SIGNED or scheme.ambiguous:
             mark.update(sha256(claim.content).digest())
             mark.update(repr((via.target, *lines)).encode())
+        elif scheme.type_field:
+            mark.update(repr(lines.all(scheme.type_field)).encode())
         return Delivery(
             mark.hexdigest()[:KEY_DIGITS],
             crossing.boundary.name,

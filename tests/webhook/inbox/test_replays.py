@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
 import pytest
 
-from pratique import Claim, Perimeter, Refused, Secret, stores
+from pratique import Claim, Fields, Perimeter, Refused, Secret, stores
 from pratique.core.claim import Via
 from pratique.webhook import Inbox, Webhook, providers
 
@@ -16,6 +17,12 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SECRET = "key-8sPq2Lx0Vt7RkYw3Zb5N"
 URL = "https://shop.example/hooks/sms"
 GONE_AT_ONCE = Inbox(kept=timedelta(0), attempts=1)
+
+
+class Issue(msgspec.Struct):
+    """What a handler of issues is typed with."""
+
+    issue: dict[str, str]
 
 
 class Kept:
@@ -36,8 +43,8 @@ class Kept:
             type,
             content=dict if type == "delivered" else None,
             confirm=lambda event: event.object_id if event.object_id in true else None,
-            once=lambda name: name,
-            link=lambda name: name,
+            once=lambda name: name or "the push",
+            link=lambda _name: "a row",
             allow=lambda _name, _row: True,
         )(lambda admitted: self.done.append(admitted.confirmed))
 
@@ -79,6 +86,37 @@ def test_another_reading_of_a_signed_text_takes_no_honest_ones_place() -> None:
         kept.hook.sweep()
         assert kept.sent(honest) == "received"
     assert kept.done == ["SM1"]
+
+
+def test_another_type_over_an_honest_content_takes_no_honest_ones_place() -> None:
+    """GitHub signs no type: the handler of another one refuses it, and the honest one has its effect."""
+    kept = Kept(providers.github(secrets=Secret(SECRET)), "delivered", ("",))
+    kept.hook.on(
+        "issues",
+        content=Issue,
+        confirm=lambda event: event.object_id,
+        once=lambda name: name,
+        link=lambda name: name,
+        allow=lambda _name, _row: True,
+    )(lambda admitted: kept.done.append("an issue"))
+    content = b'{"ref": "refs/heads/main"}'
+    (signature,) = (
+        value
+        for name, value in providers.get("github").seal(content, secret=SECRET, at=NOW)
+        if name.lower() == "x-hub-signature-256"
+    )
+
+    def sent(type: str) -> str:
+        lines = [("X-Hub-Signature-256", signature), ("X-GitHub-Event", type)]
+        return kept.sent(Claim(content, Fields(lines), NOW))
+
+    with kept.perimeter:
+        assert sent("issues") == "received"
+        assert (kept.done, kept.hook.inbox_status().dead) == ([], 1)
+        assert sent("delivered") == "received"
+        assert sent("delivered") == "received_before"
+        assert sent("issues") == "received_before"
+    assert len(kept.done) == 1
 
 
 def _mailgun(content: bytes, at: datetime) -> Claim:
