@@ -137,7 +137,8 @@ def several(names: tuple[str, ...], *, time: str = "", form: TimeForm = SECONDS)
 
     def read(claim: Claim, _facts: Facts) -> tuple[str, str, Sequence[str]]:
         fields = claim.fields
-        values = [field(fields, known[name]) for name in fields.by_name if name in known]
+        there = fields.by_name  # asked name by name: an inbox keeps what is looked at
+        values = [field(fields, known[name]) for name in known if name in there]
         if not values:
             field(fields, names[0])
         sent = time_field(fields, time, form) if time else ""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 
-from pratique import Perimeter, Refused, stores, unsafe
+from pratique import Claim, Fields, Perimeter, Refused, stores, unsafe
 from pratique.core.inbox import State
 from pratique.core.obligation import ALLOWED
 from pratique.core.refusal import BoundaryError, StoreError
@@ -18,6 +18,7 @@ from pratique.webhook.inbox import Noting
 from tests.shop import NOW, boundary, claim
 from tests.webhook.inbox.shops import QUICK
 from tests.webhook.inbox.test_worker import Kept
+from tests.webhook.samples import SAMPLES
 
 
 def test_what_came_under_a_waiver_is_refused_after_its_end() -> None:
@@ -189,3 +190,14 @@ def test_a_row_that_was_altered_holds_up_no_other(tmp_path: Path, altered: str) 
             codes = db.execute("SELECT code FROM pratique_inbox WHERE state = 3").fetchall()
     assert left.id == second.id
     assert (status.dead, status.pending, codes) == (1, 0, [("unreadable_row",)])
+
+
+@pytest.mark.parametrize("name", sorted(SAMPLES))
+def test_no_scheme_looks_at_a_field_that_is_somebody_elses(name: str) -> None:
+    """What is looked at is kept in the database: never a cookie or a token beside the delivery."""
+    sample = SAMPLES[name]
+    honest = sample.sealed()
+    lines = [*honest.fields, ("Cookie", "session=1"), ("Authorization", "Bearer t")]
+    noting = Noting(Claim(honest.content, Fields(lines), honest.received_at, honest.via))
+    assert sample.open(noting.claim).key == sample.open(honest).key
+    assert not any(noting._is_needed(each) for each in ("Cookie", "Authorization"))
