@@ -68,9 +68,15 @@ def _invoice(paid_at: str) -> bytes:
     return json.dumps({"event": "invoice.update", "data": data}).encode()
 
 
+def _contact(occurred_at: int, tries: int = 0) -> bytes:
+    told = {"eventId": 7, "subscriptionType": "contact.creation", "objectId": 5}
+    return json.dumps([{**told, "occurredAt": occurred_at, "attemptNumber": tries}]).encode()
+
+
 @pytest.mark.parametrize(
     ("case", "type", "first", "same", "second"),
     [
+        ("hubspot", "contact.creation", _contact(1), _contact(1, tries=1), _contact(2)),
         (
             "docusign",
             "envelope-resent",
@@ -85,11 +91,11 @@ def test_a_second_event_of_one_object_is_another_one_where_events_have_no_id(
     case: str, type: str, first: bytes, same: bytes, second: bytes
 ) -> None:
     """An envelope that is sent again twice is two events; the same one, tried again or replayed, is one (WH-14)."""
-    scheme = unsafe.unconfirmed(
-        providers.get(case), reason="a test", owner="us", until=date(2027, 1, 1)
-    )
+    scheme, url = providers.get(case), SAMPLES[case].url
+    if scheme.source == "unconfirmed":
+        scheme = unsafe.unconfirmed(scheme, reason="a test", owner="us", until=date(2027, 1, 1))
     perimeter = Perimeter(store=stores.memory(), clock=lambda: NOW)
-    hook = perimeter.declare(Webhook("hook", scheme(secrets=Secret(SECRET, name="s"))))
+    hook = perimeter.declare(Webhook("hook", scheme(secrets=Secret(SECRET, name="s"), url=url)))
     seen: list[str] = []
     hook.on(
         type,
@@ -104,4 +110,4 @@ def test_a_second_event_of_one_object_is_another_one_where_events_have_no_id(
             perimeter.admit(hook, SAMPLES[case].sealed(same, at=NOW))
         assert refused.value.code == "replayed"
         perimeter.admit(hook, SAMPLES[case].sealed(second, at=NOW))
-    assert seen == [{"docusign": "en1", "paystack": "INV_1"}[case]] * 2
+    assert seen == [{"hubspot": "5", "docusign": "en1", "paystack": "INV_1"}[case]] * 2

@@ -1,7 +1,8 @@
 """HubSpot, version 3 alone: HMAC-SHA256 in base64 over method, our URL, content and time.
 
 Versions 1 and 2 are hashes with the secret before the text: no HMAC, and no time. They are never
-read. An eventId isn't unique by itself, so an event's id is it with what it is about.
+read. An eventId isn't unique by itself, so an event's id is it with what it is about and when that
+was.
 """
 
 from collections.abc import Iterable
@@ -41,7 +42,7 @@ SCHEME = Scheme(
     keying=hmac_of_text(encoding="base64"),
     envelope=batch_at(
         "",
-        id=("eventId", "subscriptionType", "objectId"),
+        id=("eventId", "subscriptionType", "objectId", "occurredAt|eventId"),
         type="subscriptionType",
         account="portalId",
         about="objectId",
