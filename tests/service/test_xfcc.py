@@ -142,7 +142,7 @@ def test_reads_the_certificate_where_it_is_sent() -> None:
 
 
 def test_a_certificate_names_its_holder_where_the_proxy_names_nobody() -> None:
-    """Nginx hands on the certificate alone: it is read as one, with its names, dates and hash."""
+    """Behind nginx the certificate comes alone: it is read as one, with its names, dates and hash."""
 
     def alone(leaf: bytes, more: str = "") -> str:
         return f'By={EDGE};{more}Cert="{quote(pem(leaf), safe="")}"'

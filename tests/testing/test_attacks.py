@@ -287,3 +287,42 @@ def test_nobody(pratique_app):
     done = pytester.runpytest_inprocess()
     done.assert_outcomes(passed=2, errors=1)
     assert 'isn\'t "module:name"' in done.stdout.str()
+
+
+EDGE = """
+from datetime import UTC, datetime
+from starlette.applications import Starlette
+from pratique import Perimeter
+from pratique.forwarded import Forwarded, ProxyPolicy
+from pratique.integrations.starlette import guard
+
+perimeter = Perimeter(clock=lambda: datetime(2026, 11, 26, tzinfo=UTC))
+policy = ProxyPolicy(
+    trusted=("10.0.0.0/24",), header="x-forwarded-for", hosts=("api.example.com",)
+)
+edge = perimeter.declare(Forwarded("edge", policy))
+naked = Starlette()
+app = guard(Starlette(), perimeter)
+"""
+HOPS = """
+import edge_app
+from pratique.testing import Hop, example
+
+@example(edge_app.edge, "origin")
+def hop():
+    fields = (("Host", "api.example.com"), ("X-Forwarded-For", "203.0.113.9"))
+    return Hop("203.0.113.9", "10.0.0.1", fields)
+"""
+
+
+@pytest.mark.parametrize(("app", "is_tried"), [("app", True), ("", True), ("naked", False)])
+def test_a_hop_is_sent_to_the_application_that_is_named(
+    pytester: pytest.Pytester, app: str, is_tried: bool
+) -> None:
+    """Behind its guard every item passes, and so it does by itself where none is named; an application without its guard fails each."""
+    pytester.makeini(INI.replace("shop_app:app", f"edge_app:{app}" if app else ""))
+    pytester.makepyfile(edge_app=EDGE, test_edge=HOPS)
+    told = pytester.runpytest_inprocess("--pratique").parseoutcomes()
+    passed, failures = told.get("passed", 0), told.get("failed", 0)
+    assert (passed > 5, failures > 5) == (is_tried, not is_tried)
+    assert 0 in (passed, failures)

@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.test import RequestFactory
 from fastapi import FastAPI
+from flask import Flask
+from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.testclient import TestClient
 
@@ -20,6 +22,8 @@ from pratique.core.boundary import Boundary
 from pratique.fetch import PUBLIC, Fetch, FetchPolicy, Internal
 from pratique.forwarded import Forwarded, ProxyPolicy
 from pratique.integrations.fastapi import endpoint, guard
+from pratique.integrations.flask import Pratique
+from pratique.integrations.starlette import guard as guard_starlette
 from pratique.testing import FakePartner, Honest, Hop, Request, delivery, example
 from pratique.testing.attacking import (
     HONEST,
@@ -34,6 +38,7 @@ from pratique.webhook import Event, Webhook, providers
 from tests import django_site
 from tests.attacks.door import app_of, flask_app_of
 from tests.attacks.test_service_attacks import Backend, token
+from tests.django_project import Project
 from tests.shop import NOW, URL, plain_sqlite3
 from tests.testing.test_kit import SECRET
 
@@ -263,6 +268,55 @@ def test_no_word_of_an_outsider_passes_an_edge(kind: str) -> None:
     with perimeter:
         left = run(example(edge, "origin")(lambda: None), hop)
     assert left == (["PX-04", "PX-05"] if kind == "no proxy" else [])
+
+
+def behind(door: str, perimeter: Perimeter) -> Any:
+    """Return an application that answers 404 behind its door."""
+    if door.startswith("flask"):
+        app = Flask("edge")
+        Pratique(perimeter).init_app(app)
+        return app.test_client() if door == "flask's client" else app
+    if door == "django":
+        return Project([], perimeter).wsgi()
+    if door == "starlette":
+        return guard_starlette(Starlette(), perimeter)
+    return TestClient(guard(FastAPI(), perimeter))
+
+
+@pytest.mark.parametrize(
+    "door", ["starlette", "fastapi's client", "flask", "flask's client", "django"]
+)
+@pytest.mark.parametrize("kind", PROXIES)
+def test_no_word_of_an_outsider_passes_a_door(kind: str, door: str) -> None:
+    """The same attacks, sent to an application from the address that each comes from; the honest request is its client's."""
+    settings, hop = PROXIES[kind]
+    perimeter = Perimeter(clock=lambda: NOW)
+    policy = ProxyPolicy(hosts=("api.example.com",), **settings)
+    edge = perimeter.declare(Forwarded("edge", policy))
+    app = behind(door, perimeter)
+    with perimeter:
+        left = run(example(edge, "origin")(lambda: None), hop, app)
+    assert left == (["PX-04", "PX-05"] if kind == "no proxy" else [])
+
+
+@pytest.mark.parametrize("door", ["starlette", "flask"])
+def test_a_door_that_does_not_ask_the_edge_is_noticed(door: str) -> None:
+    """An application without its guard, and one that answers before it: the item fails; with the guard in front it passes."""
+    hop = PROXIES["a list"][1]
+
+    async def answers(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body"})
+
+    perimeter = Perimeter(clock=lambda: NOW)
+    policy = ProxyPolicy(hosts=("api.example.com",), **PROXIES["a list"][0])
+    edge = perimeter.declare(Forwarded("edge", policy))
+    trial = Trial(example(edge, "origin")(lambda: None), "honest")
+    naked: Any = answers if door == "starlette" else Flask("naked")
+    with perimeter:
+        with pytest.raises(AssertionError, match="isn't what lets it in"):
+            trial.run(hop, naked)
+        trial.run(hop, behind(door, perimeter))
 
 
 def test_an_edge_that_trusts_everybody_near_is_noticed() -> None:

@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 from pratique.core.attack import Request
 
 HOST: Final = "testserver"
+PEER: Final = "127.0.0.1"
 Send = Callable[[Request], int]
 """(request) -> the status of the answer."""
 
@@ -36,6 +37,30 @@ def sending(app: Any) -> Generator[Send]:
             yield lambda request: runner.run(_asgi(app, request))
     else:
         yield lambda request: _wsgi(app, request)
+
+
+def sends_from(app: Any, request: Request, peer: str) -> int | None:
+    """Send a request as a peer of the connection; return the status of its answer.
+
+    Args:
+        app: See `sending`. Of a client of Starlette, FastAPI or Flask the application that it has.
+        request: `Host` among its fields stands in the place of ours.
+        peer: An address.
+
+    Returns:
+        None where it can't be sent: a client has no peer that could be named (httpx's, Django's),
+        or an environ no field with "_" in its name, which gunicorn and waitress drop.
+    """
+    app = getattr(app, "application", None) or (
+        getattr(app, "app", app) if hasattr(app, "headers") else app
+    )
+    if hasattr(app, "generic") or hasattr(app, "headers"):
+        return None
+    if _is_asgi(app):
+        return asyncio.run(_asgi(app, request, peer))
+    if any("_" in name for name, _ in request.fields):
+        return None
+    return _wsgi(app, request, peer)
 
 
 def _is_asgi(app: Any) -> bool:
@@ -89,7 +114,7 @@ class _Asgi:
             self.status = int(message["status"])
 
 
-async def _asgi(app: Callable[..., Awaitable[None]], request: Request) -> int:
+async def _asgi(app: Callable[..., Awaitable[None]], request: Request, peer: str = PEER) -> int:
     path, _, query = request.target.partition("?")
     lines = [
         (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in request.fields
@@ -105,11 +130,11 @@ async def _asgi(app: Callable[..., Awaitable[None]], request: Request) -> int:
         "query_string": query.encode("latin-1", "replace"),
         "root_path": "",
         "headers": [
-            (b"host", HOST.encode()),
+            *([] if any(name == b"host" for name, _ in lines) else [(b"host", HOST.encode())]),
             (b"content-length", str(len(request.content)).encode()),
             *lines,
         ],
-        "client": ("127.0.0.1", 50000),
+        "client": (peer, 50000),
         "server": (HOST, 80),
     }
     wire = _Asgi(request.content)
@@ -117,7 +142,7 @@ async def _asgi(app: Callable[..., Awaitable[None]], request: Request) -> int:
     return wire.status
 
 
-def _wsgi(app: Callable[..., Any], request: Request) -> int:
+def _wsgi(app: Callable[..., Any], request: Request, peer: str = PEER) -> int:
     path, _, query = request.target.partition("?")
     environ: dict[str, Any] = {
         "wsgi.version": (1, 0),
@@ -132,17 +157,17 @@ def _wsgi(app: Callable[..., Any], request: Request) -> int:
         "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
         "QUERY_STRING": query,
         "RAW_URI": request.target,
-        "REMOTE_ADDR": "127.0.0.1",
+        "REMOTE_ADDR": peer,
         "SERVER_NAME": HOST,
         "SERVER_PORT": "80",
         "SERVER_PROTOCOL": "HTTP/1.1",
-        "HTTP_HOST": HOST,
         "CONTENT_LENGTH": str(len(request.content)),
     }
     for name, value in request.fields:
         key = name.upper().replace("-", "_")
         key = key if key == "CONTENT_TYPE" else f"HTTP_{key}"
         environ[key] = f"{environ[key]},{value}" if key in environ else value  # PEP 3333: folded
+    environ.setdefault("HTTP_HOST", HOST)
     told: list[int] = []
 
     def start_response(status: str, fields: Any, error: Any = None) -> Callable[[bytes], None]:

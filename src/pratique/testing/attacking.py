@@ -67,7 +67,8 @@ class Trial:
 
         Args:
             told: What the example returned.
-            app: The application or a client of it; not used for what goes out.
+            app: The application or a client of it; not used for what goes out. None for a
+                forwarded boundary that is asked by itself.
 
         Raises:
             AssertionError: an attack is admitted, or nothing tells that it was refused; the honest
@@ -77,7 +78,7 @@ class Trial:
         boundary = self.example.boundary
         if boundary.kind == "forwarded":
             attacks = cast("list[forwarded.Attack]", _of(boundary, self.id))
-            made = try_edge(cast("Forwarded", boundary), attacks, cast("Hop", told))
+            made = try_edge(cast("Forwarded", boundary), attacks, cast("Hop", told), app)
             if attacks and not made:
                 raise Doesnt(f"{self.id} comes through a proxy, and there is none")
         elif boundary.kind == "fetch":

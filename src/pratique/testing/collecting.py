@@ -18,8 +18,11 @@ from .attacking import HONEST, Doesnt, Trial, attack_ids, counterexamples_of, sa
 from .examples import Counterexample, Example
 
 APP: Final = "pratique_app"
-_WITHOUT_APP: Final = frozenset({"fetch", "partner", "forwarded"})
-"""Boundaries that are called by themselves, and not by a request to the application."""
+TRIAL: Final = "__pratique_trial__"
+_WITHOUT_APP: Final = frozenset({"fetch", "partner"})
+"""Boundaries of what goes out: they are called by themselves, and not by a request."""
+_BY_ITSELF: Final = frozenset({*_WITHOUT_APP, "forwarded"})
+"""Those that can be called so, where no application is named."""
 
 
 class Trying(pytest.Function):
@@ -94,12 +97,13 @@ class Attacks:
                         yield f"{boundary.name} {each.name}".strip()
 
     def _trying(self, trial: Trial) -> Callable[..., None]:
-        is_alone = trial.example.boundary.kind in _WITHOUT_APP
+        kind = trial.example.boundary.kind
+        is_alone = kind in _WITHOUT_APP
 
         def attack(**given: Any) -> None:
             app = None if is_alone else given.pop(APP)
             declared = trial.example.declaration.name
-            if is_alone:
+            if kind in _BY_ITSELF:
                 _start(trial.example)
             told: object = trial.example.make(**given)
             outcome, failure = "failed", ""
@@ -117,6 +121,7 @@ class Attacks:
             if failure:
                 pytest.fail(failure, pytrace=False)
 
+        setattr(attack, TRIAL, trial)
         return _taking(attack, trial.example.make, *(() if is_alone else (APP,)))
 
     def _keep(self, trial: Trial, claim: str, outcome: str) -> None:
@@ -137,6 +142,22 @@ def _digests(perimeter: Perimeter) -> dict[tuple[str, str], str]:
         for boundary in evidence_of(perimeter).boundaries
         for claim in boundary.claims
     }
+
+
+def app_of(request: pytest.FixtureRequest, where: str) -> object:
+    """Return the application that a test attacks, None where a forwarded boundary needs none.
+
+    Args:
+        request: Of the item.
+        where: What the ini file names.
+
+    Raises:
+        pytest.UsageError: see `app_named`.
+    """
+    trial = getattr(getattr(request.node, "obj", None), TRIAL, None)
+    if not where and isinstance(trial, Trial) and trial.example.boundary.kind in _BY_ITSELF:
+        return None
+    return app_named(where)
 
 
 def app_named(where: str) -> object:

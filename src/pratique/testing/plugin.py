@@ -75,11 +75,11 @@ def crossings() -> "Iterator[Crossings]":
 
 
 @pytest.fixture(name=APP)
-def _app(pytestconfig: pytest.Config) -> object:
+def _app(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> object:
     """Give the application that is attacked; a fixture of the same name takes its place."""
-    from .collecting import app_named
+    from .collecting import app_of
 
-    return app_named(str(pytestconfig.getini(APP)))
+    return app_of(request, str(pytestconfig.getini(APP)))
 
 
 @pytest.hookimpl(wrapper=True)
