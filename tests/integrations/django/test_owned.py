@@ -23,7 +23,6 @@ from pratique.events import Metrics
 from pratique.integrations.django import called, guarded, owned
 from pratique.integrations.django.ownership import OwnedRows
 from pratique.integrations.django.session import DjangoSession
-from pratique.integrations.shadow import shadow
 from tests.django_project import Project
 from tests.integrations.django.market.models import Order, Parcel, Reading
 from tests.integrations.django.market.site import ORIGIN, Market, opened
@@ -269,16 +268,3 @@ def test_staff_reach_the_rows_of_others_where_the_action_says_so(
     assert staff.find(3, 20) == Order.objects.get(pk=20)
     assert staff.find(1, 20) is None
     assert rows.find(1, 20) is None
-
-
-def test_a_view_of_before_is_not_shadowed(market: Market) -> None:
-    """`guarded` takes no CSRF token, on which the old view may rest; what is proven is its twin."""
-    reads = owned(market.client, Order.owner, "read")
-
-    async def old(_: HttpRequest, order: Annotated[None, shadow(reads)]) -> Any: ...
-
-    async def show(_: HttpRequest, order: Annotated[Proven[Order], reads]) -> Any: ...
-
-    with pytest.raises(BoundaryError, match="no shadow"):
-        guarded(old)
-    guarded(show)

@@ -8,6 +8,7 @@ perimeter = Perimeter(store=pratique.integrations.django.store())
 
 from pratique.integrations.proving import called, opened
 from pratique.integrations.routes import Elsewhere, Public, elsewhere
+from pratique.integrations.shadow import shadow
 
 from .middleware import Guard
 from .ownership import owned
@@ -28,5 +29,6 @@ __all__ = [
     "opened",
     "owned",
     "savepoints_in_test_case",
+    "shadow",
     "store",
 ]

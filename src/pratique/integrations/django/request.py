@@ -7,15 +7,18 @@ from io import BytesIO
 from typing import Any, Final
 
 from django.core.handlers.asgi import ASGIRequest
+from django.core.handlers.wsgi import LimitedStream
 from django.http import HttpRequest, HttpResponse
 
 from pratique.core.boundary import Boundary
 from pratique.core.claim import Claim
+from pratique.core.obligation import VALID
 from pratique.core.perimeter import Perimeter, utc_now
 from pratique.core.refusal import BoundaryError, Refused, too_large
 from pratique.integrations.asgi import claim_of as claim_of_scope
 from pratique.integrations.limits import DEFAULT_CAP
 from pratique.integrations.reply import Reply
+from pratique.integrations.shadow import Rewound, let_go
 from pratique.integrations.wsgi import claim_of as claim_of_environ
 from pratique.integrations.wsgi import read_content as read_environ
 
@@ -92,6 +95,72 @@ def claim_once(
         except Refused as refused:
             raise held.perimeter.refuse(boundary, refused)  # noqa: B904  the same refusal, recorded
     return held, held.claim
+
+
+def claim_to_look_at(
+    request: HttpRequest, boundary: Boundary, cap: int
+) -> tuple[Held, Claim | None]:
+    """Read the claim for a boundary that only observes, and leave the content to the view.
+
+    Args:
+        request: Of Django's; its content may have been read, as for a CSRF token in a form.
+        boundary: In whose name what can't be read is recorded.
+        cap: Bytes of content that are judged.
+
+    Returns:
+        What is kept, and None where the content is too large, or gone.
+
+    Raises:
+        Refused: the boundary doesn't observe any more.
+        BoundaryError: see `held_by`.
+    """
+    held = held_by(request, boundary)
+    if held.claim is None and _is_gone(request):
+        gone = Refused(
+            VALID,
+            "Django has read the content as a form with files, and it can't be read again",
+            code="content_gone",
+            hint="declare it by the boundary, content=Type",
+        )
+        return held, _let_go(held, boundary, gone)
+    rewind = _rewinding(request)
+    try:
+        return claim_once(request, boundary, cap)
+    except Refused as refused:
+        rewind()
+        let_go(held.perimeter, boundary, held.perimeter.clock(), refused)
+        return held, None
+
+
+def _let_go(held: Held, boundary: Boundary, refused: Refused) -> None:
+    recorded = held.perimeter.refuse(boundary, refused)
+    let_go(held.perimeter, boundary, held.perimeter.clock(), recorded)
+
+
+def _is_gone(request: Any) -> bool:
+    return bool(request._read_started) and not hasattr(request, "_body")  # noqa: SLF001
+
+
+def _rewinding(request: Any) -> Callable[[], None]:
+    """Return what puts back as much of the content as was read of it."""
+    if hasattr(request, "_body"):
+        return lambda: None
+    if isinstance(request, ASGIRequest):
+        stream: Any = request._stream  # noqa: SLF001  a file that Django has filled
+        return lambda: stream.seek(0)
+    environ = request.META
+    declared, whole = environ.get("CONTENT_LENGTH"), Rewound(environ["wsgi.input"])
+    chunked = environ.get("HTTP_TRANSFER_ENCODING")
+    environ["wsgi.input"] = whole
+
+    def again() -> None:
+        stream = environ["wsgi.input"] = whole.again()
+        for name, value in (("CONTENT_LENGTH", declared), ("HTTP_TRANSFER_ENCODING", chunked)):
+            if value is not None:
+                environ[name] = value
+        request._stream = LimitedStream(stream, int(declared or 0))  # noqa: SLF001  as Django has it
+
+    return again
 
 
 def response_of(reply: Reply) -> HttpResponse:

@@ -22,12 +22,18 @@ from pratique.integrations.shadow import observes
 from pratique.service import Context
 
 from .ownership import Locking
-from .request import Held, claim_once, context_held_by, held_by, response_of
+from .request import (
+    Held,
+    claim_once,
+    claim_to_look_at,
+    context_held_by,
+    held_by,
+    response_of,
+)
 
 View = Callable[..., HttpResponseBase]
 Run = Callable[[Arguments, object], Any]
 Named = dict[str, Any]
-Asked = tuple[Held, Claim, Run]
 V = TypeVar("V", bound=Callable[..., Any])
 ON_THE_LOOP: Final = "__pratique_on_the_loop__"
 """The mark of a view that has an asynchronous twin, for a request that is served on a loop."""
@@ -91,7 +97,9 @@ def guarded(view: Callable[..., Any]) -> Callable[..., Any]:
 
         path("orders/<int:order_id>/", read)
 
-    It takes no CSRF token: an identity in a cookie owes the check of the origin.
+    It takes no CSRF token: an identity in a cookie owes the check of the origin. One that only
+    observes, `shadow(owned(…))`, goes on taking what it took before: CSRF tokens, sign-ins,
+    ATOMIC_REQUESTS.
 
     Args:
         view: (request, …) -> response, also a method of a class of views. The request comes first;
@@ -104,24 +112,23 @@ def guarded(view: Callable[..., Any]) -> Callable[..., Any]:
     """
     plan = Plan(view)
     first, *others = plan.boundaries
-    if plan.shadows:  # it takes no CSRF token, and the view of before may rest on one
-        raise BoundaryError(
-            f"guarded({plan.name}): Django's door has no shadow(…). Let a boundary prove it."
-        )
     takes = signature(view).parameters
     takes_all = any(each.kind is each.VAR_KEYWORD for each in takes.values())
-    locked = [name for name, each in plan.owed.items() if isinstance(each.session, Locking)]
+    every = {**plan.owed, **plan.shadows}
+    locked = [name for name, each in every.items() if isinstance(each.session, Locking)]
     if plan.is_async and locked:
         raise BoundaryError(
             f"guarded({plan.name}): {', '.join(locked)} is locked in a transaction, and Django has "
             "none for an async view. Make it a plain def, or say lock=False."
         )
 
-    def asked(args: tuple[Any, ...], places: dict[str, Any]) -> tuple[Held, Claim, Run]:
+    def asked(args: tuple[Any, ...], places: dict[str, Any]) -> tuple[Held, Claim | None, Run]:
         request = _request_of(args)
         for boundary in others:
             held_by(request, boundary)
-        held, claim = claim_once(request, first, plan.max_content_bytes)
+        at = held_by(request, first).perimeter.clock()
+        read = claim_to_look_at if plan.lets_go(at) else claim_once
+        held, claim = read(request, first, plan.max_content_bytes)
 
         def run(arguments: Arguments, context: object) -> Any:
             held.context = context
@@ -144,6 +151,9 @@ def guarded(view: Callable[..., Any]) -> Callable[..., Any]:
     made: Callable[..., Any] = aprove if plan.is_async else prove
     made.__name__ = made.__qualname__ = f"guarded_{getattr(view, '__name__', 'view')}"
     made.__doc__ = view.__doc__
+    if not plan.owed:  # the view of before may rest on a CSRF token, or on who is signed in
+        vars(made).update(vars(view))
+        return mark_proving(made, plan)
     return _proves_by_itself(mark_proving(made, plan))
 
 

@@ -22,6 +22,7 @@ from pratique.integrations.routes import (
     boundary_debts,
     naked_debts,
     proven_by,
+    shadowed_by,
     stated,
 )
 
@@ -100,7 +101,7 @@ def leaves_of(route: Routed) -> Iterator[Leaf]:
     """Yield what a route says of itself: a class of views method by method."""
     path, view, kind = route.path, route.view, _class_of(route.view)
     if kind is None or hasattr(view, PUBLIC_MARK) or proven_by(view):
-        yield Leaf(path, view, (), proven_by(view))
+        yield Leaf(path, view, (), proven_by(view), shadowed_by=shadowed_by(view))
         return
     if getattr(kind, PUBLIC_MARK, None) is not None:
         yield Leaf(path, kind)
@@ -112,7 +113,8 @@ def leaves_of(route: Routed) -> Iterator[Leaf]:
         yield Leaf(path, view, [method for _, method in handlers], "" if around else kind.__name__)
         return
     for handler, method in handlers:
-        yield Leaf(path, handler, (method,), by or ("" if around else proven_by(handler)))
+        proves = by or ("" if around else proven_by(handler))
+        yield Leaf(path, handler, (method,), proves, shadowed_by=shadowed_by(handler))
     if not handlers:
         yield Leaf(path, view)
 

@@ -35,7 +35,7 @@ def may(user: Any, action: str, thing: Any) -> bool:
 class Market:
     """Its boundary, its records and its users."""
 
-    def __init__(self, identity: Any = None, **more: Any) -> None:
+    def __init__(self, identity: Any = None, observe: Any = None, **more: Any) -> None:
         self.kept = Kept()
         self.perimeter = Perimeter(events=self.kept, **more)
         self.client = self.perimeter.declare(
@@ -44,6 +44,7 @@ class Market:
                 identity=identity or DjangoSession(origins=[ORIGIN]),
                 user=active_user,
                 policy=may,
+                observe=observe,
             )
         )
 
