@@ -5,31 +5,28 @@ Dependencies that prove (`owned`, `called`), and a view that does (`does`).
 
 from collections.abc import Callable
 from inspect import Parameter, Signature
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from fastapi import Depends, Path, Query, Request, Response, params
 
-from pratique.client import Page
 from pratique.core import within
 from pratique.core.acting import Acting
 from pratique.core.action import Action
 from pratique.core.crossing import Crossing
 from pratique.core.once import OneTime
-from pratique.core.refusal import BoundaryError
 
 from .asgi import claim_once
 from .context import CONTEXT_KEY
 from .plan import ACTION, Proving, mark_doing, place_of
-from .proving import Owed, id_of
+from .proving import Owed
 from .proving import called as _called
+from .proving import listed as _listed
 from .proving import owned as _owned
 from .reply import told
 
 PROVES: Final = "__pratique_proves__"
 SHAPE: Final = "__pratique_shape__"
 """What `shadow` makes another dependency of: what is owed, the session, the place."""
-MAX_PAGE: Final = 1000
-"""Rows that `listed` gives at once at the most (CWE-770)."""
 Given = Callable[..., Any] | params.Depends
 
 
@@ -112,22 +109,7 @@ def listed(
     Raises:
         BoundaryError: see `Acting.action`, `OwnedRows`; *most* is out of its bounds.
     """
-    from pratique.client.ownership import OwnedRows
-
-    if not 1 <= most <= MAX_PAGE:
-        raise BoundaryError(f"listed(most={most}): a page has 1 to {MAX_PAGE} rows.")
-    rows = OwnedRows(owner, by=by or id_of)
-
-    def page(user: Any, after: object, db: Any) -> Any:
-        return rows.page(user, after, db, most=most)
-
-    action = boundary.action(
-        f"{rows.name.lower()}.{verb}",
-        verb=verb,
-        find=page,
-        read_key=lambda text: rows.read_key(text) if text else None,
-    )
-    owes = Owed(action, verb, cast("Any", Page)[rows.model])
+    owes = _listed(boundary, owner, verb, session=None, most=most, by=by)
     return Depends(_dependency(owes, session, Query(alias="after", default="")))
 
 

@@ -23,7 +23,7 @@ from .before import above_debt, around_debt
 from .context import CONTEXT_KEY, known_context
 from .described import Described, describe
 from .plan import Arguments, Plan, mark_doing, mark_proving, place_of, view_debts
-from .proving import called, opened, owned
+from .proving import called, listed, opened, owned
 from .reply import Reply, refusal, told
 from .routes import (
     FLASKS_OWN,
@@ -54,6 +54,7 @@ __all__ = [
     "elsewhere",
     "endpoint",
     "guarded",
+    "listed",
     "opened",
     "origin",
     "owned",

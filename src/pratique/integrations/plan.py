@@ -25,7 +25,7 @@ from pratique.core.question import Flow
 from pratique.core.refusal import BoundaryError
 
 from .before import above_debt, note_view
-from .proving import Open, Opened, Owed
+from .proving import Open, Opened, Owed, key_of
 from .shadow import let_go, observes, shadow_debt
 
 Arguments = dict[str, Any]
@@ -332,9 +332,8 @@ def _hints(view: Callable[..., Any]) -> dict[str, Any]:
 def _flow_of(
     owed: Owed, places: Mapping[str, object], session: object, crossed: list[Crossing]
 ) -> Callable[[Crossing], Proving]:
-    key = "" if owed.place is None else str(places.get(owed.place, ""))
-
     def flow_of(crossing: Crossing) -> Proving:  # a name: what it stands for is made once
+        key = key_of(owed, places, crossing.claim.via.target)
         crossed.append(crossing)  # which knows for whom it is, once it is proven
         return owed.action.flow(crossing, key=key, session=session)
 

@@ -8,16 +8,24 @@ A door reads the annotations of a view once, as a `Plan`, proves by it, and call
 was proven. FastAPI has dependencies of its own for it and uses no plan.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, get_args, get_origin
+from typing import Any, Final, Literal, Protocol, get_args, get_origin
+from urllib.parse import parse_qsl
 
+from pratique.client import Page
+from pratique.core.access import NOT_FOUND
 from pratique.core.acting import Acting
 from pratique.core.action import Action, Change
+from pratique.core.obligation import VALID
 from pratique.core.proven import Proven
-from pratique.core.refusal import BoundaryError
+from pratique.core.refusal import BoundaryError, Refused
 
 Open = Callable[[], Any]
+MAX_PAGE: Final = 1000
+"""Rows that `listed` gives at once at the most (CWE-770)."""
+MAX_MEMBERS: Final = 100
+"""Members of a query that are read, as Starlette does with a form (CWE-770)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +38,7 @@ class Owed:
         model: Of the row; None where it is about the user itself.
         content: What may be written; None where nothing may.
         place: Name of the place in the path that holds the key; None where there is none.
+        query: Name of the member of the query that holds it; "" where none does.
         session: Gives the session for callables that take one.
         kind: What the parameter is annotated as: `Proven`, or what proves as often as it is asked.
         is_shadow: The parameter is given None, whatever comes of it: see `shadow`.
@@ -43,6 +52,7 @@ class Owed:
     session: Open | None = None
     kind: type[Any] = Proven
     is_shadow: bool = False
+    query: str = ""
 
     def agrees(self, said: Any) -> bool:
         """Say whether an annotation says what is proven here."""
@@ -172,6 +182,97 @@ def owed_row(
         f"{name}.{verb}", verb=verb, find=rows.find, read_key=rows.read_key, content=content
     )
     return Owed(action, verb, rows.model, content, key or f"{name}_id", session)
+
+
+def listed(
+    boundary: Acting,
+    owner: Any,
+    verb: str = "list",
+    *,
+    session: Open | None,
+    most: int = 50,
+    by: Callable[[Any], object] | None = None,
+) -> Any:
+    """Return what proves a page of the caller's own rows, and no others.
+
+        MyOrders = Annotated[
+            Proven[Page[Order], Literal["list"]],
+            listed(shop, Order.owner_id, session=NewSession),
+        ]
+
+    The policy is asked once, with the page. `?after=` says where it begins: the `next` of the page
+    before.
+
+    Args:
+        boundary: A client or service boundary.
+        owner: See `owned`.
+        verb: "list": the policy is asked with it; events have "order.list".
+        session: See `opened`.
+        most: Rows of one page, 1 to 1000.
+        by: See `owned`.
+
+    Raises:
+        BoundaryError: see `Acting.action`, `OwnedRows`; *most* is out of its bounds.
+    """
+    from pratique.client.ownership import OwnedRows
+
+    rows = OwnedRows(owner, by=by or id_of)
+
+    def page(user: Any, after: object, db: Any) -> Any:
+        return rows.page(user, after, db, most=most)
+
+    return owed_page(boundary, rows, verb, find=page, most=most, session=session)
+
+
+def owed_page(
+    boundary: Acting,
+    rows: Rows,
+    verb: str,
+    *,
+    find: Callable[..., Any],
+    most: int,
+    session: Open | None,
+) -> Owed:
+    """Return what a parameter is owed that is given a page of these rows. See `listed`.
+
+    Raises:
+        BoundaryError: see `Acting.action`; *most* is out of its bounds.
+    """
+    if not 1 <= most <= MAX_PAGE:
+        raise BoundaryError(f"listed(most={most}): a page has 1 to {MAX_PAGE} rows.")
+    action = boundary.action(
+        f"{rows.name.lower()}.{verb}",
+        verb=verb,
+        find=find,
+        read_key=lambda text: rows.read_key(text) if text else None,
+    )
+    page: Any = Page
+    return Owed(action, verb, page[rows.model], session=session, query="after")
+
+
+def key_of(owed: Owed, places: Mapping[str, object], target: str) -> str:
+    """Return the key that a request names, as it stands there; "" where none is asked for.
+
+    Args:
+        owed: What is proven.
+        places: What stands in the path, by name.
+        target: The request's, with its query.
+
+    Raises:
+        Refused: VALID, code "bad_key" (404): the query names it twice, or can't be read.
+    """
+    if not owed.query:
+        return "" if owed.place is None else str(places.get(owed.place, ""))
+    query = target.partition("?")[2]
+    try:
+        members = parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_MEMBERS)
+    except ValueError:
+        members = [(owed.query, "")] * 2
+    named = [value for name, value in members if name == owed.query]
+    if len(named) > 1:
+        detail = f"the query names {owed.query} twice, or more than {MAX_MEMBERS} members"
+        raise Refused(VALID, detail, code="bad_key", status=NOT_FOUND)
+    return named[0] if named else ""
 
 
 def called(

@@ -27,7 +27,7 @@ from .cors import cors_debts
 from .described import Described, describe
 from .edge import ORIGIN_KEY
 from .plan import view_debts
-from .proving import called, opened, owned
+from .proving import called, listed, opened, owned
 from .reply import Reply, refusal
 from .routes import (
     BOUNDARY,
@@ -59,6 +59,7 @@ __all__ = [
     "endpoint",
     "guard",
     "guarded",
+    "listed",
     "opened",
     "origin",
     "owned",

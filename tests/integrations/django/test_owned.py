@@ -17,10 +17,10 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
 
 from pratique import Proven
-from pratique.client import Change
+from pratique.client import Change, Page
 from pratique.core.refusal import BoundaryError, Refused
 from pratique.events import Metrics
-from pratique.integrations.django import called, guarded, owned
+from pratique.integrations.django import called, guarded, listed, owned
 from pratique.integrations.django.ownership import OwnedRows
 from pratique.integrations.django.session import DjangoSession
 from tests.django_project import Project
@@ -268,3 +268,30 @@ def test_staff_reach_the_rows_of_others_where_the_action_says_so(
     assert staff.find(3, 20) == Order.objects.get(pk=20)
     assert staff.find(1, 20) is None
     assert rows.find(1, 20) is None
+
+
+def test_a_list_holds_ones_own_rows_alone(market: Market) -> None:
+    """CL-01: page by page to the end, by Django's ORM; a cursor that is no key is 404, another's rows are in no page."""
+    Order.objects.bulk_create([Order(id=key, owner_id=1) for key in (11, 12, 13)])
+    proof = listed(market.client, Order.owner, most=2)
+
+    @guarded
+    def orders(
+        _: HttpRequest, mine: Annotated[Proven[Page[Order], Literal["list"]], proof]
+    ) -> HttpResponse:
+        page = mine.value
+        return JsonResponse({"ids": [order.pk for order in page.rows], "next": page.next})
+
+    project = Project([path("orders", orders)], market.perimeter)
+    with served(project.wsgi()) as http:
+        ann, bob = market.login("ann"), market.login("bob")
+        assert http.get("/orders", headers=ann).json() == {"ids": [10, 11], "next": "11"}
+        assert http.get("/orders?after=11", headers=ann).json() == {"ids": [12, 13], "next": ""}
+        assert http.get("/orders?after=10", headers=bob).json() == {"ids": [20], "next": ""}
+        for wrong in ("x", "011", "11&after=12"):
+            assert http.get(f"/orders?after={wrong}", headers=ann).status_code == 404
+        assert http.get("/orders").status_code == 401
+    rows = OwnedRows(Order.owner, by=lambda user: user)
+    assert rows.page(None, None, most=2) is None
+    with pytest.raises(BoundaryError, match="1 to 1000 rows"):
+        listed(market.client, Order.owner, most=0)

@@ -11,7 +11,7 @@ from pratique.integrations.routes import Elsewhere, Public, elsewhere
 from pratique.integrations.shadow import shadow
 
 from .middleware import Guard
-from .ownership import owned
+from .ownership import listed, owned
 from .store import store
 from .test_case import savepoints_in_test_case
 from .views import context_of, does, endpoint, guarded
@@ -26,6 +26,7 @@ __all__ = [
     "elsewhere",
     "endpoint",
     "guarded",
+    "listed",
     "opened",
     "owned",
     "savepoints_in_test_case",

@@ -10,11 +10,12 @@ from django.db import models, router, transaction
 from django.db.models.fields.related_descriptors import ForwardManyToOneDescriptor
 from django.db.models.query_utils import DeferredAttribute
 
+from pratique.client import Page
 from pratique.client.row_key import MAX_KEY, KeyReader, integer_of, key_of, text_of, uuid_of
 from pratique.core.acting import Acting
 from pratique.core.refusal import BoundaryError
 from pratique.integrations import proving
-from pratique.integrations.proving import Open, id_of, owed_row
+from pratique.integrations.proving import Open, id_of, owed_page, owed_row
 
 
 class OwnedRows:
@@ -110,6 +111,23 @@ class OwnedRows:
         if owner is None or isinstance(owner, bool):
             return None
         return rows.filter(**{self.owner: owner})
+
+    def page(self, user: Any, after: object, *, most: int) -> Any:
+        """Return a `Page` of the user's own rows, or None where this user can have none.
+
+        Args:
+            user: Of ours.
+            after: The key that the page before ended with; None for the first page.
+            most: Rows of one page.
+        """
+        rows = self.all_of(user)
+        if rows is None:
+            return None
+        rows = rows.order_by("pk") if after is None else rows.filter(pk__gt=after).order_by("pk")
+        found = list(rows[: most + 1])
+        # A declared equality of our own, whatever a manager or a custom lookup did.
+        own = tuple(row for row in found[:most] if self.is_of(row, user))
+        return Page(own, str(found[most - 1].pk) if len(found) > most else "")
 
     def owner_of(self, user: Any) -> object:
         """Return what stands in the owner's field of a user's rows."""
@@ -253,6 +271,38 @@ def owned(  # noqa: PLR0913  each is a keyword of its own
     rows = kind(owner, by=by or id_of, lock=is_locked, all_for=all_for)
     opens: Open | None = Locking(rows) if is_locked else session
     return owed_row(boundary, rows, verb, content=content, key=key, session=opens)
+
+
+def listed(
+    boundary: Acting,
+    owner: Any,
+    verb: str = "list",
+    *,
+    session: Open | None = None,
+    most: int = 50,
+    by: Callable[[Any], object] | None = None,
+) -> Any:
+    """Return what proves a page of the caller's own rows, and no others.
+
+    Args:
+        boundary: A client or service boundary.
+        owner: See `owned`.
+        verb: "list": the policy is asked with it; events have "order.list".
+        session: Of SQLAlchemy, see `opened`; Django's own needs none.
+        most: Rows of one page, 1 to 1000; `?after=` takes the `next` of the page before.
+        by: See `owned`.
+
+    Raises:
+        BoundaryError: see `Acting.action`, `OwnedRows`; *most* is out of its bounds.
+    """
+    if session is not None and field_of(owner) is None:
+        return proving.listed(boundary, owner, verb, session=session, most=most, by=by)
+    rows = OwnedRows(owner, by=by or id_of)
+
+    def page(user: Any, after: object) -> Any:
+        return rows.page(user, after, most=most)
+
+    return owed_page(boundary, rows, verb, find=page, most=most, session=None)
 
 
 def field_of(owner: Any) -> Any:

@@ -122,7 +122,8 @@ def claim_to_look_at(
             code="content_gone",
             hint="declare it by the boundary, content=Type",
         )
-        return held, _let_go(held, boundary, gone)
+        _let_go(held, boundary, gone)
+        return held, None
     rewind = _rewinding(request)
     try:
         return claim_once(request, boundary, cap)
@@ -154,7 +155,8 @@ def _rewinding(request: Any) -> Callable[[], None]:
     environ["wsgi.input"] = whole
 
     def again() -> None:
-        stream = environ["wsgi.input"] = whole.again()
+        stream: Any = whole.again()
+        environ["wsgi.input"] = stream
         for name, value in (("CONTENT_LENGTH", declared), ("HTTP_TRANSFER_ENCODING", chunked)):
             if value is not None:
                 environ[name] = value
