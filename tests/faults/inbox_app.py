@@ -16,6 +16,8 @@ from tests.shop import SECRET, Invoice
 URL = os.environ["PRATIQUE_TEST_URL"]
 QUEUE = os.environ.get("PRATIQUE_TEST_QUEUE", "own")
 BROKER = os.environ.get("PRATIQUE_TEST_BROKER", "")
+REDIS = os.environ.get("PRATIQUE_TEST_REDIS", "")
+"""Where deliveries are kept there: the effect has a transaction of its own."""
 LEASE = timedelta(seconds=4)
 
 engine = create_engine(URL, pool_size=10)
@@ -28,7 +30,11 @@ if URL.startswith("sqlite"):
         connection.execute("PRAGMA busy_timeout = 10000")
 
 
-perimeter = Perimeter(store=stores.sqlalchemy(sessionmaker(engine)), deadline=timedelta(seconds=2))
+perimeter = Perimeter(
+    store=stores.redis(REDIS) if REDIS else stores.sqlalchemy(sessionmaker(engine)),
+    deadline=timedelta(seconds=2),
+    lease=LEASE,
+)
 payments = perimeter.declare(
     Webhook(
         "payments",
@@ -55,13 +61,6 @@ def link(invoice: Invoice, db: Session) -> Any:
     return db.execute(asked, {"id": invoice.id}).fetchone()
 
 
-@payments.on(
-    "invoice.paid",
-    confirm=confirm,
-    once=lambda invoice: invoice.id,
-    link=link,
-    allow=lambda _invoice, _row: True,
-)
 def pay(paid: Any, db: Session) -> None:
     """Count the effect; `allow` would let a second one pass, so single use alone must stop it."""
     linger()
@@ -69,6 +68,27 @@ def pay(paid: Any, db: Session) -> None:
     db.execute(asked, {"id": paid.confirmed.id})
     linger()
 
+
+def link_apart(invoice: Invoice) -> Any:
+    """Return the row, read for itself."""
+    with Session(engine) as db:
+        return link(invoice, db)
+
+
+def pay_apart(paid: Any) -> None:
+    """Count the effect in a commit of its own, after which the store is told."""
+    with Session(engine) as db, db.begin():
+        pay(paid, db)
+    linger()
+
+
+payments.on(
+    "invoice.paid",
+    confirm=confirm,
+    once=lambda invoice: invoice.id,
+    link=link_apart if REDIS else link,
+    allow=lambda _invoice, _row: True,
+)(pay_apart if REDIS else pay)
 
 celery_app: Any = None
 procrastinate_app: Any = None

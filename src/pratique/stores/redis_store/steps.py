@@ -1,6 +1,6 @@
 """What the store's methods ask of Redis, once for both faces.
 
-Generators that yield a script for one key and are sent its answer.
+Generators that yield a script for one key, or for keys of one slot, and are sent its answer.
 """
 
 import os
