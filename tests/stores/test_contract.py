@@ -122,7 +122,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         ("-async", "aiosqlite", "asyncpg")
     )
     face = Face(made.asynchronous if is_async else made.sync)
-    face.transactional = made.transactional
+    face.transactional, face.has_session = made.transactional, made.has_session
     await face.start()
     yield face
     await face.close()

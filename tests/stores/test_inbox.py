@@ -189,8 +189,36 @@ async def test_what_is_done_goes_after_a_while(inbox: Any) -> None:
     assert len(await inbox.listed()) == 1
 
 
-async def test_a_store_without_a_session_does_nothing_more_with_a_delivery(inbox: Any) -> None:
-    """Where there is one, it is done in the same commit, and what it raises undoes the delivery."""
+async def test_a_queue_in_the_same_database_is_told_in_the_same_commit(
+    each_store: Any, inbox: Any
+) -> None:
+    """Each new delivery once, with the session of that commit; and again what it forgot."""
+    told: list[tuple[str, object]] = []
+
+    def tell(id: str, session: object) -> None:
+        told.append((id, session))
+
+    async def atell(id: str, session: object) -> None:
+        tell(id, session)
+
+    call = atell if type(inbox.thing).__name__ == "AsyncSqlInbox" else tell
+    if not each_store.has_session:
+        with pytest.raises(StoreError, match="no session"):
+            await inbox.put(delivery(1), call)
+        with pytest.raises(StoreError, match="no session"):
+            await inbox.forgotten("payments", since=NONE, most=9, within=call)
+        assert await inbox.put(delivery(1))
+        return
+    assert await inbox.put(delivery(1), call)
+    assert not await inbox.put(delivery(1), call)
+    assert [name for name, _ in told] == [delivery(1).id]
+    assert told[0][1] is not None
+    assert await inbox.forgotten("payments", since=NONE, most=9, within=call) == [delivery(1).id]
+    assert len(told) == 2
+
+
+async def test_what_telling_a_queue_raises_undoes_the_delivery(inbox: Any) -> None:
+    """Nothing is kept, and the sender is asked to retry; without it, it is."""
 
     def broken(_id: str, _session: object) -> None:
         raise StoreError("the queue is away")

@@ -109,7 +109,7 @@ def _async_task(
 
     async def tell(id: str, session: Any) -> None:
         connection = session
-        if hasattr(session, "connection"):  # SQLAlchemy's
+        if hasattr(session, "get_bind"):  # SQLAlchemy's
             raw = await (await session.connection()).get_raw_connection()
             connection = raw.driver_connection
         await work.configure(connection=connection).defer_async(id=id)

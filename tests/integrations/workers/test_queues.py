@@ -1,9 +1,12 @@
 """The users' own queues: Celery is told after the commit, procrastinate's job is in it."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from celery import Celery
 from procrastinate import App, PsycopgConnector
@@ -15,8 +18,11 @@ from pratique import Perimeter, Refused, stores
 from pratique.core.inbox import State
 from pratique.core.refusal import BoundaryError, StoreError
 from pratique.integrations import celery, procrastinate
-from pratique.webhook import Inbox, Webhook
+from pratique.integrations.django import store as django_store
+from pratique.webhook import End, Inbox, Webhook
+from tests import django_site
 from tests.shop import NOW, boundary, claim
+from tests.shop_postgres import plain
 from tests.webhook.inbox.test_worker import Kept
 
 PAUSE = timedelta(seconds=2)
@@ -234,11 +240,46 @@ def test_a_pause_is_a_job_of_its_own_and_a_lost_job_is_put_in_again(pg_url: str,
     engine.dispose()
 
 
+@contextmanager
+def on_psycopg(url: str, kind: str) -> Iterator[Any]:
+    """Give a store whose session is a connection of psycopg's, or Django's alias."""
+    if kind == "psycopg":
+        yield stores.postgres(url)
+        return
+    with django_site.databases(default=django_site.postgresql(url)):
+        django_site.migrate(with_shop=False)
+        yield django_store()
+
+
 @pytest.mark.server
-async def test_a_job_is_put_in_on_the_event_loop_too(pg_url: str, jobs: App) -> None:
-    """With an async session of psycopg."""
+@pytest.mark.parametrize("kind", ["psycopg", "django"])
+def test_a_job_is_put_in_with_each_kind_of_session(pg_url: str, jobs: App, kind: str) -> None:
+    """Where it can't be, the delivery isn't kept either; then both are there, and it is worked."""
+    done, asked = list[str](), "ALTER TABLE procrastinate_jobs RENAME TO gone"
+    with on_psycopg(pg_url, kind) as store, psycopg.connect(plain(pg_url), autocommit=True) as db:
+        perimeter, payments = shop(store, done)
+        procrastinate.inbox_task(jobs, payments)
+        with perimeter:
+            db.execute(asked)
+            with pytest.raises(Refused) as refused:
+                perimeter.admit(payments, claim("evt_one", invoice="one"))
+            db.execute("ALTER TABLE gone RENAME TO procrastinate_jobs")
+            assert (refused.value.status, list(payments.sync_inbox().listed())) == (503, [])
+            keep(perimeter, payments, "one")
+            assert count(pg_url) == 1
+            (row,) = payments.sync_inbox().listed()
+            assert payments.work(row.id).end is End.DONE
+    assert done == ["one"]
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("kind", ["sqlalchemy", "psycopg"])
+async def test_a_job_is_put_in_on_the_event_loop_too(pg_url: str, jobs: App, kind: str) -> None:
+    """With an async session of SQLAlchemy's, and with an async connection of psycopg's."""
     engine, done = create_async_engine(pg_url), list[str]()
-    store = stores.sqlalchemy(async_sessionmaker(engine))
+    store: Any = stores.sqlalchemy(async_sessionmaker(engine))
+    if kind == "psycopg":
+        store = stores.postgres(pg_url, connection=psycopg.AsyncConnection)
     perimeter, payments = shop(store, done, is_async=True)
     procrastinate.inbox_task(jobs, payments)
     async with perimeter, jobs.open_async():

@@ -42,8 +42,8 @@ _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(_What).decode
 
 
-def _ask(script: Script, boundary: str, *args: Any) -> Ask:
-    name = boundary.encode()
+def _ask(script: Script, boundary: str | bytes, *args: Any) -> Ask:
+    name = boundary.encode() if isinstance(boundary, str) else boundary
     first, *more = (TAG + key for key in _SHARED)
     return Ask(
         script,
@@ -54,10 +54,10 @@ def _ask(script: Script, boundary: str, *args: Any) -> Ask:
     )
 
 
-def _boundary_of(id: str) -> Steps[str]:
-    """Return whose a delivery is, which never changes; "" where it isn't there."""
+def _boundary_of(id: str) -> Steps[bytes]:
+    """Return whose a delivery is, which never changes; b"" where it isn't there."""
     said = yield _ask(scripts.BOUNDARY, "", id)
-    return bytes(said[1]).decode()
+    return bytes(said[1])
 
 
 def put(delivery: Delivery) -> Steps[bool]:
