@@ -5,6 +5,7 @@ import importlib.util
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -33,8 +34,22 @@ def binary() -> str | None:
 
 
 def port() -> int:
-    """Return a free port; on one 10,000 above it a node of a cluster listens too."""
-    return next(found for found in iter(free_port, None) if found <= HIGHEST_PORT)
+    """Return a free port; on one 10,000 above it, which is free too, a node of a cluster listens."""
+    return next(
+        found
+        for found in iter(free_port, None)
+        if found <= HIGHEST_PORT and is_free(found + 10_000)
+    )
+
+
+def is_free(number: int) -> bool:
+    """Say whether nobody listens on a port, or has it for a connection of theirs."""
+    with socket.socket() as tried:
+        try:
+            tried.bind(("127.0.0.1", number))
+        except OSError:
+            return False
+    return True
 
 
 class RedisServer:

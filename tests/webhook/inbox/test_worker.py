@@ -62,9 +62,20 @@ class Kept:
         return {row.code: row for row in self.payments.sync_inbox().listed()}
 
 
-def test_a_poisoned_event_delays_no_other() -> None:
+IN_REDIS = pytest.param("redis", marks=pytest.mark.server)
+
+
+def kept_in(kind: str, request: pytest.FixtureRequest) -> Kept:
+    """Return a shop whose deliveries are in memory or in Redis; there its deadline is longer."""
+    if kind == "memory":
+        return Kept()
+    return Kept(store=stores.redis(request.getfixturevalue("redis_url")), deadline=1.5)
+
+
+@pytest.mark.parametrize("kind", ["memory", IN_REDIS])
+def test_a_poisoned_event_delays_no_other(kind: str, request: pytest.FixtureRequest) -> None:
     """One hangs to the deadline, one raises, one's effect raises: the others are done, each once."""
-    kept = Kept()
+    kept = kept_in(kind, request)
     with kept.perimeter:
         kept.keep("hangs", "raises", "effect", *(f"good_{n}" for n in range(20)))
         worker = kept.payments.worker(tasks=2)
@@ -83,9 +94,12 @@ def test_a_poisoned_event_delays_no_other() -> None:
     assert rows["internal"].attempts == QUICK.attempts
 
 
-def test_one_that_kills_each_of_its_workers_is_a_dead_letter() -> None:
+@pytest.mark.parametrize("kind", ["memory", IN_REDIS])
+def test_one_that_kills_each_of_its_workers_is_a_dead_letter(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
     """Nobody comes back to say why: taken more often than declared, it is taken no more."""
-    kept = Kept()
+    kept = kept_in(kind, request)
     with kept.perimeter:
         kept.keep("good")
         inbox = kept.payments.sync_inbox()

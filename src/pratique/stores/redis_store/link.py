@@ -1,10 +1,12 @@
 """The connections to Redis, one class for threads and one for an event loop."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from threading import Lock
 from types import NoneType
 from typing import Any, Final, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 import redis
 from redis import asyncio as aredis
@@ -25,6 +27,7 @@ MAX_CONNECTIONS: Final = 64
 """More callers than that wait for one of them, no longer than for an answer; on a cluster, where it
 is for each node, they are refused at once."""
 T = TypeVar("T")
+Clients = WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[Any, AsyncGenerator[None, None]]]
 CLOSED: Final = "the store is closed"
 
 
@@ -141,13 +144,12 @@ class Link:
 
 
 class AsyncLink:
-    """Connections of one event loop; another loop gets its own."""
+    """Connections of event loops: each loop has its own, which go with it."""
 
     def __init__(self, url: str, talker: Talker, expected: Expected) -> None:
         self._url, self._talker, self._expected = url, talker, expected
-        self._client: Any = None
-        self._loop: Any = None
-        renew_after_fork(self, _client=NoneType)
+        self._clients: Clients = WeakKeyDictionary()
+        renew_after_fork(self, _clients=WeakKeyDictionary)
         self._giving_back: set[asyncio.Task[Any]] = set()
 
     async def reopen(self) -> None:
@@ -156,13 +158,13 @@ class AsyncLink:
         self._expected.is_open = True
 
     async def close(self) -> None:
-        """Let go of every connection; later calls are refused."""
+        """Let go of this loop's connections; later calls are refused on every loop."""
         if self._giving_back:
             await asyncio.wait(tuple(self._giving_back))
         self._expected.is_open = False
-        client, self._client = self._client, None
-        if client is not None and self._loop is asyncio.get_running_loop():
-            await client.aclose()
+        found = self._clients.pop(asyncio.get_running_loop(), None)
+        if found is not None:
+            await found[1].aclose()
 
     async def do(self, steps: Steps[T]) -> T:
         """See `Link.do`. What its caller gave up on is given back."""
@@ -203,7 +205,7 @@ class AsyncLink:
             talk.close()
 
     async def _send(self, command: Command) -> Any:
-        client = self._running()
+        client = await self._running()
         kind, *words = command
         if nodes.is_cluster(client):
             await client.initialize()
@@ -218,13 +220,16 @@ class AsyncLink:
             return [await client.execute_command(*words, **node) for node in nodes.each(client)]
         return await client.execute_command(*command)
 
-    def _running(self) -> Any:
+    async def _running(self) -> Any:
         if not self._expected.is_open:
             raise StoreError(CLOSED)
         loop = asyncio.get_running_loop()
-        if self._client is None or self._loop is not loop:
-            self._client, self._loop = self._connect(), loop
-        return self._client
+        found = self._clients.get(loop)
+        if found is None:
+            client = self._connect()
+            found = self._clients[loop] = (client, _until_the_loop_ends(client))
+            await anext(found[1])
+        return found[0]
 
     def _connect(self) -> Any:
         retry = AsyncRetry(NoBackoff(), 0)
@@ -234,6 +239,14 @@ class AsyncLink:
         await connection.on_connect()
         await connection.send_command("GET", IDENTITY)
         self._expected.require(await connection.read_response())
+
+
+async def _until_the_loop_ends(client: Any) -> AsyncGenerator[None, None]:
+    """Close a client at the latest when its loop ends, which ends every generator that it began."""
+    try:
+        yield
+    finally:
+        await client.aclose()
 
 
 def _client(library: Any, retry: Any, url: str, timeout: float, connected: Any) -> Any:
