@@ -159,10 +159,11 @@ class AsyncLink:
 
     async def close(self) -> None:
         """Let go of this loop's connections; later calls are refused on every loop."""
-        if self._giving_back:
-            await asyncio.wait(tuple(self._giving_back))
+        loop = asyncio.get_running_loop()
+        if mine := [each for each in tuple(self._giving_back) if each.get_loop() is loop]:
+            await asyncio.wait(mine)
         self._expected.is_open = False
-        found = self._clients.pop(asyncio.get_running_loop(), None)
+        found = self._clients.pop(loop, None)
         if found is not None:
             await found[1].aclose()
 
