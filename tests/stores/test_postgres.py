@@ -279,6 +279,38 @@ def test_refuses_another_database_than_the_one_it_is_told(pg_url: str) -> None:
     first.start()
 
 
+class Counting(psycopg.Connection[Any]):
+    """Counts the transaction blocks that are opened, each of which is two more round trips."""
+
+    blocks = 0
+
+    @contextlib.contextmanager
+    def transaction(self, *given: Any, **named: Any) -> Any:
+        """Count it, and open it."""
+        type(self).blocks += 1
+        with super().transaction(*given, **named) as block:
+            yield block
+
+
+def test_a_claim_of_one_key_is_one_statement(pg_url: str) -> None:
+    """New or used, nothing has to be undone; two keys share a block, of which none is left."""
+    url = plain(pg_url)
+    for autocommit in (True, False):
+        face: Any = stores.postgres(lambda: Counting.connect(url, autocommit=autocommit)).sync
+        face.start()
+        key = b"one %d" % autocommit
+        Counting.blocks = 0
+        assert face.first_use((key,), "c") is None
+        assert face.first_use((key,), "d") == key
+        assert Counting.blocks == 0
+        assert face.first_use((b"new", key), "e") == key
+        assert Counting.blocks == 1
+        face.close()
+        with psycopg.connect(url) as db:
+            kept = db.execute("SELECT key FROM pratique_key WHERE key IN (%s, 'new')", (key,))
+            assert [bytes(row[0]) for row in kept] == [key]
+
+
 def test_a_server_that_is_not_there_is_a_store_error() -> None:
     """Nobody listens: at the start, and later; no text of the driver's."""
     store = stores.postgres(

@@ -51,7 +51,9 @@ class SqlFace(ABC):
 
     def first_use(self, keys: Sequence[bytes], crossing_id: str) -> Any:
         """See `SyncStore.first_use`: all of the keys or none."""
-        return self._do(partial(statements.first_use, self.known(), keys, crossing_id))
+        # One key is one statement, and where it was used before nothing is there to undo.
+        use = self._write if len(keys) == 1 else self._do
+        return use(partial(statements.first_use, self.known(), keys, crossing_id))
 
     def hold(
         self, key: bytes, *, lease: timedelta, fingerprint: bytes = b"", crossing_id: str = ""
