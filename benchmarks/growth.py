@@ -1,111 +1,117 @@
 """What a claim costs as the settled keys grow: they never expire, so it must not.
 
-Keys are laid in in bulk, as many as claims of years would be; after each tenfold the median time of
-a claim is taken, with a store that has just started:
+For each size there is a store that holds so many keys, and a copy of it in which one claims by
+hand: the same INSERT … ON CONFLICT DO NOTHING, SET NX in Redis. What grows by hand is the
+database's own; the rest is ours. All of a kind stand side by side and claim in turns, a block each,
+so that whatever else the machine does hits them alike; the first blocks are warm-up. Each claim is
+of a new key, and keys are digests: no two lie near each other, which is the worst case of an index.
 
-    python -m benchmarks.growth --keys 10000000
+    python -m benchmarks.growth --keys 10000000 --kind sqlite
 
-Ten million take minutes and a gigabyte for each store; without the option it is a million.
+A row's figures are the median of the block that was disturbed least, by which sizes are compared,
+and the median, the 95th percentile and the mean of all. Without the wait for the disk, which hides
+what grows: TMPDIR=/dev/shm for SQLite, --set fsync=off for PostgreSQL, --set appendfsync=everysec
+for Redis. Ten million keys take some minutes, and at most 8 GB of disk, or 4 GB of memory in Redis;
+without the option it is a million.
 """
 
 import argparse
 import contextlib
 import hashlib
-import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Generator
+from itertools import count
 from pathlib import Path
-from statistics import median
-from typing import Any
+from statistics import mean, median, quantiles
 
-import psycopg
-
-from benchmarks.claims_per_store import postgresql
+from benchmarks import growth_places
+from benchmarks.claims import Claim
+from benchmarks.growth_places import BY_HAND, OURS, Place
 from benchmarks.timing import row
-from pratique import stores
 
 FIRST = 10_000
-CLAIMS = 400
+BLOCK = 50
+WARM = 8
+"""Blocks that aren't counted: after 400 claims SQLite has had its first checkpoint, and what was
+just opened has its pages at hand."""
 FLAT = 1.2
 """At most so many times what it was at the first step."""
 
 
-def _rows(first: int, last: int) -> Iterator[tuple[bytes, str]]:
-    for number in range(first, last):
-        yield hashlib.sha256(str(number).encode()).digest(), f"c{number}"
+def in_turns(claims: dict[Place, Claim], rounds: int) -> dict[Place, list[float]]:
+    """Return the microseconds of each claim, of each place: blocks in turns.
+
+    Who begins moves on by one each round: nobody always comes after the same neighbour.
+    """
+    took: dict[Place, list[float]] = {place: [] for place in claims}
+    keys = (hashlib.sha256(f"claim {number}".encode()).digest() for number in count())
+    order = list(claims)
+    for number in range(WARM + rounds):
+        order.append(order.pop(0))
+        for place in order:
+            claim = claims[place]
+            for key in (next(keys) for _ in range(BLOCK)):
+                begin = time.perf_counter()
+                is_new = claim(key)
+                spent = time.perf_counter() - begin
+                if not is_new:
+                    raise SystemExit(f"{place}: a new key was used before")
+                if number >= WARM:
+                    took[place].append(spent * 1e6)
+    return took
 
 
-def in_sqlite(path: Path) -> tuple[Callable[[], Any], Callable[[int, int], None]]:
-    """Return what makes a store on a file, and what lays keys into it."""
-
-    def fill(first: int, last: int) -> None:
-        with contextlib.closing(sqlite3.connect(path)) as db:
-            db.executemany(
-                "INSERT INTO pratique_key (key, state, token, fingerprint, result, crossing_id, "
-                "at_ms) VALUES (?, 1, 0, x'', x'', ?, 0)",
-                _rows(first, last),
-            )
-            db.commit()
-
-    return lambda: stores.sqlite(path).sync, fill
+def quiet(times: list[float]) -> float:
+    """Return the median of the block that was disturbed least by what else the machine does."""
+    return min(median(times[n : n + BLOCK]) for n in range(0, len(times), BLOCK))
 
 
-def in_postgresql(url: str) -> tuple[Callable[[], Any], Callable[[int, int], None]]:
-    """Return what makes a store in PostgreSQL, and what lays keys into it."""
-
-    def fill(first: int, last: int) -> None:
-        statement = (
-            "COPY pratique_key (key, state, token, fingerprint, result, crossing_id, at_ms) "
-            "FROM STDIN"
-        )
-        with psycopg.connect(url) as db:
-            with db.cursor().copy(statement) as copy:
-                for key, crossing_id in _rows(first, last):
-                    copy.write_row((key, 1, 0, b"", b"", crossing_id, 0))
-            db.commit()
-            db.autocommit = True
-            db.execute("VACUUM ANALYZE pratique_key")
-            db.execute("CHECKPOINT")
-
-    return lambda: stores.postgres(url).sync, fill
+def table(kind: str, took: dict[Place, list[float]]) -> None:
+    """Print a kind's rows: each size to the first, beside what is claimed by hand."""
+    first = {place.who: quiet(times) for place, times in reversed(took.items())}
+    for place, times in took.items():
+        cuts, least = quantiles(times, n=20), quiet(times)
+        spread = f"{least:.0f} / {cuts[9]:.0f} / {cuts[18]:.0f} / {mean(times):.0f}"
+        what = f"{kind}, {place.keys} keys, {place.who}: {spread}"
+        told = f"<= {FLAT} x" if place.who == OURS else "-"
+        grown = least / first[place.who]
+        row(what, grown, told, ok=place.who == BY_HAND or grown <= FLAT)
 
 
-def microseconds(new: Callable[[], Any], label: str) -> float:
-    """Return the median time of a claim of a new key, and of one that was used."""
-    face = new()
-    face.start()
-    took = []
-    for number in range(CLAIMS):
-        key = hashlib.sha256(f"{label} {number // 2}".encode()).digest()
-        begin = time.perf_counter()
-        face.first_use((key,), f"{label} {number}")
-        took.append(time.perf_counter() - begin)
-    face.close()
-    return median(took) * 1e6
+@contextlib.contextmanager
+def _places(kind: str, sizes: list[int], settings: list[str]) -> Generator[dict[Place, Claim]]:
+    with (
+        tempfile.TemporaryDirectory(prefix="pratique-growth-") as folder,
+        contextlib.ExitStack() as ends,
+    ):
+        if kind == "sqlite":
+            yield growth_places.sqlite(Path(folder), sizes, ends)
+        elif kind == "postgres":
+            yield growth_places.postgres(Path(folder), sizes, settings, ends)
+        else:
+            yield growth_places.redis(sizes, settings, ends)
 
 
 def main() -> None:
     """Print the table."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--keys", type=int, default=1_000_000)
-    most = options.parse_args().keys
-    with postgresql() as url, tempfile.TemporaryDirectory() as folder:
-        kinds = {"sqlite": in_sqlite(Path(folder) / "keys.db"), "postgres": in_postgresql(url)}
-        for name, (new, fill) in kinds.items():
-            face = new()
-            face.start()
-            face.close()
-            laid, base = 0, 0.0
-            keys = min(FIRST, most)
-            while keys <= most:
-                fill(laid, keys)
-                laid = keys
-                took = microseconds(new, f"{name} {keys}")
-                base = base or took
-                what = f"{name}, {keys} keys: {took:.0f} us a claim, to {FIRST} keys"
-                row(what, took / base, f"<= {FLAT} x", ok=took <= FLAT * base)
-                keys *= 10
+    options.add_argument("--rounds", type=int, default=40, help=f"of {BLOCK} claims each")
+    options.add_argument("--kind", choices=("sqlite", "postgres", "redis"), action="append")
+    options.add_argument(
+        "--set", action="append", default=[], help="of PostgreSQL or Redis: shared_buffers=1GB"
+    )
+    given = options.parse_args()
+    sizes = [FIRST]
+    while sizes[-1] * 10 <= given.keys:
+        sizes.append(sizes[-1] * 10)
+    for kind in given.kind or ("sqlite", "postgres", "redis"):
+        print(
+            "microseconds a claim, quietest block / median / 95 % / mean; that block to the first"
+        )
+        with _places(kind, sizes, given.set) as claims:
+            table(kind, in_turns(claims, given.rounds))
 
 
 if __name__ == "__main__":
