@@ -5,6 +5,7 @@ hand: the same INSERT … ON CONFLICT DO NOTHING, SET NX in Redis. What grows by
 database's own; the rest is ours. All of a kind stand side by side and claim in turns, a block each,
 so that whatever else the machine does hits them alike; the first blocks are warm-up. Each claim is
 of a new key, and keys are digests: no two lie near each other, which is the worst case of an index.
+With --in-order they are those of a sender whose ids grow with time.
 
     python -m benchmarks.growth --keys 10000000 --kind sqlite
 
@@ -17,17 +18,16 @@ without the option it is a million.
 
 import argparse
 import contextlib
-import hashlib
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from itertools import count
 from pathlib import Path
 from statistics import mean, median, quantiles
 
 from benchmarks import growth_places
 from benchmarks.claims import Claim
-from benchmarks.growth_places import BY_HAND, OURS, Place
+from benchmarks.growth_places import BY_HAND, OURS, Key, Place, digest, in_order
 from benchmarks.timing import row
 
 FIRST = 10_000
@@ -39,13 +39,14 @@ FLAT = 1.2
 """At most so many times what it was at the first step."""
 
 
-def in_turns(claims: dict[Place, Claim], rounds: int) -> dict[Place, list[float]]:
+def in_turns(
+    claims: dict[Place, Claim], keys: Iterator[bytes], rounds: int
+) -> dict[Place, list[float]]:
     """Return the microseconds of each claim, of each place: blocks in turns.
 
     Who begins moves on by one each round: nobody always comes after the same neighbour.
     """
     took: dict[Place, list[float]] = {place: [] for place in claims}
-    keys = (hashlib.sha256(f"claim {number}".encode()).digest() for number in count())
     order = list(claims)
     for number in range(WARM + rounds):
         order.append(order.pop(0))
@@ -80,15 +81,17 @@ def table(kind: str, took: dict[Place, list[float]]) -> None:
 
 
 @contextlib.contextmanager
-def _places(kind: str, sizes: list[int], settings: list[str]) -> Generator[dict[Place, Claim]]:
+def _places(
+    kind: str, sizes: list[int], settings: list[str], key: Key
+) -> Generator[dict[Place, Claim]]:
     with (
         tempfile.TemporaryDirectory(prefix="pratique-growth-") as folder,
         contextlib.ExitStack() as ends,
     ):
         if kind == "sqlite":
-            yield growth_places.sqlite(Path(folder), sizes, ends)
+            yield growth_places.sqlite(Path(folder), sizes, key, ends)
         elif kind == "postgres":
-            yield growth_places.postgres(Path(folder), sizes, settings, ends)
+            yield growth_places.postgres(Path(folder), sizes, settings, key, ends)
         else:
             yield growth_places.redis(sizes, settings, ends)
 
@@ -102,7 +105,9 @@ def main() -> None:
     options.add_argument(
         "--set", action="append", default=[], help="of PostgreSQL or Redis: shared_buffers=1GB"
     )
+    options.add_argument("--in-order", action="store_true", help="keys that grow with time")
     given = options.parse_args()
+    key: Key = in_order if given.in_order else digest
     sizes = [FIRST]
     while sizes[-1] * 10 <= given.keys:
         sizes.append(sizes[-1] * 10)
@@ -110,8 +115,8 @@ def main() -> None:
         print(
             "microseconds a claim, quietest block / median / 95 % / mean; that block to the first"
         )
-        with _places(kind, sizes, given.set) as claims:
-            table(kind, in_turns(claims, given.rounds))
+        with _places(kind, sizes, given.set, key) as claims:
+            table(kind, in_turns(claims, map(key, count(sizes[-1])), given.rounds))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,8 +15,10 @@ import psycopg
 from benchmarks.claims import Claim, OneInsertACommit
 from benchmarks.claims_per_store import ByHand
 from pratique import stores
+from pratique.core.key import prefixed
 from tests.redis_server import RedisServer, running
 
+Key = Callable[[int], bytes]
 OURS = "ours"
 BY_HAND = "by hand"
 _CROSSING = "5d1f0c4ad8f94b3f-%x"
@@ -30,9 +32,18 @@ class Place(NamedTuple):
     who: str
 
 
-def _laid(first: int, last: int) -> Iterator[tuple[bytes, str]]:
-    for number in range(first, last):
-        yield hashlib.sha256(b"laid %d" % number).digest(), _CROSSING % number
+def digest(number: int) -> bytes:
+    """Return a key that lies near no other, as of a proof or of a sender whose ids are random."""
+    return hashlib.sha256(b"%d" % number).digest()
+
+
+def in_order(number: int) -> bytes:
+    """Return the key of an event whose sender's ids grow with time."""
+    return prefixed(b"webhook", b"payments", b"evt_%018d" % number)
+
+
+def _laid(key: Key, first: int, last: int) -> Iterator[tuple[bytes, str]]:
+    return ((key(number), _CROSSING % number) for number in range(first, last))
 
 
 def _claim(face: Any, ends: contextlib.ExitStack) -> Claim:
@@ -42,7 +53,9 @@ def _claim(face: Any, ends: contextlib.ExitStack) -> Claim:
     return lambda key: face.first_use((key,), _CROSSING % 0) is None
 
 
-def sqlite(folder: Path, sizes: list[int], ends: contextlib.ExitStack) -> dict[Place, Claim]:
+def sqlite(
+    folder: Path, sizes: list[int], key: Key, ends: contextlib.ExitStack
+) -> dict[Place, Claim]:
     """Return a file for each size, and a copy of it to claim by hand."""
     found: dict[Place, Claim] = {}
     growing = folder / "growing.db"
@@ -52,14 +65,14 @@ def sqlite(folder: Path, sizes: list[int], ends: contextlib.ExitStack) -> dict[P
     laid = 0
     for keys in sizes:
         with contextlib.closing(sqlite3.connect(growing)) as db:
-            # Keys come in no order, so the index grows as it would by claims; the cache is quick.
+            # One by one, so the index grows as it would by claims; the cache is quick.
             db.execute("PRAGMA cache_size = -4000000")
             db.execute("PRAGMA journal_mode = OFF")
             db.execute("PRAGMA synchronous = OFF")
             db.executemany(
                 "INSERT INTO pratique_key (key, state, token, fingerprint, result, crossing_id, "
                 "at_ms) VALUES (?, 1, 0, x'', x'', ?, 0)",
-                _laid(laid, keys),
+                _laid(key, laid, keys),
             )
             db.commit()
         laid = keys
@@ -79,7 +92,7 @@ def sqlite(folder: Path, sizes: list[int], ends: contextlib.ExitStack) -> dict[P
 
 
 def postgres(
-    folder: Path, sizes: list[int], settings: list[str], ends: contextlib.ExitStack
+    folder: Path, sizes: list[int], settings: list[str], key: Key, ends: contextlib.ExitStack
 ) -> dict[Place, Claim]:
     """Return a database for each size in one server, and a copy of each to claim by hand."""
     url = _server(folder / "data", settings, ends)
@@ -90,7 +103,7 @@ def postgres(
     face.close()
     laid = 0
     for keys in sizes:
-        _fill(growing, laid, keys)
+        _fill(growing, key, laid, keys)
         laid = keys
         for who in (OURS, BY_HAND):
             _database(url, f"{who.replace(' ', '_')}_{keys}", template="growing")
@@ -130,7 +143,7 @@ def _database(url: str, name: str, *, template: str = "template0") -> str:
     return _url(url, name)
 
 
-def _fill(url: str, first: int, last: int) -> None:
+def _fill(url: str, key: Key, first: int, last: int) -> None:
     """Lay keys in, with the primary key as dense as keys in no order make it: 70 %."""
     with psycopg.connect(url, autocommit=True) as db:
         db.execute("SET maintenance_work_mem = '1GB'")
@@ -139,8 +152,8 @@ def _fill(url: str, first: int, last: int) -> None:
             "COPY pratique_key (key, state, token, fingerprint, result, crossing_id, at_ms) "
             "FROM STDIN"
         ) as copy:
-            for key, crossing_id in _laid(first, last):
-                copy.write_row((key, 1, 0, b"", b"", crossing_id, 0))
+            for laid, crossing_id in _laid(key, first, last):
+                copy.write_row((laid, 1, 0, b"", b"", crossing_id, 0))
         db.execute("ALTER TABLE pratique_key ADD PRIMARY KEY (key) WITH (fillfactor = 70)")
         db.execute("ALTER INDEX pratique_key_pkey RESET (fillfactor)")
         db.execute("VACUUM ANALYZE pratique_key")
