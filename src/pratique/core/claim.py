@@ -81,7 +81,7 @@ class Fields:
         if len(self._index) < len(keys):  # some name came more than once
             lists: dict[str, list[str]] = {}
             for key, value in zip(keys, values, strict=True):
-                lists.setdefault(key, []).append(_text(cast("str | bytes", value)))
+                lists.setdefault(key, []).append(_text(value))
             self._index |= {key: tuple(said) for key, said in lists.items() if len(said) > 1}
 
     def one(self, name: str) -> str | None:
