@@ -80,7 +80,8 @@ class Fields:
         self._index: dict[str, str | bytes | tuple[str, ...]] = dict(zip(keys, values, strict=True))
         if len(self._index) < len(keys):  # some name came more than once
             lists: dict[str, list[str]] = {}
-            for key, value in zip(keys, values, strict=True):
+            each_value: Iterable[str | bytes] = values
+            for key, value in zip(keys, each_value, strict=True):
                 lists.setdefault(key, []).append(_text(value))
             self._index |= {key: tuple(said) for key, said in lists.items() if len(said) > 1}
 
