@@ -15,6 +15,7 @@ from pratique.core.proofs.authentic.cache import TokenCache
 from pratique.core.proofs.authentic.jws import TokenRefused
 from pratique.core.proofs.authentic.jwt import JwtClaims, TokenPolicy
 from pratique.core.proofs.authentic.presented import bearer_token, issued, presented
+from pratique.core.proofs.authentic.same_site import SAFE, require_origins, require_same_site
 from pratique.core.proofs.fresh import require_fresh
 from pratique.core.proofs.revocation import Issued, Revoked, TakenBack
 from pratique.core.question import Flow, Lookup
@@ -26,12 +27,10 @@ MAX_COOKIE: Final = 4096
 """Bytes of one cookie, RFC 6265 §6.1."""
 MIN_TOKEN: Final = 22
 """Characters of a session's token: 128 bits in base64url. Source: OWASP ASVS 5.0 §7.2.3."""
-SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _NEVER_AHEAD: Final = timedelta(seconds=60)
 _UNAUTHENTICATED: Final = 401
 _AUTHENTIC: Final = BIT[AUTHENTIC]
 _FRESH: Final = BIT[FRESH]
-_DEFAULT_PORTS: Final = {"https": ":443", "http": ":80"}
 
 
 class Identity(Protocol):
@@ -292,53 +291,6 @@ class BearerToken:
         return self._taken_back.debts(store)
 
 
-def require_origins(identity: str, origins: Sequence[str]) -> frozenset[str]:
-    """Return the origins from which state may be changed.
-
-    Args:
-        identity: Whose argument it is, for the message.
-        origins: "https://shop.example": no path, and no port where it is the scheme's own.
-
-    Raises:
-        BoundaryError: there is none, or one isn't an origin.
-    """
-    if isinstance(origins, str) or not origins or not all(map(_is_origin, origins)):
-        raise BoundaryError(
-            f'{identity}(origins=…) names where state may be changed from: ["https://…"].'
-        )
-    return frozenset(origins)
-
-
-def require_same_site(identity: str, claim: Claim, origins: frozenset[str]) -> None:
-    """Refuse a change of state that a page of somebody else's asks for.
-
-    A browser names the origin with every unsafe method. With a GET it does so across origins alone:
-    without an origin, it is taken from a page of the same origin, as the browser says.
-
-    Args:
-        identity: Whose argument `origins` is, for the hint.
-        claim: The request.
-        origins: See `require_origins`.
-
-    Raises:
-        Refused: AUTHENTIC, code "cross_site".
-
-    Source: CWE-352; RFC 6454; Fetch Standard, "Origin" header; Fetch Metadata (Sec-Fetch-Site).
-    """
-    origin = claim.fields.one("Origin")
-    site = claim.fields.one("Sec-Fetch-Site")
-    if origin in origins and site in (None, "same-origin", "same-site"):
-        return
-    if origin is None and site == "same-origin" and claim.via.method in SAFE:
-        return
-    raise Refused(
-        AUTHENTIC,
-        "a change of state comes from an origin that isn't declared, or from none",
-        code="cross_site",
-        hint=f"compare the Origin field with {identity}(origins=…)",
-    )
-
-
 def cookie(fields: Fields, name: str) -> str | None:
     """Return the value of a cookie; None where it is absent.
 
@@ -371,14 +323,6 @@ def cookie(fields: Fields, name: str) -> str | None:
 def _trimmed(pair: str) -> str:
     """Return the name of a cookie as the most generous reader takes it."""
     return pair.strip().lstrip("=").partition("=")[0].strip()
-
-
-def _is_origin(text: str) -> bool:
-    # RFC 6454 §6.2: lower case, no path, and no port where it is the scheme's own.
-    scheme, _, host = text.partition("://")
-    port = _DEFAULT_PORTS.get(scheme)
-    is_host = bool(host) and not any(sign in host for sign in "/?#@*")
-    return port is not None and is_host and not host.endswith(port) and text == text.lower()
 
 
 def _no_session() -> Refused:

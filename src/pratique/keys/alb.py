@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Final, NamedTuple, Unpack
 
 from pratique.core.boundary import Proof
+from pratique.core.claim import Claim
 from pratique.core.crossing import Crossing
 from pratique.core.obligation import AUTHENTIC, FRESH
 from pratique.core.proofs.authentic import base64url
@@ -19,13 +20,14 @@ from pratique.core.proofs.authentic.jws import (
 )
 from pratique.core.proofs.authentic.key import Key, KeySet
 from pratique.core.proofs.authentic.numeric_date import seconds_of
+from pratique.core.proofs.authentic.same_site import SAFE, require_no_other_site
 from pratique.core.proofs.revocation import Issued, TakenBack
 from pratique.core.question import Flow, Refresh
 from pratique.core.refusal import BoundaryError, Refused
 from pratique.core.roots import CLOCK, Root, RootKind, ways
 
 from .answered import Getter, UnusableError
-from .proxies import require_callable
+from .proxies import further_origins, require_callable
 from .remote import RemoteKeys, Snapshot, Timing
 
 FIELD: Final = "X-Amzn-Oidc-Data"
@@ -176,9 +178,10 @@ class AlbAssertion:
         keys: Of its region.
         revoked: (claims[, session]) -> whether its subject was taken back; see `require_callable`.
             The claims are the assertion's payload, read-only.
+        origins: Other origins than our own whose pages may change state; see `ProxyAssertion`.
 
     Raises:
-        BoundaryError: `revoked` is no callable.
+        BoundaryError: `revoked` is no callable, or an origin is none.
     """
 
     challenge: ClassVar[str] = "Signature"
@@ -191,8 +194,10 @@ class AlbAssertion:
         client: str,
         keys: AlbKeys,
         revoked: Callable[..., Any] | None = None,
+        origins: Sequence[str] = (),
     ) -> None:
         self.arn, self.issuer, self.client, self.keys = arn, issuer, client, keys
+        self.origins = further_origins("AlbAssertion", origins)
         self._taken_back = TakenBack.of(require_callable("aws_alb", revoked))
 
     def prove(self, crossing: Crossing, *, session: object) -> Flow[object]:
@@ -201,9 +206,11 @@ class AlbAssertion:
         Raises:
             Refused: AUTHENTIC, code "no_token", "malformed_token", "duplicate_member",
                 "forbidden_header", "algorithm_not_allowed", "wrong_signer", "wrong_issuer",
-                "wrong_audience", "unknown_key", "bad_signature", "bad_claim"; FRESH, code
-                "bad_date", "expired_token", "revoked".
+                "wrong_audience", "unknown_key", "bad_signature", "bad_claim", "cross_site";
+                FRESH, code "bad_date", "expired_token", "revoked".
         """
+        if crossing.claim.via.method not in SAFE:
+            self.require_origin(crossing.claim)
         token = crossing.claim.fields.one(FIELD)
         if not token:
             raise TokenRefused(
@@ -231,6 +238,10 @@ class AlbAssertion:
         )
         crossing.discharge(FRESH)
         return subject
+
+    def require_origin(self, claim: Claim) -> None:
+        """Refuse a change of state that another's page asks for. See `require_no_other_site`."""
+        require_no_other_site("AlbAssertion", claim, self.origins)
 
     def proofs(self) -> Sequence[Proof]:
         """Return what it rests on: AWS, who keeps the keys apart, and whom it asked."""
@@ -296,6 +307,7 @@ def aws_alb(
     client: str,
     fetch: Getter,
     revoked: Callable[..., Any] | None = None,
+    origins: Sequence[str] = (),
 ) -> AlbAssertion:
     """Return who came through an AWS Application Load Balancer that authenticates users.
 
@@ -310,6 +322,7 @@ def aws_alb(
         fetch: Its policy names public-keys.auth.elb.REGION.amazonaws.com, and the content types of
             a PEM there.
         revoked: See `AlbAssertion`.
+        origins: See `ProxyAssertion`.
 
     Raises:
         BoundaryError: the ARN isn't of that form, one of the others is empty, or `revoked` is no
@@ -328,7 +341,9 @@ def aws_alb(
     if not issuer or not client:
         raise BoundaryError("aws_alb(issuer=, client=) are those of its authenticate action.")
     keys = AlbKeys(found[1], fetch=fetch)
-    return AlbAssertion(arn, issuer=issuer, client=client, keys=keys, revoked=revoked)
+    return AlbAssertion(
+        arn, issuer=issuer, client=client, keys=keys, revoked=revoked, origins=origins
+    )
 
 
 def _read(token: str) -> _Read:

@@ -6,12 +6,18 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from pratique.core.boundary import Proof
+from pratique.core.claim import Claim
 from pratique.core.crossing import Crossing
 from pratique.core.obligation import AUTHENTIC, FRESH
 from pratique.core.proofs.authentic.cache import TokenCache
 from pratique.core.proofs.authentic.jws import TokenRefused
 from pratique.core.proofs.authentic.jwt import TokenPolicy
 from pratique.core.proofs.authentic.presented import issued, presented
+from pratique.core.proofs.authentic.same_site import (
+    SAFE,
+    require_no_other_site,
+    require_origins,
+)
 from pratique.core.proofs.revocation import Revocations, Revoked, TakenBack
 from pratique.core.question import Flow
 from pratique.core.refusal import BoundaryError
@@ -59,7 +65,12 @@ class ProxyAssertion:
         field: Where it stands; a second line of that name is refused.
         policy: What it must be.
         revoked: See `BearerToken`.
+        origins: Other origins than our own whose pages may change state: a browser has the proxy's
+            cookie, whichever page it shows (CWE-352). See `require_no_other_site`.
         cache: Assertions that were verified a moment ago; `revoked` is asked each time.
+
+    Raises:
+        BoundaryError: an origin that is none.
     """
 
     challenge: ClassVar[str] = "Signature"
@@ -70,19 +81,23 @@ class ProxyAssertion:
         policy: TokenPolicy,
         *,
         revoked: Revoked = None,
+        origins: Sequence[str] = (),
         cache: TokenCache | None = None,
     ) -> None:
         self.field, self.policy, self.cache = field, policy, cache
+        self.origins = further_origins("ProxyAssertion", origins)
         self._taken_back = TakenBack.of(revoked)
 
     def prove(self, crossing: Crossing, *, session: object) -> Flow[object]:
         """Return the subject of an assertion that the proxy signed for us, and that is in force.
 
         Raises:
-            Refused: AUTHENTIC, code "no_token"; what `verify_token` refuses; FRESH, code "revoked",
-                "not_revocable".
+            Refused: AUTHENTIC, code "no_token", "cross_site"; what `verify_token` refuses; FRESH,
+                code "revoked", "not_revocable".
         """
         claim = crossing.claim
+        if claim.via.method not in SAFE:
+            self.require_origin(claim)
         token = claim.fields.one(self.field)
         if not token:
             raise TokenRefused(
@@ -95,6 +110,10 @@ class ProxyAssertion:
         yield from self._taken_back.require(claims, session, issued=lambda: issued(claims))
         crossing.discharge(FRESH)
         return claims.subject
+
+    def require_origin(self, claim: Claim) -> None:
+        """Refuse a change of state that another's page asks for. See `require_no_other_site`."""
+        require_no_other_site("ProxyAssertion", claim, self.origins)
 
     def proofs(self) -> Sequence[Proof]:
         """Return what it rests on: the proxy, and its keys."""
@@ -116,7 +135,12 @@ class ProxyAssertion:
 
 
 def cloudflare_access(
-    team: str, *, audience: str, fetch: Getter, revoked: Revoked = None
+    team: str,
+    *,
+    audience: str,
+    fetch: Getter,
+    revoked: Revoked = None,
+    origins: Sequence[str] = (),
 ) -> ProxyAssertion:
     """Return who came through Cloudflare Access.
 
@@ -128,6 +152,7 @@ def cloudflare_access(
         fetch: Its policy names that host.
         revoked: See `BearerToken`. An assertion has no `jti`: `stores.revocations(…)` goes by the
             subject, `by=[stores.By.SUBJECT]`, and the issuer is https://TEAM.cloudflareaccess.com.
+        origins: See `ProxyAssertion`.
 
     Raises:
         BoundaryError: one of them isn't of that form.
@@ -138,11 +163,16 @@ def cloudflare_access(
         )
     if _TAG.fullmatch(audience) is None:
         raise BoundaryError("cloudflare_access(audience=) is an AUD tag: 64 hexadecimal digits.")
-    return _assertion(_CLOUDFLARE, audience, fetch, revoked, team=team)
+    policy = _policy(_CLOUDFLARE, audience, fetch, team=team)
+    return ProxyAssertion(_CLOUDFLARE.field, policy, revoked=revoked, origins=origins)
 
 
 def google_iap(
-    audience: str, *, fetch: Getter, revoked: Callable[..., Any] | None = None
+    audience: str,
+    *,
+    fetch: Getter,
+    revoked: Callable[..., Any] | None = None,
+    origins: Sequence[str] = (),
 ) -> ProxyAssertion:
     """Return who came through Google's Identity-Aware Proxy.
 
@@ -151,6 +181,7 @@ def google_iap(
         fetch: Its policy names www.gstatic.com.
         revoked: (jwt_claims[, session]) -> whether its subject was taken back; see
             `require_callable`.
+        origins: See `ProxyAssertion`.
 
     Raises:
         BoundaryError: the audience isn't of that form, or `revoked` is no callable.
@@ -159,7 +190,9 @@ def google_iap(
         raise BoundaryError(
             "google_iap(audience) is the backend's: /projects/NUMBER/global/backendServices/ID."
         )
-    return _assertion(_GOOGLE, audience, fetch, require_callable("google_iap", revoked))
+    asked = require_callable("google_iap", revoked)
+    policy = _policy(_GOOGLE, audience, fetch)
+    return ProxyAssertion(_GOOGLE.field, policy, revoked=asked, origins=origins)
 
 
 def require_callable(preset: str, revoked: Revoked) -> Callable[..., Any] | None:
@@ -187,14 +220,20 @@ def require_callable(preset: str, revoked: Revoked) -> Callable[..., Any] | None
     return revoked
 
 
-def _assertion(
-    proxy: _Proxy, audience: str, fetch: Getter, revoked: Revoked, **names: str
-) -> ProxyAssertion:
-    policy = TokenPolicy(
+def further_origins(identity: str, origins: Sequence[str]) -> frozenset[str]:
+    """Return the origins beside our own from which state may be changed; none is fine.
+
+    Raises:
+        BoundaryError: see `require_origins`.
+    """
+    return require_origins(identity, origins) if origins else frozenset()
+
+
+def _policy(proxy: _Proxy, audience: str, fetch: Getter, **names: str) -> TokenPolicy:
+    return TokenPolicy(
         issuer=proxy.issuer.format(**names),
         audience=audience,
         algorithms=(proxy.algorithm,),
         type="JWT",
         keys=Jwks(proxy.keys.format(**names), fetch=fetch),
     )
-    return ProxyAssertion(proxy.field, policy, revoked=revoked)

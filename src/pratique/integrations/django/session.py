@@ -19,12 +19,13 @@ from django.contrib.auth import (
 from django.core.exceptions import ValidationError
 from django.utils.crypto import constant_time_compare
 
-from pratique.client.identity import SAFE, cookie, require_origins, require_same_site
+from pratique.client.identity import cookie
 from pratique.core.access import Asker
 from pratique.core.boundary import Proof
 from pratique.core.claim import Claim
 from pratique.core.crossing import Crossing
 from pratique.core.obligation import AUTHENTIC, FRESH
+from pratique.core.proofs.authentic.same_site import SAFE, require_origins, require_same_site
 from pratique.core.proofs.fresh import require_fresh
 from pratique.core.proofs.revocation import Issued, Revoked, TakenBack
 from pratique.core.question import Flow, Lookup
