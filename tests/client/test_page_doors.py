@@ -102,6 +102,7 @@ def test_a_cursor_is_one_key_in_one_spelling(http: httpx.Client, query: str) -> 
     """CWE-436: which of two is meant, two programs tell apart differently; one is taken, and so is none."""
     answer = get(http, "ann", query)
     assert (answer.status_code, answer.json()["code"]) == (404, "bad_key")
+    assert get(http, "nobody", query).status_code == 401  # who calls is asked first
     for fine in ("?after=12", "?after=", "?other=1&after=12&other=2"):
         assert get(http, "ann", fine).status_code == 200
 

@@ -193,7 +193,7 @@ class Plan:
             session = None if owed.session is None else await session_of(owed.session)
             action = owed.action
             crossing = perimeter.cross(action.boundary, claim or _unread())
-            key = "" if owed.place is None else str(places.get(owed.place, ""))
+            key = key_of(owed, places, crossing.claim.via.target)
             flow = action.flow(crossing, key=key, session=session)
             arguments[name] = within.go_on(await perimeter.aprove(crossing, flow))
             context = crossing.context

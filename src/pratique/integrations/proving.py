@@ -14,18 +14,18 @@ from typing import Any, Final, Literal, Protocol, get_args, get_origin
 from urllib.parse import parse_qsl
 
 from pratique.client import Page
-from pratique.core.access import NOT_FOUND
 from pratique.core.acting import Acting
 from pratique.core.action import Action, Change
-from pratique.core.obligation import VALID
 from pratique.core.proven import Proven
-from pratique.core.refusal import BoundaryError, Refused
+from pratique.core.refusal import BoundaryError
 
 Open = Callable[[], Any]
 MAX_PAGE: Final = 1000
 """Rows that `listed` gives at once at the most (CWE-770)."""
 MAX_MEMBERS: Final = 100
 """Members of a query that are read, as Starlette does with a form (CWE-770)."""
+_NO_KEY: Final = "\0"
+"""A text that is no key of any kind: it isn't printable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,13 +253,13 @@ def owed_page(
 def key_of(owed: Owed, places: Mapping[str, object], target: str) -> str:
     """Return the key that a request names, as it stands there; "" where none is asked for.
 
+    A query that names it twice, or that can't be read, names a key that no row has: it is refused
+    as such, once the caller is known (CWE-436).
+
     Args:
         owed: What is proven.
         places: What stands in the path, by name.
         target: The request's, with its query.
-
-    Raises:
-        Refused: VALID, code "bad_key" (404): the query names it twice, or can't be read.
     """
     if not owed.query:
         return "" if owed.place is None else str(places.get(owed.place, ""))
@@ -267,12 +267,9 @@ def key_of(owed: Owed, places: Mapping[str, object], target: str) -> str:
     try:
         members = parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_MEMBERS)
     except ValueError:
-        members = [(owed.query, "")] * 2
+        return _NO_KEY
     named = [value for name, value in members if name == owed.query]
-    if len(named) > 1:
-        detail = f"the query names {owed.query} twice, or more than {MAX_MEMBERS} members"
-        raise Refused(VALID, detail, code="bad_key", status=NOT_FOUND)
-    return named[0] if named else ""
+    return _NO_KEY if len(named) > 1 else "".join(named)
 
 
 def called(
