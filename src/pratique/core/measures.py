@@ -88,18 +88,22 @@ class Measures:
             seconds: All of it.
             waits: How long each of its questions waited for an answer.
         """
-        spent: list[tuple[str, Pair, float]] = []
         with self._lock:
             for question, waited in waits:
-                labels = _spend(self.questions, (boundary, _words[question]), waited)
-                spent.append((QUESTION, labels, waited))
+                _spend(self.questions, (boundary, _words[question]), waited)
             if outcome is not None:
-                labels = _spend(self.crossings, (boundary, str(outcome)), seconds)
-                spent.append((CROSSING, labels, seconds))
+                _spend(self.crossings, (boundary, str(outcome)), seconds)
+        if self.hear:
+            for question, waited in waits:
+                self._tell(QUESTION, self.questions, (boundary, _words[question]), waited)
+            if outcome is not None:
+                self._tell(CROSSING, self.crossings, (boundary, str(outcome)), seconds)
+
+    def _tell(self, name: str, figure: dict[Pair, Spread], labels: Pair, seconds: float) -> None:
+        known = labels if labels in figure else (OTHER, OTHER)
         for hear in self.hear:
             try:
-                for each in spent:
-                    hear(*each)
+                hear(name, known, seconds)
             except Exception as error:  # noqa: BLE001  whoever listens in changes no crossing
                 self.hear = tuple(known for known in self.hear if known is not hear)
                 _log.error("what hears of durations raised %s: no more", type(error).__name__)
@@ -145,8 +149,7 @@ class _Words(dict[type, str]):
 _words: Final = _Words()
 
 
-def _spend(figure: dict[Pair, Spread], labels: Pair, seconds: float) -> Pair:
-    """Add to a figure; return under which labels."""
+def _spend(figure: dict[Pair, Spread], labels: Pair, seconds: float) -> None:
     spread = figure.get(labels)
     if spread is None:
         if len(figure) >= MOST:
@@ -154,7 +157,6 @@ def _spend(figure: dict[Pair, Spread], labels: Pair, seconds: float) -> Pair:
         spread = figure.setdefault(labels, [0.0] * (len(BOUNDS) + 2))
     spread[bisect_left(BOUNDS, seconds)] += 1
     spread[-1] += seconds
-    return labels
 
 
 def _add(figure: dict[Pair, int], labels: Pair) -> None:

@@ -5,6 +5,7 @@ Reading under a cap, building the claim, answering; the guard around an applicat
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from operator import itemgetter
 from typing import Any, Final
 
 from pratique.core import within
@@ -28,6 +29,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 SCOPE_KEY: Final = "pratique.perimeter"
 CLAIM_KEY: Final = "pratique.claim"
+_first: Final = itemgetter(0)
 _HTTP_1: Final = frozenset({"1.0", "1.1"})
 
 
@@ -61,13 +63,13 @@ def read_content(scope: Scope, receive: Receive, cap: int) -> Awaitable[bytes]:
         Refused: VALID, code "too_large" (413), "too_slow" (408), "cut_off" (400).
     """
     fields = scope.get("headers", ())
-    known = dict(fields)
-    if b"content-length" in known:
+    names = [*map(_first, fields)]
+    if b"content-length" in names:
         for name, value in fields:
             if name == b"content-length":
                 length_of(value.decode("latin-1"), cap)
     # RFC 9112 §6.3: without either field no byte of content follows, and nobody is waited for.
-    elif b"transfer-encoding" not in known and scope.get("http_version") in _HTTP_1:
+    elif b"transfer-encoding" not in names and scope.get("http_version") in _HTTP_1:
         return _read(receive, cap)
     return _read_in_time(receive, cap)
 
@@ -261,7 +263,8 @@ class Guarded:
             return send(message)
 
         outer = within.current()
-        within.go_to("")  # a call in process is a request like one from outside
+        if outer:  # a call in process is a request like one from outside
+            within.go_to("")
         try:
             await self._app(scope, receive, noted_send)
         except Refused as refused:
