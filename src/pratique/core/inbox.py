@@ -38,7 +38,8 @@ class Delivery(msgspec.Struct, frozen=True):
     """A delivery as it came, with what its proof needs. Nothing in it is believed any further."""
 
     id: str
-    """32 hexadecimal digits that follow from its single-use key, as in its events."""
+    """32 hexadecimal digits that follow from its single-use key, as in its events; and from what of
+    it is unsigned, where the sender leaves a type or content so."""
     boundary: str
     key: bytes
     content: bytes
