@@ -114,6 +114,8 @@ def postgres(
         db.execute("CHECKPOINT")
     for keys in sizes:
         ours, by_hand = (_url(url, f"{who.replace(' ', '_')}_{keys}") for who in (OURS, BY_HAND))
+        for each in (ours, by_hand):
+            _read_index(each)
         found[Place(keys, OURS)] = _claim(stores.postgres(ours).sync, ends)
         found[Place(keys, BY_HAND)] = ByHand(by_hand)
     return found
@@ -157,6 +159,14 @@ def _fill(url: str, key: Key, first: int, last: int) -> None:
         db.execute("ALTER TABLE pratique_key ADD PRIMARY KEY (key) WITH (fillfactor = 70)")
         db.execute("ALTER INDEX pratique_key_pkey RESET (fillfactor)")
         db.execute("VACUUM ANALYZE pratique_key")
+
+
+def _read_index(url: str) -> None:
+    """Read the whole index once: as much of it is at hand as the server's buffers hold."""
+    with psycopg.connect(url, autocommit=True) as db:
+        db.execute("SET enable_seqscan = off")
+        db.execute("SET enable_bitmapscan = off")
+        db.execute("SELECT count(key) FROM pratique_key")
 
 
 _LAY = """
