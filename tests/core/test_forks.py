@@ -298,7 +298,7 @@ def fork_half_told() -> int:
 def test_nothing_crosses_in_a_child_of_whose_fork_python_was_not_told(
     fork: Callable[[], int], has_page: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its parent's store is open there: refused with the mend. What starts in the child crosses.
+    """Its parent's store is open there: refused with the mend, and never closed. What starts in the child crosses.
 
     The twin is `os.fork`, which closes and makes anew. A system without such a page asks for the
     process's number.
@@ -313,6 +313,8 @@ def test_nothing_crosses_in_a_child_of_whose_fork_python_was_not_told(
         return perimeter, edge
 
     mine, edge = started()
+    closed: list[str] = []
+    monkeypatch.setattr(type(stores.memory().sync), "close", lambda _store: closed.append("memory"))
     claim = Claim(b"", Fields([("Host", "a.example")]), NOON, Via(peer="192.0.2.1"))
     before = forks.generation()
 
@@ -330,7 +332,9 @@ def test_nothing_crosses_in_a_child_of_whose_fork_python_was_not_told(
             mine.start()
         except BoundaryError:
             other, theirs = started()
-            return is_said and not mine.is_started and bool(other.admit(theirs, claim))
+            mine.close()
+            is_left = not mine.is_started and not closed
+            return is_said and is_left and bool(other.admit(theirs, claim))
         return False
 
     assert child_answers(told)
@@ -338,3 +342,4 @@ def test_nothing_crosses_in_a_child_of_whose_fork_python_was_not_told(
     assert mine.admit(edge, claim)
     assert forks.generation() == before
     mine.close()
+    assert closed == ["memory"]

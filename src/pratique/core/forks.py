@@ -34,6 +34,13 @@ _WIPE_ON_FORK: Final = 18
 """MADV_WIPEONFORK of Linux 4.14: a child finds zeros on the page, whoever has forked."""
 
 
+WITHOUT_HOOKS: Final = (
+    "the perimeter started before this process was forked without Python's hooks: its store, sinks "
+    "and threads are its parent's, and nothing crosses. uWSGI: set lazy-apps = true, or "
+    "py-call-uwsgi-fork-hooks = true."
+)
+
+
 def _wiped_page() -> Any:
     """Return a page that is empty in a child; None where the system has none."""
     if sys.platform != "linux":

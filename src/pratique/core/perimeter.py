@@ -15,7 +15,7 @@ from .drive import drive
 from .drive_here import drive_here
 from .event import Outcome, Record, Sink
 from .fingerprint import Fingerprints
-from .forks import renew_after_fork, untold_forks
+from .forks import WITHOUT_HOOKS, renew_after_fork, untold_forks
 from .measures import Measures
 from .question import Flow, Question
 from .recorder import LoggerSink, Recorder, outcome_of
@@ -97,11 +97,10 @@ class Perimeter:
             BoundaryError: the perimeter has started, or has a boundary of that name.
         """
         if self._is_started:
-            message = (
+            raise BoundaryError(
                 f'Boundary "{boundary.name}" is declared after the start. '
                 "Declare it where the module is imported."
             )
-            raise BoundaryError(message)
         self._register.add(boundary, self)
         boundary.fingerprints = self.fingerprints
         return boundary
@@ -193,6 +192,8 @@ class Perimeter:
 
     def close(self) -> None:
         """Let go of the store and the sinks. What crosses later must start it again."""
+        if self._is_its_parents:
+            return
         for boundary in self.boundaries:
             boundary.close()
         if self.store is not None:
@@ -201,6 +202,8 @@ class Perimeter:
 
     async def aclose(self) -> None:
         """Let go of the store and the sinks, on the event loop."""
+        if self._is_its_parents:
+            return
         for boundary in self.boundaries:
             closing = boundary.aclose()
             if closing is not None:
@@ -342,11 +345,10 @@ class Perimeter:
         """
         if not self.is_started:
             self._require_told()
-            message = (
+            raise BoundaryError(
                 "the perimeter hasn't started: nothing crosses. "
                 "Call perimeter.start(), or guard(app, perimeter)."
             )
-            raise BoundaryError(message)
         if boundary is not self._declared.get(boundary.name):
             self._register.require(boundary)
         return Crossing(boundary, claim)
@@ -360,13 +362,12 @@ class Perimeter:
             raise BoundaryError(*debts)
 
     def _require_told(self) -> None:
-        if self._is_started and self._untold != untold_forks():
-            message = (
-                "the perimeter started before this process was forked without Python's hooks: its "
-                "store, sinks and threads are its parent's, and nothing crosses. uWSGI: set "
-                "lazy-apps = true, or py-call-uwsgi-fork-hooks = true."
-            )
-            raise BoundaryError(message)
+        if self._is_its_parents:
+            raise BoundaryError(WITHOUT_HOOKS)
+
+    @property
+    def _is_its_parents(self) -> bool:
+        return self._is_started and self._untold != untold_forks()
 
     def _opened(self) -> None:
         self._is_started, self._untold = True, untold_forks()
