@@ -42,8 +42,8 @@ from .working import excused_now, kept_rule, require_still_waived
 
 MAX_CONTENT_BYTES: Final = 1 << 20
 """Stripe and Slack stay under 256 KiB; GitHub says 25 MiB of itself: raise it there."""
-MAX_SHOWN: Final = 64
-"""Characters of an event type that no handler has, in the record that says so."""
+MOST_SHOWN: Final = 10
+"""Declared types in the hint for an event of another one."""
 
 
 class Webhook(On, Measured, Boundary, Kept):
@@ -259,9 +259,10 @@ class Webhook(On, Measured, Boundary, Kept):
             yield from self._handshake(claim)
             raise Refused(
                 VALID,
-                f"no handler is declared for its type {_shown(envelope.type)}",
+                "no handler is declared for its type",
                 code="ignored",
-                hint="on(…) names each type as the sender writes it",
+                hint="on(…) names each type as the sender writes it; "
+                f"declared: {self._declared_types()}",
                 answer=Answer.ACKNOWLEDGE,
             )
         rule, decoder = found
@@ -334,6 +335,11 @@ class Webhook(On, Measured, Boundary, Kept):
         facts = Facts(self.sender.url, self.sender.pins)
         return acknowledged(scheme, answered(scheme, claim, self._live, facts))
 
+    def _declared_types(self) -> str:
+        # Never the event's own: GitHub's isn't even signed, and no text holds what is unproven.
+        named = sorted(self._rules)
+        return ", ".join(named[:MOST_SHOWN]) + (", …" if len(named) > MOST_SHOWN else "")
+
     def _lacking(self) -> str:
         if self.sender.scheme.signed_type:
             return "the content hasn't the sender's envelope: JSON with an id and a type"
@@ -359,13 +365,6 @@ class Webhook(On, Measured, Boundary, Kept):
             )
         for registration in self._registered:
             yield from registration_debts(registration, scheme, store)
-
-
-def _shown(word: str) -> str:
-    """Return a word of a sender's for a text of ours: quoted, escaped, cut off (CWE-117)."""
-    escaped = ascii(word)[1:-1]
-    cut = "…" if len(escaped) > MAX_SHOWN else ""
-    return f"'{escaped[:MAX_SHOWN]}{cut}'"
 
 
 def _worked_later(declaration: Declaration) -> Declaration:
