@@ -3,7 +3,9 @@
 import gc
 import logging
 import os
+from contextlib import suppress
 from datetime import UTC, datetime
+from hashlib import sha256
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from pratique import Claim, Perimeter, Refused, Secret, stores
+from pratique import Claim, Fields, Perimeter, Refused, Secret, stores
+from pratique.client import Client, Session, SessionCookie
+from pratique.core.claim import Via
 from pratique.core.deadlines import Limit
 from pratique.core.event import Outcome, Record, decode_record
 from pratique.core.recorder import KNOWN_A_MINUTE, SAMPLES_A_MINUTE
@@ -20,6 +24,7 @@ from pratique.events.sqlite import rows_of
 from pratique.webhook import Webhook, providers
 from tests.attacks import attempts
 from tests.attacks.attempts import FRAMEWORKS, Attempt, attacks, opened
+from tests.sink import Kept
 
 FLOOD = int(os.environ.get("PRATIQUE_FLOOD", "600"))
 """Refusals of each boundary; by hand 100,000."""
@@ -195,3 +200,34 @@ async def test_a_flood_of_what_an_account_has_signed_fills_no_store(is_async: bo
         assert len(store.sync.records) == rows + 1
         assert await sent(1001, "mallory", "1") == ""
         assert sum(perimeter.tally.counts.values()) == KNOWN_A_MINUTE * 2 + 2
+
+
+def test_a_flood_of_one_accounts_refusals_hides_no_other_account() -> None:
+    """EV-05: of a client sixty a minute are told; another's refusal is too, and what is proven always is."""
+    kept, allowed = Kept(), set[str]()
+    known = {sha256(name.encode() * 32).hexdigest(): name for name in ("m", "a")}
+    perimeter = Perimeter(events=kept, clock=lambda: NOW)
+    identity = SessionCookie(
+        "session", lambda digest: Session(known[digest], NOW, NOW), origins=["https://shop.example"]
+    )
+    shop = perimeter.declare(
+        Client(
+            "shop",
+            identity=identity,
+            user=lambda subject: subject,
+            policy=lambda user, *_: user in allowed,
+        )
+    )
+    read = shop.action("profile.read")
+
+    def told(name: str) -> int:
+        fields = Fields([("Cookie", f"session={name * 32}")])
+        with suppress(Refused):
+            perimeter.carry(shop, Claim(b"", fields, NOW, Via(method="GET")), read.flow)
+        return len(kept.records)
+
+    with perimeter:
+        assert [told("m") for _ in range(KNOWN_A_MINUTE + 1)][-2:] == [KNOWN_A_MINUTE] * 2
+        assert told("a") == KNOWN_A_MINUTE + 1
+        allowed.add("m")
+        assert told("m") == KNOWN_A_MINUTE + 2

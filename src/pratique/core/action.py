@@ -113,8 +113,7 @@ class Action:
         """
         self.take(crossing)
         subject = yield from self.boundary.identify(crossing, self, key=key, session=session)
-        if self.boundary.fingerprints is not None:
-            note_subject(crossing, subject)
+        note_subject(crossing, subject)
         named, sent = self.read(crossing, key)
         user, found = yield from access(crossing, self.rule, subject, key=named, session=session)
         crossing.done |= _VALID
