@@ -13,21 +13,14 @@ P = TypeVar("P", bound=Proven[Any, Any])
 
 _current: Final[ContextVar[str]] = ContextVar("pratique_within", default="")
 
-
+# The variable's own methods, no function of ours around them: a request calls each several times.
 current: Final[Callable[[], str]] = _current.get
 """() -> the id of the crossing, "" outside of any."""
 go_to: Final[Callable[[str], object]] = _current.set
-"""(id of a crossing): go on in it. Both are the variable's own: a request asks several times."""
+"""(id of a crossing): go on in it; what was `current` before is where the way back leads.
 
-
-def enter(crossing_id: str) -> str:
-    """Go on in a crossing; return where it was before, for the way back.
-
-    Not by a token of the variable: a coroutine that is thrown away ends in another context.
-    """
-    before = current()
-    go_to(crossing_id)
-    return before
+Not by a token of the variable: a coroutine that is thrown away ends in another context.
+"""
 
 
 def go_on(proven: P) -> P:

@@ -122,7 +122,7 @@ class Forwarded(Boundary):
             BoundaryError: the perimeter hasn't started.
         """
         perimeter = self.perimeter
-        if perimeter is None or not perimeter.is_started:
+        if perimeter is None or not perimeter.is_started:  # at each request: no call where it has
             perimeter = self.started()
         if self.observe is not None and self.observe.holds(at):
             perimeter.refuse(self, _observed())

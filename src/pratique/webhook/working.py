@@ -25,7 +25,7 @@ from pratique.core.recorder import outcome_of
 from pratique.core.refusal import Answer, Refused, StoreError
 from pratique.core.settling import Rule
 from pratique.core.threads import Pool
-from pratique.core.within import enter
+from pratique.core.within import current, go_to
 
 from .inbox import Inbox, claim_of
 
@@ -189,11 +189,12 @@ def run(steps: Working, perimeter: Perimeter, boundary: Any, inbox: SyncInbox) -
     def answer(step: Step) -> Any:
         if isinstance(step, Write):
             return getattr(inbox, step.method)(*step.args, **step.named)
-        outer = enter(step.within)
+        outer = current()
+        go_to(step.within)
         try:
             return perimeter.perform(boundary, step.claim, step.flow_of)
         finally:
-            enter(outer)
+            go_to(outer)
 
     try:
         step = next(steps)
@@ -217,11 +218,12 @@ async def arun(
     async def answer(step: Step) -> Any:
         if isinstance(step, Write):
             return await getattr(inbox, step.method)(*step.args, **step.named)
-        outer = enter(step.within)
+        outer = current()
+        go_to(step.within)
         try:
             return await perimeter.aperform(boundary, step.claim, step.flow_of)
         finally:
-            enter(outer)
+            go_to(outer)
 
     try:
         step = next(steps)

@@ -104,7 +104,7 @@ class Owned(_ViewSet, Generic[M]):
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """Answer a request; what changes something is one transaction."""
         with ExitStack() as stack:
-            stack.callback(within.enter, within.current())
+            stack.callback(within.go_to, within.current())
             self._transaction = Begins(self._rows.alias)
             stack.enter_context(self._transaction)
             response = super().dispatch(request, *args, **kwargs)
