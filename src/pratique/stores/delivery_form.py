@@ -16,6 +16,8 @@ UNREADABLE: Final = (ValueError, TypeError, OverflowError, Refused)
 """What a row raises that was altered, or half restored. msgspec's own is a ValueError."""
 UNREADABLE_ROW: Final = "unreadable_row"
 """The code of a dead letter that nobody can read."""
+MOST_UNREADABLE: Final = 100
+"""So many such rows one `take` lays aside before it says that nothing is due."""
 
 
 class _Brought(msgspec.Struct, frozen=True):

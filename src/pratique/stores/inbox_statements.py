@@ -6,6 +6,7 @@ from typing import Any, Final
 from pratique.core.inbox import Delivery, InboxStatus, Listed, State, Taken
 
 from .delivery_form import (
+    MOST_UNREADABLE,
     UNREADABLE,
     UNREADABLE_ROW,
     brought,
@@ -17,7 +18,6 @@ from .delivery_form import (
 from .statements import Dialect, Steps
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
-_MOST_UNREADABLE: Final = 100
 _PENDING: Final = f"state IN ({State.WAITING:d}, {State.TAKEN:d})"
 _KNOWN: Final = ", ".join(f"{state:d}" for state in State if state is not State.UNKNOWN)
 _LISTED: Final = (
@@ -53,7 +53,7 @@ def take(dialect: Dialect, boundary: str, lease: timedelta, id: str) -> Steps[Ta
     A row that nobody can read any more is a dead letter: it is due for longest at each look, and
     would hold up all others.
     """
-    for _ in range(_MOST_UNREADABLE):
+    for _ in range(MOST_UNREADABLE):
         row = yield from _taken(dialect, boundary, lease, id)
         if row is None:
             return None

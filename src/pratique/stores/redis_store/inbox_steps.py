@@ -8,6 +8,7 @@ import msgspec
 
 from pratique.core.inbox import Delivery, InboxStatus, Listed, State, Taken
 from pratique.stores.delivery_form import (
+    MOST_UNREADABLE,
     UNREADABLE,
     UNREADABLE_ROW,
     brought,
@@ -25,7 +26,6 @@ TAG: Final = b"pratique:{inbox}:"
 """The braces are a hash tag: whatever follows, it is the same slot of a cluster."""
 _SHARED: Final = (b"rows", b"contents", b"ids")
 _OF_A_BOUNDARY: Final = (b"due:", b"since:", b"dead:", b"parked:", b"done:")
-_MOST_UNREADABLE: Final = 100
 _LOOK: Final = 1000
 """Rows that one script of a list looks at."""
 
@@ -78,7 +78,7 @@ def put(delivery: Delivery) -> Steps[bool]:
 
 def take(boundary: str, lease: timedelta, id: str) -> Steps[Taken | None]:
     """Take the one that is due for longest, or this one; what nobody can read is a dead letter."""
-    for _ in range(_MOST_UNREADABLE):
+    for _ in range(MOST_UNREADABLE):
         word, *rest = yield _ask(scripts.TAKE, boundary, in_ms(lease), id, boundary, UNREADABLE_ROW)
         if word != b"taken":
             return None
