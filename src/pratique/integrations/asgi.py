@@ -83,23 +83,19 @@ async def _read_in_time(receive: Receive, cap: int) -> bytes:
 
 
 async def _read(receive: Receive, cap: int) -> bytes:
-    message = await receive()
-    chunk: bytes = message.get("body", b"")
-    if not chunk and message["type"] == "http.request" and not message.get("more_body", False):
-        return b""
     chunks: list[bytes] = []
     size = 0
     while True:
+        message = await receive()
         if message["type"] == "http.disconnect":
             raise cut_off()
+        chunk: bytes = message.get("body", b"")
         size += len(chunk)
         if size > cap:
             raise too_large(cap)
-        chunks.append(chunk)
         if not message.get("more_body", False):
-            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        message = await receive()
-        chunk = message.get("body", b"")
+            return b"".join((*chunks, chunk)) if chunks else chunk
+        chunks.append(chunk)
 
 
 def perimeter_of(scope: Scope, boundary: Boundary) -> Perimeter:
