@@ -1,4 +1,4 @@
-"""A list of the caller's own rows, by Starlette and Flask: the same pages as FastAPI's own dependency gives."""
+"""A list of the caller's own rows: each door gives the same pages, and refuses the same cursors."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from flask import Flask
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -15,7 +16,7 @@ from starlette.routing import Route
 from pratique import Perimeter, Proven
 from pratique.client import Client, Page, SessionCookie
 from pratique.core.refusal import BoundaryError
-from pratique.integrations import flask, starlette
+from pratique.integrations import fastapi, flask, starlette
 from pratique.integrations.proving import MAX_MEMBERS
 from tests.client.shop import NOON, ORIGIN, TOKENS, Order, Shop, loaders
 from tests.client.test_page import sparing
@@ -28,6 +29,23 @@ MOST = 3
 def told(page: Page[Order]) -> dict[str, Any]:
     """Return what a page is answered as."""
     return {"ids": [order.id for order in page.rows], "next": page.next}
+
+
+def of_fastapi(perimeter: Perimeter, client: Client, session: Any) -> FastAPI:
+    """Return the list by FastAPI."""
+
+    def opened() -> Iterator[Any]:
+        with session() as db:
+            yield db
+
+    proof = fastapi.listed(client, Order.owner_id, session=opened, most=MOST)
+    app = FastAPI()
+
+    async def orders(mine: Annotated[Proven[Page[Order], Literal["list"]], proof]) -> Any:
+        return told(mine.value)
+
+    app.add_api_route("/orders", orders)
+    return fastapi.guard(app, perimeter)
 
 
 def of_starlette(perimeter: Perimeter, client: Client, session: Any) -> Starlette:
@@ -57,7 +75,7 @@ def of_flask(perimeter: Perimeter, client: Client, session: Any) -> Flask:
     return app
 
 
-@pytest.fixture(params=[of_starlette, of_flask])
+@pytest.fixture(params=[of_fastapi, of_starlette, of_flask])
 def http(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[httpx.Client]:
     """Give a client of the list, by each door."""
     shop = Shop(tmp_path, is_async=False, policy=sparing)

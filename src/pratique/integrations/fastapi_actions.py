@@ -12,13 +12,14 @@ from fastapi import Depends, Path, Query, Request, Response, params
 from pratique.core import within
 from pratique.core.acting import Acting
 from pratique.core.action import Action
+from pratique.core.claim import Claim
 from pratique.core.crossing import Crossing
 from pratique.core.once import OneTime
 
 from .asgi import claim_once
 from .context import CONTEXT_KEY
-from .plan import ACTION, Proving, mark_doing, place_of
-from .proving import Owed
+from .plan import ACTION, Arguments, Proving, mark_doing, place_of
+from .proving import Owed, key_of
 from .proving import called as _called
 from .proving import listed as _listed
 from .proving import owned as _owned
@@ -161,6 +162,14 @@ def does(action: OneTime, *, key: str | None = None) -> Callable[..., Any]:
     return mark_doing(do, action, None)  # the place is told as of each dependency
 
 
+def key_given(given: Arguments, owes: Owed, claim: Claim) -> str:
+    """Return the key that FastAPI has read in the path, or that the query names. See `key_of`.
+
+    Of two members of one name FastAPI takes the last, and another program the first (CWE-436).
+    """
+    return key_of(owes, {}, claim.via.target) if owes.query else str(given.get("key", ""))
+
+
 def _dependency(owes: Owed, session: Given | None, key: Any = None) -> Callable[..., Any]:
     action = owes.action
     place = key if owes.place is None else Path(alias=owes.place)
@@ -169,11 +178,12 @@ def _dependency(owes: Owed, session: Given | None, key: Any = None) -> Callable[
         perimeter, claim = await claim_once(
             request.scope, request.receive, action.boundary, action.boundary.max_content_bytes
         )
+        named = key_given(given, owes, claim)
         crossed: list[Crossing] = []
 
         def flow_of(crossing: Crossing) -> Proving:
             crossed.append(crossing)
-            return action.flow(crossing, key=given.get("key", ""), session=given.get("session"))
+            return action.flow(crossing, key=named, session=given.get("session"))
 
         proven = await perimeter.acarry(action.boundary, claim, flow_of)
         request.scope[CONTEXT_KEY] = crossed[0].context

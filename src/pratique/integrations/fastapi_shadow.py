@@ -15,7 +15,7 @@ from pratique.core.perimeter import Perimeter
 from pratique.core.refusal import BoundaryError, Refused, too_large
 
 from .asgi import CLAIM_KEY, claim_of, claim_once, perimeter_of
-from .fastapi_actions import SHAPE
+from .fastapi_actions import SHAPE, key_given
 from .proving import Owed
 from .shadow import SHADOW, Replay, let_go
 
@@ -52,12 +52,11 @@ def shadow(proof: Any) -> Any:
         try:
             claim = await _claim(request, perimeter, boundary, boundary.max_content_bytes)
             at = claim.received_at
+            key = key_given(given, owes, claim)
             await perimeter.acarry(
                 boundary,
                 claim,
-                lambda crossing: action.flow(
-                    crossing, key=given.get("key", ""), session=given.get("session")
-                ),
+                lambda crossing: action.flow(crossing, key=key, session=given.get("session")),
             )
         except Exception as error:  # noqa: BLE001  the view runs whatever comes of it
             let_go(perimeter, boundary, at, error)
