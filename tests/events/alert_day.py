@@ -8,17 +8,16 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from prometheus_client.parser import text_string_to_metric_families
-
-from pratique import Perimeter, Refused, Secret, stores, unsafe
+from pratique import Perimeter, Refused, stores, unsafe
 from pratique.core.break_glass import BreakGlass
 from pratique.core.claim import Claim, Fields, Via
 from pratique.core.obligation import CONFIRMED
 from pratique.events import AT_ONCE, JsonLines, Metrics
 from pratique.events.prometheus import exposition
 from pratique.forwarded import Forwarded, ProxyPolicy
-from pratique.webhook import Inbox, Webhook, providers
-from tests.shop import NOW, Invoice, claim
+from pratique.webhook import Inbox, Webhook
+from tests.events.figures import Figures, asked, parsed, webhook
+from tests.shop import NOW, claim
 
 STEP = timedelta(minutes=5)
 HOUR = timedelta(hours=1)
@@ -30,9 +29,6 @@ PAYMENTS = "whsec_8sPq2Lx0Vt7RkYw3Zb5N"
 KEPT = "whsec_1mKq7Vt4Zp9Lw2Xc8RdN"
 OLD = "whsec_5hYb3Jn6Qs0Tf9Gk2MvE"
 NOBODYS = "whsec_of_somebody_else_1"
-
-Labels = frozenset[tuple[str, str]]
-Scrape = dict[tuple[str, Labels], float]
 
 
 class Day:
@@ -54,17 +50,17 @@ class Day:
         )
         end = NOW + DAY + timedelta(days=2)
         until = (NOW + timedelta(days=10 if is_bad else 60)).date()
-        self.payments = self._declare("payments", PAYMENTS)
-        self.kept = self._declare(
-            "kept", KEPT, not_after=end if is_bad else None, inbox=Inbox(attempts=1)
+        declare = self.perimeter.declare
+        self.payments = declare(webhook("payments", PAYMENTS))
+        self.kept = declare(
+            webhook("kept", KEPT, not_after=end if is_bad else None, inbox=Inbox(attempts=1))
         )
-        self.old = self._declare("old", OLD, observe=_observed(until))
+        self.old = declare(webhook("old", OLD, observe=_observed(until)))
         self.edge = self.perimeter.declare(Forwarded("edge", ProxyPolicy(hosts=("shop.example",))))
         ours, others = folder / "ours.lock", folder / "others.lock"
         ours.write_text("version = 1\n")
         others.write_text("version = 2\n" if is_bad else "version = 1\n")
-        ticks = iter(range(0, 10_000_000, 10))  # each read is a new one
-        self.metrics = Metrics(self.perimeter, lock=ours, clock=lambda: float(next(ticks)))
+        self.metrics = asked(self.perimeter, lock=ours)
         self.idle = Metrics(Perimeter(), lock=others)
 
     def connect(self) -> sqlite3.Connection:
@@ -137,47 +133,19 @@ class Day:
         with closing(self.connect()) as db, db:
             db.execute(sql)
 
-    def _declare(
-        self, name: str, secret: str, *, not_after: datetime | None = None, **more: Any
-    ) -> Webhook:
-        secrets = Secret(secret, name=f"{name}-main", not_after=not_after)
-        made = Webhook(name, providers.stripe(secrets=secrets), scope=name, **more)
-
-        def act(paid: Any) -> None:
-            if paid.confirmed.id == "in_bad":
-                raise ZeroDivisionError
-
-        made.on(
-            "invoice.paid",
-            confirm=lambda event: Invoice(event.object_id, "cus_1"),
-            once=lambda invoice: invoice.id,
-            link=lambda invoice: invoice,
-            allow=lambda invoice, row: True,
-        )(act)
-        return self.perimeter.declare(made)
-
 
 def _observed(until: date) -> Any:
     return unsafe.observe(until=until, reason="an old system", owner="payments")
 
 
-def read(text: bytes, **scraped: str) -> Scrape:
-    """Return every sample of an exposition, with the labels that its scrape adds."""
-    return {
-        (sample.name, frozenset({**sample.labels, **scraped}.items())): sample.value
-        for family in text_string_to_metric_families(text.decode())
-        for sample in family.samples
-    }
-
-
 def input_series(scrapes: Iterable[dict[str, bytes] | None], names: set[str]) -> list[Any]:
     """Return what was scraped as promtool takes it: whose clock begins in 1970, at our start."""
-    found = list[Scrape]()
+    found = list[Figures]()
     for scrape in scrapes:
         found.append({})
         for instance, text in (scrape or {}).items():
             lines = [each for each in text.splitlines(keepends=True) if names & {_name(each)}]
-            found[-1] |= read(b"".join(lines), job="shop", instance=instance)
+            found[-1] |= parsed(b"".join(lines), job="shop", instance=instance)
     return [
         {
             "series": f"{name}{{{', '.join(f'{k}={json.dumps(v)}' for k, v in sorted(labels))}}}",

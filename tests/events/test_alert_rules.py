@@ -17,7 +17,8 @@ from pratique.events.metrics import BY_NAME, TABLE
 from pratique.fetch.naked import Watch
 from pratique.integrations.starlette import guard
 from pratique.keys import Jwks
-from tests.events.alert_day import AT_THE_END, DAY, STEP, Day, input_series, read
+from tests.events.alert_day import AT_THE_END, DAY, STEP, Day, input_series
+from tests.events.figures import parsed
 from tests.events.test_alerts import (
     ALERTS,
     GROUPED,
@@ -119,7 +120,7 @@ def test_rules_and_dashboard_name_what_a_real_exposition_shows(
             landed(keys)
             text = scrape["a"] if scrape is not None else b""
     shown: dict[str, set[str]] = {}
-    for name, labels in read(text):
+    for name, labels in parsed(text):
         shown.setdefault(name, set(PROMETHEUS_OWN)).update(label for label, _ in labels)
     kinds = {
         name.removesuffix("_count") for name in shown if not name.endswith(("_bucket", "_sum"))

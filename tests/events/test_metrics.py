@@ -15,12 +15,11 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
 
-from pratique import Perimeter, Refused, Secret, unsafe
+from pratique import Perimeter, Refused, unsafe
 from pratique.core.break_glass import BreakGlass
 from pratique.core.claim import Claim, Fields
 from pratique.core.event import Outcome
@@ -35,8 +34,8 @@ from pratique.events.otel import EVENT, SpanEvents, instrument
 from pratique.events.prometheus import Collector, aexposition, exposition
 from pratique.integrations.starlette import endpoint, guard
 from pratique.stores.memory_store import MemoryStore
-from pratique.webhook import Webhook, providers
 from pratique.webhook.inbox import Inbox
+from tests.events.figures import Figures, asked, at, parsed, webhook
 from tests.shop import (
     NOW,
     URL,
@@ -55,53 +54,12 @@ OLD_SECRET = "whsec_5hYb3Jn6Qs0Tf9Gk2MvE"
 UNTIL = date(2026, 12, 1)
 END = datetime(2026, 12, 24, tzinfo=UTC)
 
-Figures = dict[tuple[str, frozenset[tuple[str, str]]], float]
-
-
-def parsed(text: str) -> Figures:
-    """Return every sample of an exposition."""
-    return {
-        (sample.name, frozenset(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
-
 
 def shown(metrics: Metrics) -> Figures:
     """Return what a registry of prometheus-client's shows, parsed."""
     registry = CollectorRegistry()
     registry.register(Collector(metrics))
-    return parsed(generate_latest(registry).decode())
-
-
-def at(figures: Figures, name: str, **labels: str) -> float:
-    """Return one value."""
-    return figures[name, frozenset(labels.items())]
-
-
-def asked(perimeter: Perimeter) -> Metrics:
-    """Return metrics whose every read is a new one."""
-    ticks = iter(range(0, 10_000_000, 10))
-    return Metrics(perimeter, clock=lambda: float(next(ticks)))
-
-
-def webhook(name: str, secret: str, **more: Any) -> Webhook:
-    """Return a further boundary of the shop's, with an effect that raises for the customer "bad"."""
-    secrets = Secret(secret, name=f"{name}-main", not_after=END)
-    made = Webhook(name, providers.stripe(secrets=secrets), scope=name, **more)
-
-    def act(paid: Any) -> None:
-        if paid.confirmed.id == "in_bad":
-            raise ZeroDivisionError
-
-    made.on(
-        "invoice.paid",
-        confirm=lambda event: Invoice(event.object_id, "cus_1"),
-        once=lambda invoice: invoice.id,
-        link=lambda invoice: invoice,
-        allow=lambda invoice, row: True,
-    )(act)
-    return made
+    return parsed(generate_latest(registry))
 
 
 class Door:
@@ -112,11 +70,12 @@ class Door:
             folder / "shop.db", events=[SpanEvents(), JsonLines(folder / "e")]
         )
         perimeter = self.perimeter = self.shop.perimeter
-        self.kept = perimeter.declare(webhook("kept", INBOX_SECRET, inbox=Inbox()))
+        self.kept = perimeter.declare(webhook("kept", INBOX_SECRET, not_after=END, inbox=Inbox()))
         self.old = perimeter.declare(
             webhook(
                 "old",
                 OLD_SECRET,
+                not_after=END,
                 observe=unsafe.observe(until=UNTIL, reason="an old system", owner="payments"),
                 waivers=[
                     unsafe.waive(ALLOWED, reason="r", owner="o", until=UNTIL, bound="1 EUR"),
@@ -459,13 +418,13 @@ async def test_the_inbox_of_an_async_store_is_read_on_the_loop(tmp_path: Path) -
         with pytest.raises(Refused, match="kept for a worker"):
             await shop.perimeter.aadmit(shop.payments, claim())
         pending = ("pratique_inbox_pending", frozenset({("boundary", "payments")}))
-        assert pending not in parsed(exposition(metrics).decode())
+        assert pending not in parsed(exposition(metrics))
         now[0] = 5
-        assert parsed((await aexposition(metrics)).decode())[pending] == 1
+        assert parsed(await aexposition(metrics))[pending] == 1
         now[0] = 30
-        assert parsed(exposition(metrics).decode())[pending] == 1
+        assert parsed(exposition(metrics))[pending] == 1
         now[0] = 90
-        assert pending not in parsed(exposition(metrics).decode())
+        assert pending not in parsed(exposition(metrics))
 
 
 def test_whoever_asks_often_asks_the_store_once_a_second(door: Door) -> None:

@@ -20,7 +20,7 @@ from pratique.events.metrics import TABLE, Kind
 from pratique.events.prometheus import Multiprocess
 from pratique.events.prometheus.collector import MULTIPROCESS
 from pratique.events.prometheus.multiprocess import MODES
-from tests.events.alert_day import Scrape, read
+from tests.events.figures import at, parsed
 from tests.shop import NOW, claim, plain_sqlite3
 from tests.webhook.inbox.shops import keeping
 
@@ -38,11 +38,6 @@ def mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     values.close_all_multiprocess_files()
 
 
-def at(scrape: Scrape, name: str, **labels: str) -> float:
-    """Return one value."""
-    return scrape[name, frozenset(labels.items())]
-
-
 def test_two_workers_are_one_in_a_scrape(tmp_path: Path) -> None:
     """Both are forked after the start, as gunicorn does it; what one has counted the other tells.
 
@@ -58,7 +53,7 @@ def test_two_workers_are_one_in_a_scrape(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    both, after = (read(json.loads(line).encode()) for line in done.stdout.splitlines())
+    both, after = (parsed(json.loads(line).encode()) for line in done.stdout.splitlines())
     for scrape, taken in ((both, 5), (after, 6)):
         ended = {"boundary": "payments", "outcome": "proven"}
         told = {**ended, "kind": "webhook", "obligation": "", "code": ""}
@@ -78,15 +73,15 @@ def test_what_cannot_be_read_any_more_is_no_figure(mode: Path, tmp_path: Path) -
     figures = shop.perimeter.attach(Multiprocess(shop.perimeter, every=None))
     pending = {"name": "pratique_inbox_pending", "boundary": "payments"}
     with shop.perimeter:
-        assert at(read(figures.exposition()), **pending) == 0
+        assert at(parsed(figures.exposition()), **pending) == 0
         with pytest.raises(Refused, match="kept for a worker"):
             shop.perimeter.admit(shop.payments, claim())
-        assert at(read(figures.exposition()), **pending) == 1
+        assert at(parsed(figures.exposition()), **pending) == 1
         shop.execute("DROP TABLE pratique_inbox")
-        scrape = read(figures.exposition())
+        scrape = parsed(figures.exposition())
         assert isnan(at(scrape, **pending))
         failed = {"store": "sqlite", "operation": "samples"}
-        assert at(read(figures.exposition()), "pratique_store_errors_total", **failed) == 2
+        assert at(parsed(figures.exposition()), "pratique_store_errors_total", **failed) == 2
     assert list(mode.iterdir()) != []
 
 
