@@ -3,7 +3,6 @@
 import json
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -13,6 +12,24 @@ from pratique.webhook import Webhook, providers
 from tests.webhook.samples import SAMPLES, SECRET
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+def hearing(case: str, type: str) -> tuple[Perimeter, Webhook, list[str]]:
+    """Return a boundary of a sender, and the objects of the events that had their effect."""
+    scheme, url = providers.get(case), SAMPLES[case].url
+    if scheme.source == "unconfirmed":
+        scheme = unsafe.unconfirmed(scheme, reason="a test", owner="us", until=date(2027, 1, 1))
+    perimeter = Perimeter(store=stores.memory(), clock=lambda: NOW)
+    hook = perimeter.declare(Webhook("hook", scheme(secrets=Secret(SECRET, name="s"), url=url)))
+    seen: list[str] = []
+    hook.on(
+        type,
+        confirm=lambda event: event,
+        once=lambda event: f"state {len(seen)}",
+        link=lambda event: event,
+        allow=lambda event, row: True,
+    )(lambda admitted: seen.append(admitted.value.object_id))
+    return perimeter, hook, seen
 
 
 @pytest.mark.parametrize(
@@ -30,16 +47,7 @@ def test_a_channel_that_is_occupied_again_is_another_event(
 
     So Pusher's is another event, and Linear's the same one sent again (WH-30).
     """
-    perimeter = Perimeter(store=stores.memory(), clock=lambda: NOW)
-    hook = perimeter.declare(Webhook("hook", providers.get(case)(secrets=Secret(SECRET, name="s"))))
-    seen: list[Any] = []
-    hook.on(
-        type,
-        confirm=lambda event: event,
-        once=lambda event: f"state {len(seen)}",
-        link=lambda event: event,
-        allow=lambda event, row: True,
-    )(lambda admitted: seen.append(admitted.value.type))
+    perimeter, hook, seen = hearing(case, type)
     first = SAMPLES[case].sealed(at=NOW)
     second = SAMPLES[case].sealed(at=later)
     with perimeter:
@@ -91,19 +99,7 @@ def test_a_second_event_of_one_object_is_another_one_where_events_have_no_id(
     case: str, type: str, first: bytes, same: bytes, second: bytes
 ) -> None:
     """An envelope that is sent again twice is two events; the same one, tried again or replayed, is one (WH-14)."""
-    scheme, url = providers.get(case), SAMPLES[case].url
-    if scheme.source == "unconfirmed":
-        scheme = unsafe.unconfirmed(scheme, reason="a test", owner="us", until=date(2027, 1, 1))
-    perimeter = Perimeter(store=stores.memory(), clock=lambda: NOW)
-    hook = perimeter.declare(Webhook("hook", scheme(secrets=Secret(SECRET, name="s"), url=url)))
-    seen: list[str] = []
-    hook.on(
-        type,
-        confirm=lambda event: event,
-        once=lambda event: f"state {len(seen)}",
-        link=lambda event: event,
-        allow=lambda event, row: True,
-    )(lambda admitted: seen.append(admitted.value.object_id))
+    perimeter, hook, seen = hearing(case, type)
     with perimeter:
         perimeter.admit(hook, SAMPLES[case].sealed(first, at=NOW))
         with pytest.raises(Refused) as refused:

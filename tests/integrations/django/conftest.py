@@ -3,13 +3,16 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.db import connections
 from django.test.utils import override_settings
 
 from tests import django_site as site
+
+if TYPE_CHECKING:
+    from tests.integrations.django.market.site import Market
 
 site.configure()  # before a test module imports a model
 
@@ -55,6 +58,17 @@ def migrated(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[st
     with site.databases(default=settings):
         site.migrate()
         yield settings
+
+
+@pytest.fixture
+def market(tmp_path: Path) -> Iterator["Market"]:
+    """Give the market on a database of its own."""
+    from tests.integrations.django.market.site import Market, opened
+
+    with opened(tmp_path):
+        made = Market()
+        yield made
+        made.perimeter.close()
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
 """What would answer before a proof is asked for is refused at the start, in a project of Django's."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import wraps
-from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
@@ -23,7 +22,7 @@ from pratique.integrations.django import called, guarded
 from pratique.integrations.django.rest import IsProven, Owned, ProvenAuthentication
 from tests.django_project import Project
 from tests.integrations.django.market.models import Order
-from tests.integrations.django.market.site import Market, opened
+from tests.integrations.django.market.site import Market
 from tests.serving import served
 
 
@@ -35,15 +34,6 @@ def remembered(view: Callable[..., Any]) -> Callable[..., Any]:
         return view(*args, **more)
 
     return cached
-
-
-@pytest.fixture
-def market(tmp_path: Path) -> Iterator[Market]:
-    """Give the market on a database of its own."""
-    with opened(tmp_path):
-        made = Market()
-        yield made
-        made.perimeter.close()
 
 
 def is_refused(market: Market, view: Any, told: str) -> None:

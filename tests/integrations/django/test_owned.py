@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -25,21 +24,12 @@ from pratique.integrations.django.ownership import OwnedRows
 from pratique.integrations.django.session import DjangoSession
 from tests.django_project import Project
 from tests.integrations.django.market.models import Order, Parcel, Reading
-from tests.integrations.django.market.site import ORIGIN, Market, opened
+from tests.integrations.django.market.site import ORIGIN, Market
 from tests.serving import served
 
 
 class Note(msgspec.Struct, forbid_unknown_fields=True):
     note: str = ""
-
-
-@pytest.fixture
-def market(tmp_path: Path) -> Iterator[Market]:
-    """Give the market on a database of its own."""
-    with opened(tmp_path):
-        made = Market()
-        yield made
-        made.perimeter.close()
 
 
 @pytest.fixture(params=["wsgi", "asgi"])
