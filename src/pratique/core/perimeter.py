@@ -84,7 +84,6 @@ class Perimeter:
             answers=answers,
         )
         self._register = Register()
-        self._declared = self._register.by_name
         self._watchers: list[Watcher] = []
         self._lock = Lock()
         self._is_started, self._untold = False, 0
@@ -349,8 +348,7 @@ class Perimeter:
                 "the perimeter hasn't started: nothing crosses. "
                 "Call perimeter.start(), or guard(app, perimeter)."
             )
-        if boundary is not self._declared.get(boundary.name):
-            self._register.require(boundary)
+        self._register.require(boundary)
         return Crossing(boundary, claim)
 
     def _inspectors(self) -> list[Inspector]:

@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 class Register:
     """The declared boundaries of one perimeter, each name once, in order of declaration."""
 
-    __slots__ = ("by_name",)
+    __slots__ = ("_boundaries",)
 
     def __init__(self) -> None:
-        self.by_name: dict[str, Boundary] = {}
+        self._boundaries: dict[str, Boundary] = {}
 
     @property
     def boundaries(self) -> tuple[Boundary, ...]:
         """Return every boundary, in order of declaration."""
-        return tuple(self.by_name.values())
+        return tuple(self._boundaries.values())
 
     def add(self, boundary: Boundary, perimeter: "Perimeter") -> None:
         """Add a boundary, which belongs to this perimeter from now on.
@@ -31,14 +31,14 @@ class Register:
         Raises:
             BoundaryError: its name is taken, or it belongs to another perimeter.
         """
-        if boundary.name in self.by_name:
+        if boundary.name in self._boundaries:
             message = f'Boundary "{boundary.name}" is declared twice. Give each its own name.'
             raise BoundaryError(message)
         if boundary.perimeter not in (None, perimeter):
             message = f'Boundary "{boundary.name}" is declared in another perimeter.'
             raise BoundaryError(message)
         boundary.perimeter = perimeter
-        self.by_name[boundary.name] = boundary
+        self._boundaries[boundary.name] = boundary
 
     def require(self, boundary: Boundary) -> None:
         """Let only a declared boundary pass.
@@ -46,7 +46,7 @@ class Register:
         Raises:
             BoundaryError: it isn't declared here; another boundary of that name is not it.
         """
-        if self.by_name.get(boundary.name) is not boundary:
+        if self._boundaries.get(boundary.name) is not boundary:
             message = f'Boundary "{boundary.name}" is not declared in this perimeter.'
             raise BoundaryError(message)
 
@@ -58,10 +58,10 @@ class Register:
             now: UTC.
         """
         found: list[str] = []
-        if not self.by_name:
+        if not self._boundaries:
             found.append("the perimeter declares no boundary.")
         taken: dict[str, str] = {}
-        for boundary in self.by_name.values():
+        for boundary in self._boundaries.values():
             found.extend(boundary.prepare(store))
             found.extend(boundary.debts(now.date()))
             for thing, mend in boundary.exclusive().items():
