@@ -222,6 +222,7 @@ class BearerToken:
     ) -> None:
         self.policy, self.cache = policy, cache
         self._taken_back = TakenBack.of(revoked)
+        # Else nobody is asked whether it is in force, and no generator is made to ask nobody.
         own = type(self).require_in_force is not BearerToken.require_in_force
         self._may_be_taken_back = own or revoked is not None
 
@@ -235,6 +236,7 @@ class BearerToken:
         claim, cache, claims = crossing.claim, self.cache, None
         said = claim.fields.one("authorization")
         if cache is not None and said is not None and said[:7] == "Bearer ":
+            # Mostly this very text was verified a moment ago, and its form with it.
             claims = cache.find(said[7:], self.policy, at=claim.received_at)
         if claims is None:
             token = bearer_token(claim.fields)

@@ -51,6 +51,7 @@ class Action:
     ) -> None:
         self.boundary, self.name, self.rule = boundary, name, rule
         self.content = content
+        # `OwnedRows.find` is a method of rows that say whether they are locked.
         looks_in = None if rule.find is None else getattr(rule.find.callback.call, "__self__", None)
         self._locks = getattr(looks_in, "locks", False) is True
         self._read_key = read_key

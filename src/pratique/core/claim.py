@@ -14,10 +14,7 @@ from .refusal import Refused
 T = TypeVar("T", str, bytes)
 # RFC 9110 §5.6.2: token = 1*tchar. §5.5: a field value holds no CR, LF or NUL.
 _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}")
-
-
-_CR: Final = 13
-_LF: Final = 10
+_CR, _LF, _NUL = b"\r\n\0"
 
 
 class _Keys(Memo[T, str]):
@@ -67,7 +64,7 @@ class Fields:
         names, values = zip(*lines, strict=True)
         keys, joined = [*map(_key_of_octets, names)], b"".join(values)
         # By number: for an octet as bytes the interpreter makes and drops an exception each time.
-        if _CR in joined or _LF in joined or 0 in joined:
+        if _CR in joined or _LF in joined or _NUL in joined:
             raise _bad_value()
         made = cls.__new__(cls)
         made._take(names, keys, values)  # noqa: SLF001  its own

@@ -94,5 +94,4 @@ def _cross_site(identity: str) -> Refused:
         "a change of state comes from an origin that isn't declared, or from none",
         code="cross_site",
         hint=f"compare the Origin field with {identity}(origins=…)",
-        status=401,
     )
