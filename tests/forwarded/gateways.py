@@ -174,18 +174,19 @@ def _address(port: int) -> dict[str, Any]:
     return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
+    """Return where a program is; "" where it isn't there."""
     path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
     return shutil.which(name, path=path) or ""
 
 
 def _version(name: str, *arguments: str) -> str:
-    program = _program(name)
-    if not program:
+    found = program(name)
+    if not found:
         return ""
-    done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
-    found = re.search(r"[0-9]+\.[0-9]+\.[0-9]+", done.stdout + done.stderr)
-    return found.group() if found else ""
+    done = subprocess.run([found, *arguments], capture_output=True, text=True, check=False)
+    number = re.search(r"[0-9]+\.[0-9]+\.[0-9]+", done.stdout + done.stderr)
+    return number.group() if number else ""
 
 
 def _version_of_envoy() -> str:
@@ -201,14 +202,14 @@ GATEWAYS: Final = {
                 "nginx.conf",
                 NGINX,
                 NGINX_SERVER,
-                [_program("nginx"), "-p", "{folder}", "-c", "{file}", "-e", "stderr"],
+                [program("nginx"), "-p", "{folder}", "-c", "{file}", "-e", "stderr"],
             ),
             lambda: _version("nginx", "-v"),
         ),
         Gateway(
             "haproxy",
             _written(
-                "haproxy.cfg", HAPROXY, HAPROXY_SERVER, [_program("haproxy"), "-db", "-f", "{file}"]
+                "haproxy.cfg", HAPROXY, HAPROXY_SERVER, [program("haproxy"), "-db", "-f", "{file}"]
             ),
             lambda: _version("haproxy", "-v"),
         ),
@@ -220,7 +221,7 @@ GATEWAYS: Final = {
                 CADDY_SERVER,
                 [
                     *("env", "XDG_CONFIG_HOME={folder}", "XDG_DATA_HOME={folder}"),
-                    *(_program("caddy"), "run", "--adapter", "caddyfile", "--config", "{file}"),
+                    *(program("caddy"), "run", "--adapter", "caddyfile", "--config", "{file}"),
                 ],
             ),
             lambda: _version("caddy", "version"),

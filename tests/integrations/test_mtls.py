@@ -4,8 +4,6 @@ import asyncio
 import contextlib
 import importlib.util
 import json
-import os
-import shutil
 import socket
 import ssl
 from collections.abc import Iterator
@@ -21,6 +19,7 @@ import pytest
 from pratique.core.claim import Tls
 from pratique.integrations.tls import tls_of_environ
 from tests import processes
+from tests.forwarded.gateways import NGINX, program
 from tests.integrations.mtls_app import (
     APPENDED,
     BEHIND,
@@ -556,19 +555,7 @@ def test_envoy_that_forwards_nothing_names_nobody(pki: Pki, behind: tuple[str, S
 # --- nginx ----------------------------------------------------------------------------------------
 
 
-NGINX = """\
-daemon off;
-master_process off;
-pid {folder}/nginx.pid;
-error_log stderr crit;
-events {{ worker_connections 64; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
+NGINX_SERVER = """\
     map $ssl_client_verify $client_certificate {{
         SUCCESS 'By={by};Cert="$ssl_client_escaped_cert"';
         default '';
@@ -589,28 +576,22 @@ http {{
             proxy_set_header X-Forwarded-Client-Cert $client_certificate;
         }}
     }}
-}}
 """
 
 
 @contextlib.contextmanager
 def by_nginx(pki: Pki, upstream: str, verify: str = "on") -> Iterator[str]:
     """Put an nginx in front of an application, which comes by mTLS itself."""
-    found = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
-    if found is None:
+    found = program("nginx")
+    if not found:
         pytest.skip("needs nginx")
     port, folder = free_port(), pki.folder / f"nginx-{verify}"
     folder.mkdir()
     target = int(httpx.URL(upstream).port or 0)
-    text = NGINX.format(
-        folder=folder,
-        port=port,
-        upstream=target,
-        server=pki.server,
-        ca=pki.ca,
-        by=EDGE,
-        verify=verify,
+    server = NGINX_SERVER.format(
+        port=port, upstream=target, server=pki.server, ca=pki.ca, by=EDGE, verify=verify
     )
+    text = NGINX.format(folder=folder, servers=server)
     (folder / "nginx.conf").write_text(text, encoding="ascii")
     log = folder / "nginx.log"
     command = [found, "-c", str(folder / "nginx.conf"), "-p", str(folder)]
