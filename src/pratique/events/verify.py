@@ -133,15 +133,15 @@ class Verification:
         link, said = found["link"].decode(), found["said"] + b"}"
         chain = self._chains.setdefault(writer, _Chain())
         if self._since is not None and not chain.sequence and sequence > 1:
-            told = self._beheaded(chain, writer, sequence, link, said)
+            wrong = self._beheaded(chain, writer, sequence, link, said)
         else:
-            told = _broken(self._judge(chain, writer, sequence, link, said))
-        if told is None:
+            wrong = _broken(self._judge(chain, writer, sequence, link, said))
+        if wrong is None:
             self.lines += 1
         if sequence > chain.sequence:
             # What follows is judged by the link that stands here: one change is told once.
             chain.sequence, chain.link = sequence, link
-        return told
+        return wrong
 
     def _beheaded(
         self, chain: _Chain, writer: str, sequence: int, link: str, said: bytes
