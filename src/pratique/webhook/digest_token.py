@@ -60,7 +60,7 @@ class KeyedToken:
     Args:
         find: (kid) -> what opens its tokens, and until when (seconds since 1970).
         private: A private key as a PEM, where it is to sign.
-        note: Is told the `kid` of each token that held.
+        note: Is told the `kid` of each token that held; None: nobody is.
     """
 
     __slots__ = ("_find", "_note", "_private", "is_short")
@@ -70,7 +70,7 @@ class KeyedToken:
         find: Callable[[str], tuple[Opener, float]],
         private: str = "",
         *,
-        note: Callable[[str], object] = str,
+        note: Callable[[str], object] | None = None,
     ) -> None:
         self._find, self._private, self._note = find, private, note
         self.is_short = False
@@ -92,7 +92,8 @@ class KeyedToken:
             claims = _opened(opener, candidates[0])
             if claims is None or not _is(claims, "request_body_sha256", digest):
                 return False
-            note(kid.decode())
+            if note is not None:
+                note(kid.decode())
             return True
 
         return verify

@@ -136,7 +136,7 @@ class NamedKeys(Generic[K]):
         self._running = 0
         self._known = frozenset(known)
         self._first, self._again = _Share(ALLOWANCE, clock()), _Share(AGAIN, clock())
-        self._turned: Memo[int, None] = Memo(MOST_TURNED)
+        self._turned: Memo[int, None] = Memo(MOST_TURNED)  # by hash: a stranger's name may be long
         self._lock = Lock()
         # The looks of a parent end in the parent.
         renew_after_fork(self, _lock=Lock, _flights=dict, _tasks=set, _running=int)
