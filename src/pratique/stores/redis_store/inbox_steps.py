@@ -30,7 +30,7 @@ _LOOK: Final = 1000
 """Rows that one script of a list looks at."""
 
 
-class _What(msgspec.Struct, frozen=True, array_like=True):
+class _Contents(msgspec.Struct, frozen=True, array_like=True):
     """What is kept of a delivery beside its row."""
 
     key: bytes
@@ -39,7 +39,7 @@ class _What(msgspec.Struct, frozen=True, array_like=True):
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode
-_decode: Final = msgspec.msgpack.Decoder(_What).decode
+_decode: Final = msgspec.msgpack.Decoder(_Contents).decode
 
 
 def _ask(script: Script, boundary: str | bytes, *args: Any) -> Ask:
@@ -62,7 +62,7 @@ def _boundary_of(id: str) -> Steps[bytes]:
 
 def put(delivery: Delivery) -> Steps[bool]:
     """Keep a delivery. False where its row is there."""
-    what = _What(delivery.key, delivery.content, brought(delivery))
+    what = _Contents(delivery.key, delivery.content, brought(delivery))
     said = yield _ask(
         scripts.PUT,
         delivery.boundary,
@@ -164,7 +164,7 @@ def _whole(
     *,
     is_done: bool = False,
 ) -> Sequence[Any]:
-    found = _What(b"", b"", b"") if is_done else _decode(bytes(what))
+    found = _Contents(b"", b"", b"") if is_done else _decode(bytes(what))
     return (
         bytes(id).decode(),
         bytes(boundary).decode(),
