@@ -100,10 +100,10 @@ class Measures:
                 self._tell(CROSSING, self.crossings, (boundary, str(outcome)), seconds)
 
     def _tell(self, name: str, figure: dict[Pair, Spread], labels: Pair, seconds: float) -> None:
-        known = labels if labels in figure else (OTHER, OTHER)
+        shown = labels if labels in figure else (OTHER, OTHER)
         for hear in self.hear:
             try:
-                hear(name, known, seconds)
+                hear(name, shown, seconds)
             except Exception as error:  # noqa: BLE001  whoever listens in changes no crossing
                 self.hear = tuple(known for known in self.hear if known is not hear)
                 _log.error("what hears of durations raised %s: no more", type(error).__name__)

@@ -141,19 +141,24 @@ def require_in_time(leaf: bytes, *, at: datetime) -> None:
     digest = sha256(leaf).digest()
     times = _times.get(digest)
     if times is None:
-        try:
-            if len(leaf) > MAX_CERTIFICATE:
-                raise ValueError(f"it has {len(leaf)} bytes")  # noqa: TRY301  as what can't be read
-            read = x509.load_der_x509_certificate(leaf)
-            times = read.not_valid_before_utc, read.not_valid_after_utc
-        except Exception as error:  # noqa: BLE001  cryptography has a dozen of them
-            raise Refused(
-                AUTHENTIC,
-                f"the time of the client certificate can't be read ({type(error).__name__})",
-                code="certificate_dates",
-            ) from None
-        _times.keep(digest, times)
+        times = _times.keep(digest, _read_times(leaf))
     _require_between(*times, at)
+
+
+def _read_times(leaf: bytes) -> tuple[datetime, datetime]:
+    why = f"it has {len(leaf)} bytes, at most {MAX_CERTIFICATE} are read"
+    if len(leaf) <= MAX_CERTIFICATE:
+        try:
+            read = x509.load_der_x509_certificate(leaf)
+            return read.not_valid_before_utc, read.not_valid_after_utc
+        except Exception as error:  # noqa: BLE001  cryptography has a dozen of them
+            why = type(error).__name__
+    raise Refused(
+        AUTHENTIC,
+        f"the time of the client certificate can't be read: {why}",
+        code="certificate_dates",
+        hint="look at the certificate that the caller shows",
+    )
 
 
 def _require_between(begin: datetime, end: datetime, at: datetime) -> None:
