@@ -32,8 +32,6 @@ _is_told: Final = [False]
 _process: Final = [os.getpid()]
 _WIPE_ON_FORK: Final = 18
 """MADV_WIPEONFORK of Linux 4.14: a child finds zeros on the page, whoever has forked."""
-
-
 WITHOUT_HOOKS: Final = (
     "the perimeter started before this process was forked without Python's hooks: its store, sinks "
     "and threads are its parent's, and nothing crosses. uWSGI: set lazy-apps = true, or "
@@ -102,7 +100,8 @@ def untold_forks() -> int:
     The first to ask makes anew what `renew_after_fork` names. What should have rested before such a
     fork can't be mended any more: who has opened something before lets it be.
     """
-    if not _page[0] if _page is not None else os.getpid() != _process[0]:
+    is_child = os.getpid() != _process[0] if _page is None else not _page[0]
+    if is_child:
         _forked()
     return _untold[0]
 
