@@ -108,6 +108,7 @@ class DPoPToken(BearerToken):
         try:
             claims = yield from presented(token, self.policy, claim, cache=self.cache)
             require_bound(claims.get("cnf"), shown)
+            crossing.principal = claims.subject
             crossing.discharge(AUTHENTIC)
             # A view may have several proofs of one request: it came once, and is the same object.
             if self._seen.get(claim.fields) != shown.single_use:

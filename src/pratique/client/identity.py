@@ -148,6 +148,7 @@ class SessionCookie:
         # A look-up by nothing finds whoever has nothing there: empty is no subject.
         if not isinstance(found, Session) or found.subject is None or found.subject == "":
             raise _no_session()
+        crossing.principal = found.subject
         crossing.discharge(AUTHENTIC)
         self._require_young(found, claim)
         until = found.began_at + self.lifetime
@@ -242,11 +243,12 @@ class BearerToken:
             token = bearer_token(claim.fields)
             claims = yield from presented(token, self.policy, claim, cache=cache)
         self.require_holder(claims, claim)
+        crossing.principal = subject = claims.subject
         crossing.done |= _AUTHENTIC
         if self._may_be_taken_back:
             yield from self.require_in_force(claims, session)
         crossing.done |= _FRESH
-        return claims.subject
+        return subject
 
     def require_holder(self, claims: JwtClaims, claim: Claim) -> None:
         """Refuse a token that is for somebody who shows more than the token.

@@ -118,7 +118,7 @@ class Fetcher(Base):
     def _fetch(
         self, claim: Claim, principal: str, seconds: float | None = None
     ) -> Proven[Response]:
-        crossing = Crossing(self.boundary, claim)
+        crossing = Crossing(self.boundary, claim, principal=principal)
         budget = self.boundary.budget(principal=principal, seconds=seconds)
         return self.run(self.boundary.flow(crossing), crossing, budget)
 
@@ -205,7 +205,7 @@ class AsyncFetcher(Base):
     async def _fetch(
         self, claim: Claim, principal: str, seconds: float | None = None
     ) -> Proven[Response]:
-        crossing = Crossing(self.boundary, claim)
+        crossing = Crossing(self.boundary, claim, principal=principal)
         budget = self.boundary.budget(principal=principal, seconds=seconds)
         return await self.run(self.boundary.flow(crossing), crossing, budget)
 

@@ -231,8 +231,9 @@ class AlbAssertion:
                 "the key that the token names didn't make its signature", code="bad_signature"
             )
         claims = self._claims(read, at=crossing.claim.received_at)
-        crossing.discharge(AUTHENTIC)
         subject, at = claims["sub"], crossing.claim.received_at
+        crossing.principal = subject
+        crossing.discharge(AUTHENTIC)
         yield from self._taken_back.require(
             claims, session, issued=lambda: Issued(self.issuer, subject, None, None, at)
         )

@@ -109,6 +109,7 @@ class OpaqueToken:
             self._kept.keep(key, told, at)
         else:
             self._require_in_force(told, at)
+        crossing.principal = told["sub"]
         crossing.discharge(AUTHENTIC)
         yield from self._taken_back.require(
             MappingProxyType(told), session, issued=lambda: _issued(told)

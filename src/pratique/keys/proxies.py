@@ -106,6 +106,7 @@ class ProxyAssertion:
                 hint="the request came past the proxy: close that way",
             )
         claims = yield from presented(token, self.policy, claim, cache=self.cache)
+        crossing.principal = claims.subject
         crossing.discharge(AUTHENTIC)
         yield from self._taken_back.require(claims, session, issued=lambda: issued(claims))
         crossing.discharge(FRESH)

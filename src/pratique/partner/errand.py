@@ -209,7 +209,8 @@ class Errand:
         lines: Lines = (*going.lines, *digest, *self._credential)
         at = partner.started().clock()
         via = Via(scheme="", method=going.method, target=going.url)
-        crossing = Crossing(partner, Claim(going.content, Fields(lines), at, via))
+        claim = Claim(going.content, Fields(lines), at, via)
+        crossing = Crossing(partner, claim, principal=going.principal)
         crossing.declaration = call.declaration
         budget = Budget(seconds, partner.policy.max_wire_bytes, going.principal)
         flow = answered(

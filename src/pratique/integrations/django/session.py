@@ -122,6 +122,7 @@ class DjangoSession:
         found: object = yield Lookup(*self._load.with_session((key,), session))
         if not isinstance(found, SignedIn):
             raise _no_session()
+        crossing.principal = found.subject
         crossing.discharge(AUTHENTIC)
         if self.lifetime is not None:
             yield from self._require_in_force(key, found, claim, self.lifetime, session)
