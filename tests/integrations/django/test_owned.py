@@ -260,6 +260,20 @@ def test_staff_reach_the_rows_of_others_where_the_action_says_so(
     assert rows.find(1, 20) is None
 
 
+@pytest.mark.parametrize("nobody", ["", None, False])
+def test_an_empty_owner_owns_nothing(market: Market, nobody: object) -> None:
+    """CL-01: a user without a tenant isn't the owner of the rows that have none; one with a tenant finds its own."""
+    rows = OwnedRows(Order.note, by=lambda tenant: tenant)
+    row = Order.objects.get(pk=10)
+    assert row.note == ""
+    assert rows.find(nobody, 10) is rows.page(nobody, None, most=2) is rows.all_of(nobody) is None
+    assert not rows.is_of(row, nobody)
+    Order.objects.filter(pk=10).update(note="t1")
+    assert rows.find("t1", 10).pk == 10
+    assert rows.page("t1", None, most=2).rows == (row,)
+    assert rows.is_of(rows.find("t1", 10), "t1")
+
+
 def test_a_list_holds_ones_own_rows_alone(market: Market) -> None:
     """CL-01: page by page to the end, by Django's ORM; a cursor that is no key is 404, another's rows are in no page."""
     Order.objects.bulk_create([Order(id=key, owner_id=1) for key in (11, 12, 13)])

@@ -107,10 +107,7 @@ class OwnedRows:
         if self._is_for_all(user):
             return rows
         owner = self.owner_of(user)
-        # `= NULL` would be everybody's and nobody's rows; True would be the rows of owner 1.
-        if owner is None or isinstance(owner, bool):
-            return None
-        return rows.filter(**{self.owner: owner})
+        return None if _is_nobody(owner) else rows.filter(**{self.owner: owner})
 
     def page(self, user: Any, after: object, *, most: int) -> Any:
         """Return a `Page` of the user's own rows, or None where this user can have none.
@@ -135,7 +132,10 @@ class OwnedRows:
 
     def is_of(self, row: Any, user: Any) -> bool:
         """Say whether a row that was loaded is this user's."""
-        return self._is_for_all(user) or bool(getattr(row, self.owner) == self._by(user))
+        if self._is_for_all(user):
+            return True
+        owner = self.owner_of(user)
+        return not _is_nobody(owner) and bool(getattr(row, self.owner) == owner)
 
     def _is_for_all(self, user: Any) -> bool:
         return self._all_for is not None and self._all_for(user) is True
@@ -144,6 +144,13 @@ class OwnedRows:
     def alias(self) -> str:
         """Return the database that the model is written to."""
         return str(router.db_for_write(self.model))
+
+
+def _is_nobody(owner: object) -> bool:
+    # `= NULL` would be everybody's and nobody's rows; True would be the rows of owner 1; "" is what
+    # many rows have that belong to nobody yet.
+    is_empty = isinstance(owner, str | bytes) and not owner
+    return owner is None or isinstance(owner, bool) or is_empty
 
 
 _waiting: Final[ContextVar[Mapping[str, "Begins"]]] = ContextVar(
