@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from pratique import Perimeter
 from pratique.core.refusal import Refused
-from pratique.integrations.asgi import read_content
+from pratique.integrations.asgi import claim_of, read_content
 
 CAP = 8
 
@@ -59,3 +60,13 @@ async def test_a_sender_that_stalls_is_refused(
     with pytest.raises(Refused) as refused:
         await read_content(asked, sender(b"12"), CAP)
     assert refused.value.code == "too_slow"
+
+
+@pytest.mark.parametrize(
+    ("client", "peer"),
+    [(None, ""), ((None, 0), ""), (("", 0), ""), (("10.0.0.1", 9), "10.0.0.1")],
+)
+def test_a_peer_without_an_address_is_none(client: Any, peer: str) -> None:
+    """What a gateway leaves out is "", as `Via` says: a delivery that is kept can be read again."""
+    claim = claim_of({**scope(), "client": client, "path": "/"}, b"", Perimeter())
+    assert claim.via.peer == peer

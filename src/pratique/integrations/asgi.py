@@ -44,7 +44,8 @@ def claim_of(scope: Scope, content: bytes, perimeter: Perimeter) -> Claim:
     target = raw_path.decode("latin-1") if raw_path else scope.get("path", "/")
     if query:
         target = f"{target}?{query.decode('latin-1')}"
-    peer, scheme = client[0] if client else "", scope.get("scheme", "http")
+    peer = (client[0] or "") if client else ""  # a gateway may know a port, and no address
+    scheme = scope.get("scheme", "http")
     return Claim(
         content,
         Fields.of_octets(scope.get("headers", ())),
