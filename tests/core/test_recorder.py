@@ -4,9 +4,11 @@ import logging
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from pratique.core.event import Outcome, Record
 from pratique.core.recorder import (
+    FIRST_OF_A_KIND,
     KNOWN_A_MINUTE,
     RECENT,
     REPEATS_A_MINUTE,
@@ -90,6 +92,22 @@ def test_a_flood_of_one_account_is_bounded_and_takes_no_others_place(outcome: Ou
     later = record(3, outcome, at=NOW + timedelta(minutes=1))
     assert recorder.emit(later, sample=False, principal="mallory")
     assert not recorder.emit(record(4, outcome), sample=False, principal="mallory")
+
+
+@pytest.mark.parametrize("field", ["declaration", "code", "obligation"])
+def test_a_flood_of_ones_own_hides_no_other_try(field: str) -> None:
+    """CWE-778: after sixty of one kind, the first of another action or code are told all the same, and no more of them."""
+    kept = Kept()
+    recorder = Recorder([kept], count=Tally().add)
+
+    def told(*, other: bool) -> bool:
+        shown = replace(record(1), **{field: "other"}) if other else record(1)
+        return recorder.emit(shown, sample=False, principal="mallory")
+
+    assert sum(told(other=False) for _ in range(KNOWN_A_MINUTE * 2)) == KNOWN_A_MINUTE
+    assert sum(told(other=True) for _ in range(KNOWN_A_MINUTE * 2)) == FIRST_OF_A_KIND
+    assert not told(other=False)
+    assert recorder.emit(record(1), sample=False, principal="alice")
 
 
 def test_records_of_another_minute_begin_no_count_anew() -> None:

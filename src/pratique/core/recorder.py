@@ -23,6 +23,9 @@ REPEATS_A_MINUTE: Final = 600
 """Who holds one genuine claim can send it again and again: what changes nothing is sampled too."""
 KNOWN_A_MINUTE: Final = 60
 """Refusals of one principal whose claim is authentic; an ordinary account can make many."""
+FIRST_OF_A_KIND: Final = 3
+"""Of each action and code so many a principal are told, whatever else it was refused: nobody hides
+a try at one door behind knocks at another (CWE-778)."""
 MOST_COUNTED: Final = 4096
 """Principals and minutes that are counted by; one more begins anew."""
 RECENT: Final = 256
@@ -102,8 +105,8 @@ class Recorder:
         """Count one record and keep it, or with *sample* only so many a minute; say whether it was.
 
         Of what is settled, ignored or comes too early, 600 a minute and boundary, and of what is
-        refused 60 a minute, boundary and principal: a flood of it fills no disk, and pushes nothing
-        out of a window of the newest records.
+        refused 60 a minute, boundary and principal, and the first of each kind: a flood of it fills
+        no disk, and pushes nothing out of a window of the newest records.
         """
         if self.ring is not None:
             self.ring(record.at)
@@ -117,9 +120,7 @@ class Recorder:
         elif record.outcome in _REPEATED:
             is_kept = self._is_sampled(record, REPEATS_A_MINUTE)
         else:
-            is_kept = record.outcome not in _BOUNDED or self._is_sampled(
-                record, KNOWN_A_MINUTE, _mark(principal)
-            )
+            is_kept = record.outcome not in _BOUNDED or self._is_in_bounds(record, principal)
         if is_kept:
             self.tell(record)
         return is_kept
@@ -171,6 +172,12 @@ class Recorder:
         """Close every sink."""
         for sink in self._sinks:
             sink.close()
+
+    def _is_in_bounds(self, record: Record, principal: object) -> bool:
+        who = _mark(principal)
+        kind = hash((who, record.declaration, record.obligation, record.code))
+        is_first = self._is_sampled(record, FIRST_OF_A_KIND, kind)
+        return self._is_sampled(record, KNOWN_A_MINUTE, who) or is_first
 
     def _is_sampled(self, record: Record, most: int, principal: int = 0) -> bool:
         # By the minute, so that what comes from another one (a kept delivery) begins nothing anew.
