@@ -4,7 +4,7 @@ import gc
 import logging
 import os
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import cycle, islice
 from pathlib import Path
@@ -29,6 +29,7 @@ from tests.sink import Kept
 FLOOD = int(os.environ.get("PRATIQUE_FLOOD", "600"))
 """Refusals of each boundary; by hand 100,000."""
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 ROOMS = ("webhook", "client", "service")
 LINE = 600
 """Bytes of the longest line that a sample may be."""
@@ -177,12 +178,12 @@ async def test_a_flood_of_what_an_account_has_signed_fills_no_store(is_async: bo
         allow=lambda _event, _row: True,
     )(lambda _admitted: None)
 
-    async def sent(number: int, account: str, amount: str) -> str:
+    async def sent(number: int, account: str, amount: str, at: datetime = NOW) -> str:
         said = (
             f'{{"id": "evt_{number}", "type": "paid", "account": "{account}", "amount": {amount}}}'
         )
         content = said.encode()
-        claim = Claim(content, providers.stripe.seal(content, secret=secret, at=NOW), NOW)
+        claim = Claim(content, providers.stripe.seal(content, secret=secret, at=at), NOW)
         try:
             if is_async:
                 await perimeter.aadmit(hook, claim)
@@ -200,6 +201,11 @@ async def test_a_flood_of_what_an_account_has_signed_fills_no_store(is_async: bo
         assert len(store.sync.records) == rows + 1
         assert await sent(1001, "mallory", "1") == ""
         assert sum(perimeter.tally.counts.values()) == KNOWN_A_MINUTE * 2 + 2
+        captured = {await sent(2, "", "1", NOW - HOUR) for _ in range(KNOWN_A_MINUTE * 2)}
+        rows = len(store.sync.records)
+        assert captured == {"stale"}
+        assert [await sent(2000 + n, "", '"much"') for n in range(9)] == ["bad_content"] * 9
+        assert len(store.sync.records) == rows + 9
 
 
 def test_a_flood_of_one_accounts_refusals_hides_no_other_account() -> None:

@@ -284,6 +284,8 @@ class Webhook(On, Measured, Boundary, Kept):
             if refused.obligation is not AUTHENTIC and refused.obligation is not VALID:
                 # The order is authentic first: whoever is stale did sign.
                 crossing.done |= self._authentic
+                # Whose it is wasn't read: a stale one that is sent again takes no account's count.
+                crossing.principal = (refused.code,)
             raise
         crossing.done |= self._authentic | self._fresh
         crossing.principal = opened.account
