@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from pratique import Claim, Fields, Refused
 from pratique.cli.commands import app
 from pratique.cli.wording import plain
+from pratique.webhook import Worker
 from tests import django_site
 from tests.shop import delivery
 
@@ -128,6 +129,34 @@ def test_dead_letters_are_listed_and_replayed(module: Any) -> None:
     assert len(ids("--state", "done")) == 2
     done = ids()[0]
     assert run("replay", done).exit_code == 1
+
+
+@pytest.mark.parametrize("module", ["sqlite3"], indirect=True)
+def test_a_worker_says_at_its_start_what_it_works(module: Any, monkeypatch: Any) -> None:
+    """Else nobody sees that one runs; with --once it says at its end how many it worked."""
+
+    async def ended(worker: Worker) -> None:
+        """Return as after SIGTERM."""
+
+    monkeypatch.setattr(Worker, "arun", ended)
+    assert run("work", "--tasks", "2").stderr == "working payments, 2 at once; SIGTERM ends it\n"
+    assert run("work", "--once").output == "0 deliveries were worked\n"
+
+
+def test_another_process_tells_why_and_sweeps(module: Any) -> None:
+    """Commands start the store that they ask; an id that isn't there, and a store that is down, are told."""
+    keep(module, "in_1")
+    run("work", "--once")
+    (crossing,) = re.findall(r"not_confirmed, crossing (\S+)", run("show", *ids()).output)
+    done = CliRunner().invoke(app, ["why", crossing])
+    assert (done.exit_code, "not_confirmed" in done.output) == (0, True), done.output
+    assert CliRunner().invoke(app, ["why", "0-1"]).exit_code == 1
+    place = f"{module.__name__}:"
+    assert CliRunner().invoke(app, ["why", crossing, "--perimeter", f"{place}none"]).exit_code == 1
+    down = CliRunner().invoke(app, ["why", crossing, "--perimeter", f"{place}down"])
+    assert (down.exit_code, "can't be asked" in down.output) == (1, True)
+    swept = CliRunner().invoke(app, ["sweep", f"{place}perimeter"])
+    assert (swept.exit_code, swept.output) == (0, "0 keys and contents were deleted\n")
 
 
 def test_one_is_parked_and_replayed_by_its_id(module: Any) -> None:

@@ -1,6 +1,5 @@
 """The commands."""
 
-import asyncio
 from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Annotated
@@ -10,19 +9,20 @@ import typer
 from pratique.core.break_glass import break_glass
 from pratique.core.event import Record
 from pratique.core.perimeter import Perimeter
-from pratique.core.refusal import StoreError
-from pratique.core.store import Store
+from pratique.core.refusal import BoundaryError, StoreError
+from pratique.core.store import AsyncStore
 from pratique.events import JsonLines, SqliteEvents
 from pratique.events.sqlite import is_sqlite
 from pratique.stores import asweep
 from pratique.stores import sweep as sweep_of
 
 from . import lock
-from .application import application
+from .application import application, named_place
 from .events import events as events_of
 from .forwarded import forwarded
 from .inbox import inbox
 from .issuer import issuer
+from .opened import asked
 from .report import report
 from .webhook import webhook
 from .wording import counted
@@ -68,13 +68,19 @@ def why(
         Path | None, typer.Option(help="Written by JsonLines or SqliteEvents.")
     ] = None,
     perimeter: Annotated[
-        str | None, typer.Option(help="module:attribute of the perimeter.")
+        str | None, typer.Option(help="module:attribute; without --events else PRATIQUE_APP.")
     ] = None,
 ) -> None:
     """Tell one crossing: what came, what was owed, what to do."""
     if events is None and perimeter is None:
-        message = "say where to look: --events FILE of a sink, or --perimeter MODULE:ATTRIBUTE"
-        raise typer.BadParameter(message)
+        try:
+            perimeter = named_place(None)
+        except typer.BadParameter:
+            message = (
+                "say where to look: --events FILE of a sink, --perimeter MODULE:ATTRIBUTE, or the "
+                "variable PRATIQUE_APP"
+            )
+            raise typer.BadParameter(message) from None
     record: Record | None = None
     if events is not None:
         if not events.is_file():
@@ -106,8 +112,10 @@ def sweep(
         message = f"{perimeter} has no store"
         raise typer.BadParameter(message)
     try:
-        deleted = asyncio.run(_swept(store))
-    except StoreError as error:
+        deleted = asked(
+            store, on_loop=lambda _: asweep(store), here=lambda _: sweep_of(store), nothing=0
+        )
+    except (BoundaryError, StoreError) as error:
         typer.echo(f"the store can't be swept: {error}", err=True)
         raise typer.Exit(1) from None
     typer.echo(counted(deleted, "key or content was deleted", "keys and contents were deleted"))
@@ -124,27 +132,6 @@ def warnings(
         typer.echo(sentence)
     if debts:
         raise typer.Exit(1)
-
-
-async def _swept(store: Store) -> int:
-    face = store.asynchronous
-    if face is None:
-        return _swept_here(store)
-    await face.start()
-    try:
-        return await asweep(store)
-    finally:
-        await face.close()
-
-
-def _swept_here(store: Store) -> int:
-    if store.sync is not None:
-        store.sync.start()
-    try:
-        return sweep_of(store)
-    finally:
-        if store.sync is not None:
-            store.sync.close()
 
 
 def told(record: Record) -> list[str]:
@@ -173,8 +160,15 @@ def told(record: Record) -> list[str]:
 
 
 def _stored(perimeter: Perimeter, crossing_id: str) -> Record | None:
+    found, store = perimeter.recorder.find(crossing_id), perimeter.store
+    if found is not None or store is None:
+        return found
+
+    async def on_loop(face: AsyncStore) -> Record | None:
+        return await face.find(crossing_id)
+
     try:
-        return asyncio.run(perimeter.afind(crossing_id))
-    except StoreError as error:
-        message = f"the store can't tell: {error}. Has the application started once?"
-        raise typer.BadParameter(message) from None
+        return asked(store, on_loop=on_loop, here=lambda face: face.find(crossing_id), nothing=None)
+    except (BoundaryError, StoreError) as error:
+        typer.echo(f"the store can't be asked: {error}", err=True)
+        raise typer.Exit(1) from None

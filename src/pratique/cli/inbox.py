@@ -130,9 +130,11 @@ def work(
 ) -> None:
     """Work what is due until SIGTERM or Ctrl-C; what is in hand is finished."""
     perimeter = _perimeter(app)
-    worker = Worker(_boundaries(perimeter, boundary), tasks=tasks, idle=timedelta(seconds=idle))
+    chosen = _boundaries(perimeter, boundary)
+    worker = Worker(chosen, tasks=tasks, idle=timedelta(seconds=idle))
+    begun = f"working {', '.join(each.name for each in chosen)}, {tasks} at once; SIGTERM ends it"
     try:
-        count = asyncio.run(_worked(perimeter, worker, once=once))
+        count = asyncio.run(_worked(perimeter, worker, "" if once else begun))
     except (BoundaryError, StoreError) as error:
         typer.echo(f"nothing is worked: {error}", err=True)
         raise typer.Exit(1) from None
@@ -161,13 +163,15 @@ def sweep(
     typer.echo(counted(count, "delivery was told again", "deliveries were told again"))
 
 
-async def _worked(perimeter: Perimeter, worker: Worker, *, once: bool) -> int:
+async def _worked(perimeter: Perimeter, worker: Worker, begun: str) -> int:
+    """Work until it is ended, and say so at the start; without words until nothing is due."""
     async with perimeter:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, worker.stop)
-        if once:
+        if not begun:
             return await worker.adrain()
+        typer.echo(begun, err=True)
         await worker.arun()
         return 0
 
