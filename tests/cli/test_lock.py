@@ -44,6 +44,17 @@ def new(): return "new"
 """
 
 
+CACHED = """
+from functools import wraps
+from flask import Flask
+
+def cached(view):
+    @wraps(view)
+    def passed_on(*args, **more): return view(*args, **more)
+    return passed_on
+"""
+
+
 class Project:
     """A folder with an application and a repository."""
 
@@ -89,6 +100,7 @@ def test_an_old_application_begins_with_a_baseline_that_shrinks(project: Project
     assert status == 1
     assert "GET /old: a new naked route" in told
     assert project.run("lock", "--baseline")[0] == 0
+    assert "main has no pratique.lock: all that it lists is new" in project.run("diff", "main")[1]
     assert "legacy    GET /old" in project.run("routes")[1]
     assert project.run("check")[0] == 0
     project.commit()
@@ -102,11 +114,24 @@ def test_an_old_application_begins_with_a_baseline_that_shrinks(project: Project
     )
     status, told = project.run("check")
     assert status == 1
-    assert "stronger: route GET /old: legacy:  -> public: why" in told
+    assert "stronger: route GET /old: legacy -> public: why" in told
     assert project.run("lock")[0] == 0
     assert project.run("check")[0] == 0
     status, told = project.run("diff", "main")
-    assert (status, told.strip()) == (0, "stronger: route GET /old: legacy:  -> public: why")
+    assert (status, told.strip()) == (0, "stronger: route GET /old: legacy -> public: why")
+
+
+def test_what_the_start_would_refuse_fails_the_check(project: Project) -> None:
+    """CWE-524: a decorator above a guard changes no line of the lock, and the application doesn't start; below it passes."""
+    wrapped = APP.replace("LOCK", "None").replace("from flask import Flask", CACHED)
+    for order, status in (("@cached\n@guarded\n", 1), ("@guarded\n@cached\n", 0)):
+        project.write(wrapped.replace("@guarded\n", order, 1))
+        assert project.run("lock", "--baseline")[0] == 0
+        done, told = project.run("check")
+        assert (done, "shop.cached stands above the view that proves" in told) == (
+            status,
+            status == 1,
+        )
 
 
 def test_a_reviewer_sees_what_got_weaker(project: Project) -> None:
@@ -197,6 +222,20 @@ urlpatterns = [
 """
 
 
+def start_of(folder: Path) -> str:
+    """Return what a start of the Django project says."""
+    asks = "from django.core.wsgi import get_wsgi_application as start; start()"
+    done = subprocess.run(
+        [sys.executable, "-c", asks],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+    )
+    return done.stderr
+
+
 def test_a_django_project_is_named_django(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -213,7 +252,12 @@ def test_a_django_project_is_named_django(
     assert "DJANGO_SETTINGS_MODULE" in told
     monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "settings")
     assert "* /old/: a new naked route" in project.run("lock", app="django")[1]
+    locked = DJANGO.replace('"}', '", "LOCK": "pratique.lock"}')
+    (project.folder / "settings.py").write_text(locked)
+    how = "DJANGO_SETTINGS_MODULE=settings pratique lock --baseline --app django"
+    assert how in start_of(project.folder)
     assert project.run("lock", "--baseline", app="django")[0] == 0
+    assert start_of(project.folder) == ""
     status, told = project.run("routes", app="django")
     assert [line.split()[0] for line in told.splitlines()] == ["public", "legacy"]
     assert project.run("check", app="django")[0] == 0

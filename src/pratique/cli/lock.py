@@ -14,6 +14,7 @@ from pratique.core.refusal import BoundaryError
 from pratique.core.route import Route, RouteState
 from pratique.core.secret import stand_ins
 from pratique.integrations.described import Described
+from pratique.integrations.routes import naked_debts
 from pratique.report import (
     Change,
     Evidence,
@@ -74,7 +75,7 @@ def check(*, app: App = None, file: File = LOCK, secrets: StandIns = True) -> No
     with looked_at(app, secrets=secrets) as (told, debts):
         found = baselined(told, legacy_in(file))
         now = evidence_of(told.perimeter, found)
-        _fail([*debts, *_drift(_parsed(file), now), *_naked(found)])
+        _fail([*debts, *_wrong(told), *_drift(_parsed(file), now), *_naked(found)])
     typer.echo(f"{file}: as it says. {_counted(found)}")
 
 
@@ -88,6 +89,8 @@ def diff(
     if form not in FORMATS:
         raise typer.BadParameter(f"--format is one of {', '.join(FORMATS)}")
     before = _at(revision, file)
+    if not before:
+        typer.echo(f"{revision} has no {file}: all that it lists is new", err=True)
     found = differences(before, _parsed(file) if file.is_file() else {})
     typer.echo(rendered(found, form, revision=revision, file=file.as_posix()))
     if any(each.change is Change.WEAKER for each in found):
@@ -122,6 +125,12 @@ def baselined(told: Described, legacy: frozenset[str]) -> list[Route]:
         else route
         for route in told.routes()
     ]
+
+
+def _wrong(told: Described) -> Iterator[str]:
+    """Yield what the start would refuse of the routes; which are naked, the lock says."""
+    naked = frozenset(naked_debts(told.routes(), told.perimeter))
+    return (debt for debt in told.debts() if debt not in naked)
 
 
 def _naked(found: list[Route]) -> Iterator[str]:

@@ -27,7 +27,7 @@ def above_debt(path: str, view: object, marked: object = None) -> str:
     if marked is view:
         return ""
     return (
-        f"Route {path}: {getattr(view, '__qualname__', view)} stands above the view that proves, "
+        f"Route {path}: {_written(view)} stands above the view that proves, "
         "and can answer before anything is proven. Let it stand below, next to your own function, "
         "or be a middleware."
     )
@@ -55,3 +55,12 @@ def around_debt(
                     "the handlers, below their proofs, or in a middleware."
                 )
     return ""
+
+
+def _written(view: object) -> str:
+    """Return where a decorator was written: `functools.wraps` gives it the name of its view."""
+    code = getattr(view, "__code__", None)
+    if code is None:
+        return str(getattr(view, "__qualname__", view))
+    module = getattr(view, "__globals__", {}).get("__name__", "")
+    return f"{module}.{code.co_qualname.partition('.<locals>')[0]}"

@@ -257,16 +257,22 @@ def legacy_of(lock: str | Path | None) -> frozenset[str]:
         ) from None
 
 
-def lock_debts(lock: str | Path | None) -> list[str]:
+def lock_debts(
+    lock: str | Path | None, command: str = "pratique lock --baseline --app MODULE:ATTRIBUTE"
+) -> list[str]:
     """Return one sentence where a lock is named and isn't there.
 
     A debt and no exception, so that `pratique lock` can still look at the application.
+
+    Args:
+        lock: Its file; None where none is named.
+        command: That writes it.
     """
     if lock is None or Path(lock).exists():
         return []
     debt = (
-        f"lock={str(lock)!r} isn't there, seen from {Path.cwd()}. Write it: pratique lock "
-        "--baseline, which takes the routes that are naked now as legacy."
+        f"lock={str(lock)!r} isn't there, seen from {Path.cwd()}. Write it, which takes the routes "
+        f"that are naked now as legacy: {command}"
     )
     return [debt]
 

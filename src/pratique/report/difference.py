@@ -119,11 +119,15 @@ def _routes(before: Lock, after: Lock) -> Iterator[Difference]:
         if now is None:
             yield Difference(Change.OTHER, place, "is gone")
             continue
-        told = f"{now[0]}: {now[1]}".rstrip(": ")
+        told = _told(now)
         if was is None:
             change = Change.OTHER if now[0] == RouteState.GUARDED else Change.WEAKER
             yield Difference(change, place, f"is new, {told}")
         elif was != now:
             step = strength[RouteState(now[0])] - strength[RouteState(was[0])]
             change = Change.WEAKER if step > 0 else Change.STRONGER if step < 0 else Change.OTHER
-            yield Difference(change, place, f"{was[0]}: {was[1]} -> {told}")
+            yield Difference(change, place, f"{_told(was)} -> {told}")
+
+
+def _told(route: list[str]) -> str:
+    return f"{route[0]}: {route[1]}".rstrip(": ")

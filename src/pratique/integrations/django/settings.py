@@ -1,11 +1,12 @@
 """What settings.PRATIQUE says, and every debt of the project that can be told without a request."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import django
-from django.conf import settings
+from django.conf import ENVIRONMENT_VARIABLE, settings
 from django.core.checks import CheckMessage, Error, register
 from django.utils.module_loading import import_string
 
@@ -90,8 +91,13 @@ def declared() -> Declared:
         perimeter,
         tuple(cast("Sequence[Elsewhere]", others)),
         legacy_of(said.get("LOCK")),
-        tuple(lock_debts(said.get("LOCK"))),
+        tuple(lock_debts(said.get("LOCK"), _lock_command())),
     )
+
+
+def _lock_command() -> str:
+    named = os.environ.get(ENVIRONMENT_VARIABLE, "shop.settings")
+    return f"{ENVIRONMENT_VARIABLE}={named} pratique lock --baseline --app django"
 
 
 def described_project() -> Described:
