@@ -182,7 +182,8 @@ def test_gauges_are_read_when_somebody_asks(door: Door) -> None:
     assert at(figures, "pratique_observe_until_timestamp_seconds", boundary="old") == until
     waived = {"boundary": "old", "obligation": "allowed", "means": "waiver"}
     assert at(figures, "pratique_waiver_until_timestamp_seconds", **waived) == until
-    assert at(figures, "pratique_routes", state="guarded") == 3
+    assert at(figures, "pratique_routes", state="guarded") == 2
+    assert at(figures, "pratique_routes", state="legacy") == 1  # its boundary only observes
     assert at(figures, "pratique_routes", state="naked") == 0
     assert at(figures, "pratique_events_dropped_total", sink="JsonLines") == 0
     info = {"lock": "none", "version": version("pratique")}
@@ -395,7 +396,7 @@ def test_an_inbox_that_cannot_be_read_is_absent_and_counted(door: Door) -> None:
     door.shop.execute("DROP TABLE pratique_inbox")
     figures = shown(metrics)
     assert "pratique_inbox_pending" not in {name for name, _ in figures}
-    assert at(shown(metrics), "pratique_routes", state="guarded") == 3
+    assert at(shown(metrics), "pratique_routes", state="guarded") == 2
     failed = {"store": door.perimeter.store.name, "operation": "samples"}  # type: ignore[union-attr]
     assert at(shown(metrics), "pratique_store_errors_total", **failed) >= 1
 

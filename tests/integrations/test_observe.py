@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 
 from pratique import unsafe
 from pratique.core.refusal import BoundaryError
+from pratique.integrations.described import described
 from pratique.integrations.starlette import endpoint, guard
 from tests.shop import NOW, URL, Shop, delivery, plain_sqlite3
 
@@ -61,6 +62,18 @@ def test_an_observing_boundary_without_a_view_behind_it_does_not_start(tmp_path:
     _, app = observed(tmp_path, shadows=False)
     with pytest.raises(BoundaryError, match="shadows="), TestClient(app):
         pass
+
+
+def test_its_route_is_legacy_and_guarded_once_it_enforces(tmp_path: Path) -> None:
+    """Whoever forges reaches the old view meanwhile: a lock that called it guarded would say too much."""
+    shop, app = observed(tmp_path)
+    told = described(app)
+    assert told is not None
+    (route,) = told.routes()
+    assert (route.state, route.named) == ("legacy", "observed until 2026-12-01 by payments")
+    shop.payments.observe = None
+    (route,) = told.routes()
+    assert (route.state, route.named) == ("guarded", "payments")
 
 
 @pytest.mark.parametrize("until", [NOW.date(), NOW.date() + timedelta(days=91)])

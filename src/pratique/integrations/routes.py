@@ -283,7 +283,8 @@ def _stated(leaf: Leaf, others: tuple[Elsewhere, ...], legacy: Container[str]) -
     place = f"{leaf.path}/" if leaf.is_mount else leaf.path
     guards = next((other.by for other in others if other.names(place)), "")
     state, named = RouteState.NAKED, ""
-    if leaf.proven_by:
+    judged = _judged_by(view)
+    if leaf.proven_by and not judged:
         is_frameworks = leaf.proven_by in (FASTAPIS_OWN, FLASKS_OWN)  # nothing proves who calls it
         state = RouteState.PUBLIC if is_frameworks else RouteState.GUARDED
         named = leaf.proven_by
@@ -293,6 +294,14 @@ def _stated(leaf: Leaf, others: tuple[Elsewhere, ...], legacy: Container[str]) -
         state, named = RouteState.ELSEWHERE, guards
     methods = tuple(sorted(set(leaf.methods) - {"HEAD"}))  # answered by GET
     found = Route(leaf.path, methods, state, named, where_is(view))
-    if state is RouteState.NAKED and (leaf.shadowed_by or found.key in legacy):
-        return replace(found, state=RouteState.LEGACY, named=leaf.shadowed_by)
+    shadowed = judged or leaf.shadowed_by
+    if state is RouteState.NAKED and (shadowed or found.key in legacy):
+        return replace(found, state=RouteState.LEGACY, named=shadowed)
     return found
+
+
+def _judged_by(view: object) -> str:
+    """Return the boundary that only observes what an endpoint is sent; "" for any other."""
+    boundary: Any = getattr(view, BOUNDARY, None)
+    observe = getattr(boundary, "observe", None)
+    return "" if observe is None else f"observed until {observe.until} by {boundary.name}"
