@@ -90,7 +90,7 @@ def test_it_is_refused_where_it_would_count_for_one_process_alone(
 ) -> None:
     """No folder, none that exists, and a folder that was named too late."""
     perimeter = Perimeter()
-    for folder, said in (("", "no folder"), (str(tmp_path / "x"), "no folder"), (str(tmp_path), "imported before")):  # fmt: skip
+    for folder, said in (("", "isn't set"), (str(tmp_path / "x"), "no folder is there"), (str(tmp_path), "imported before")):  # fmt: skip
         monkeypatch.setenv(MULTIPROCESS, folder)
         with pytest.raises(BoundaryError, match=said):
             Multiprocess(perimeter)

@@ -179,6 +179,14 @@ def test_an_empty_or_another_store_is_refused(
     assert start(server.url).identity != identity
 
 
+def test_where_nobody_listens_the_start_says_so(server: RedisServer) -> None:
+    """What to look at, and nothing of the URL, which may hold a password; with a server there it starts."""
+    with pytest.raises(StoreError, match="no Redis listens where") as refused:
+        start("redis://:hunter2@127.0.0.1:1/0")
+    assert "hunter2" not in str(refused.value)
+    assert start(server.url).identity
+
+
 async def test_the_loop_is_refused_alike(server: RedisServer) -> None:
     """The async face asks the same at the start."""
     store = stores.redis(server.url)

@@ -28,7 +28,7 @@ def key_of(text: str, read: KeyReader) -> object:
     if key is None:
         raise Refused(
             VALID,
-            "the key in the path isn't one of this kind",
+            "the key of a row isn't one of this kind",
             code="bad_key",
             status=NOT_FOUND,
         )

@@ -185,9 +185,10 @@ class Multiprocess:
 def _require_mode() -> None:
     folder = os.environ.get(MULTIPROCESS, "")
     if not folder or not Path(folder).is_dir():
+        told = "isn't set" if not folder else f"is {folder!a}, and no folder is there"
         raise BoundaryError(
-            f"{MULTIPROCESS} names no folder. Set it for every worker, to one that is emptied "
-            "before the first of them begins."
+            f"{MULTIPROCESS} {told}. Make one that is emptied before the first worker begins, and "
+            "name it in the environment of the server."
         )
     if not getattr(values.ValueClass, "_multiprocess", False):
         raise BoundaryError(

@@ -139,6 +139,10 @@ class Talker:
         )
 
 
+_NOBODY: Final = (
+    "no Redis listens where stores.redis(url) says. Look whether it runs, and at the host and port "
+    "of the URL"
+)
 _LOST: Final = (
     "the connection to Redis was lost: whether it did it is unknown. A key that it holds is given "
     "back at the next call, or when its lease ends"
@@ -185,6 +189,8 @@ def said(error: BaseException) -> StoreError:
     cause = error.__cause__ or error.__context__
     if isinstance(cause, StoreError):
         return cause
+    if isinstance(cause, ConnectionRefusedError):
+        return StoreError(_NOBODY)
     found = _CODE.search(str(error))
     return StoreError(f"Redis: {type(error).__name__}{f' {found[1]}' if found else ''}")
 
