@@ -646,6 +646,41 @@ def test_braintree_s_time_is_there_once(change: bytes) -> None:
         assert code_of("braintree", claim) == "no_signed_time"
 
 
+@pytest.mark.parametrize(
+    "when", ["2026-13-26T17:37:56Z", "2026-02-30T17:37:56Z", "2026-11-26T17:37:60Z"]
+)
+def test_a_moment_that_there_isn_t_is_no_time_in_braintree_s_content(when: str) -> None:
+    """A thirteenth month, the 30th of February, a leap second; the second after it is one."""
+    honest = SAMPLES["braintree"].content(AT)
+    time = honest[honest.index(b"<timestamp") : honest.index(b"<kind")]
+
+    def at(moment: str) -> str:
+        told = b'<timestamp type="datetime">' + moment.encode() + b"</timestamp>"
+        return code_of("braintree", braintree(b64encode(honest.replace(time, told)).decode()))
+
+    assert at(when) == "no_signed_time"
+    assert at(AT.strftime("%Y-%m-%dT%H:%M:%SZ")) == ""
+
+
+@pytest.mark.parametrize(
+    ("case", "field"),
+    [
+        ("box", "box_delivery_timestamp"),
+        ("twitch", "twitch_eventsub_message_timestamp"),
+        ("zendesk", "x_zendesk_webhook_signature_timestamp"),
+    ],
+)
+def test_a_moment_that_there_isn_t_is_no_time_in_a_field(case: str, field: str) -> None:
+    """It is told before anything is verified: no sender signs one."""
+    honest = SAMPLES[case].sealed()
+    assert (
+        code_of(case, with_fields(honest, **{field: "2026-02-30T17:37:56Z"}))
+        == "malformed_signature"
+    )
+    assert code_of(case, with_fields(honest, **{field: "2026-02-28T17:37:56Z"})) == "bad_signature"
+    assert code_of(case, honest) == ""
+
+
 def test_braintree_s_handshake_signs_nothing_that_opens() -> None:
     """What bt_challenge signs is no payload with a time."""
     token = "20f9f8ed05f77439fe955c977e4c8a53"

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Final
 
 
@@ -18,7 +19,7 @@ class TimeForm:
     Args:
         words: What it is, for a refusal.
         matches: (text) -> whether it is one.
-        read: (text) -> seconds since 1970; ValueError for a day that there isn't.
+        read: (text) -> seconds since 1970, of a text that matches.
         write: (UTC) -> the text.
     """
 
@@ -38,6 +39,19 @@ def _milliseconds(at: datetime) -> str:
 
 # Python reads six digits of a fraction at most in some versions, Twitch writes nine.
 _FRACTION: Final = re.compile(r"(\.[0-9]{1,6})[0-9]*")
+
+
+_RFC3339: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?"
+    r"(Z|[+-][0-9]{2}:[0-9]{2})"
+).fullmatch
+
+
+def _is_rfc3339(text: str) -> bool:
+    try:
+        return _RFC3339(text) is not None and isfinite(_of_rfc3339(text))
+    except ValueError:  # a day that there isn't, or a leap second
+        return False
 
 
 def _of_rfc3339(text: str) -> float:
@@ -65,10 +79,7 @@ MILLISECONDS: Final = TimeForm(
 )
 RFC3339: Final = TimeForm(
     "a time of RFC 3339 with its zone",
-    re.compile(
-        r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?"
-        r"(Z|[+-][0-9]{2}:[0-9]{2})"
-    ).fullmatch,
+    _is_rfc3339,
     _of_rfc3339,
     _rfc3339,
 )
