@@ -100,6 +100,8 @@ async def test_a_settle_that_a_frozen_server_gets_is_done_when_it_wakes(
     server: RedisServer, store: Any
 ) -> None:
     """Its effect is out: late is better than never. The caller is told that it is unknown."""
+    warm = await store.hold(b"warm", lease=LEASE)
+    assert await store.settle(b"warm", warm.token)  # a script that is unknown there does nothing
     held = await store.hold(b"k", lease=LEASE)
     with server.frozen(), pytest.raises(StoreError, match="unknown"):
         await store.settle(b"k", held.token, b"done")
