@@ -282,16 +282,15 @@ class Perimeter:
         crossing = self.cross(boundary, claim)
         return await adrive(flow_of(crossing), crossing, self._world)
 
-    def refuse(self, boundary: Boundary, refused: Refused) -> Refused:
-        """Record a refusal of the door itself: there was no claim yet (a size, a slow sender).
+    def refuse(self, boundary: Boundary, refused: Refused, *, known: object = None) -> Refused:
+        """Record a refusal of the door itself, and return it: there was no claim yet (a size).
 
-        Return it.
+        Or all of it was proven, for *known*: it counts as that principal's, not as a stranger's.
         """
         crossing = Crossing(boundary, Claim(b"", _NO_FIELDS, self.clock()))
         crossing.owns(refused)
-        self.recorder.emit(
-            crossing.record(outcome_of(refused, observing=crossing.observing), refused), sample=True
-        )
+        record = crossing.record(outcome_of(refused, observing=crossing.observing), refused)
+        self.recorder.emit(record, sample=known is None, principal=known)
         return refused
 
     def find(self, crossing_id: str) -> Record | None:

@@ -20,6 +20,7 @@ from rest_framework.viewsets import ModelViewSet, ReadOnlyModelViewSet, ViewSet
 from pratique import Perimeter, Proven
 from pratique.client import Client, Session, SessionCookie
 from pratique.core import within
+from pratique.core.recorder import SAMPLES_A_MINUTE
 from pratique.core.refusal import BoundaryError
 from pratique.integrations.django import called, guarded, store
 from pratique.integrations.django.rest import IsProven, Owned, ProvenAuthentication
@@ -142,6 +143,18 @@ def test_only_what_the_serializer_writes_is_taken(
         ).json()["note"]
         == "x"
     )
+
+
+def test_what_a_caller_may_not_write_is_told_as_the_callers(
+    market: Market, http: httpx.Client
+) -> None:
+    """CWE-223: no stranger's flood takes its place; what it may write is written, and told as proven."""
+    ann = market.login("ann")
+    for _ in range(SAMPLES_A_MINUTE + 2):
+        assert http.patch("/api/orders/10", headers=ann, json={"price": 1}).status_code == 422
+    told = [record.code for record in market.kept.records if record.code == "bad_content"]
+    assert len(told) == SAMPLES_A_MINUTE + 2
+    assert http.patch("/api/orders/10", headers=ann, json={"note": "x"}).status_code == 200
 
 
 def test_a_new_row_is_the_callers(market: Market, http: httpx.Client) -> None:

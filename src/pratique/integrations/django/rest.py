@@ -174,7 +174,7 @@ class Owned(_ViewSet, Generic[M]):
                 status=UNPROCESSABLE,
             )
             raise held_by(self.request._request, self.boundary).perimeter.refuse(  # noqa: SLF001  documented
-                self.boundary, refused
+                self.boundary, refused, known=self.request.user
             )
         return serializer
 
@@ -278,7 +278,7 @@ def _own_row(inner: Callable[[Any], Any]) -> Callable[[Any], Any]:
         rows: OwnedRows = view._rows  # noqa: SLF001  of this module
         if not isinstance(row, rows.model) or not rows.is_of(row, view.request.user):
             raise held_by(view.request._request, view.boundary).perimeter.refuse(  # noqa: SLF001  documented
-                view.boundary, not_found()
+                view.boundary, not_found(), known=view.request.user
             )
         return row
 
