@@ -102,6 +102,25 @@ def test_a_session_that_was_taken_back_is_refused(tmp_path: Path) -> None:
         assert [site.ask(who) for who in (bob, later)] == [(401, "revoked"), (200, "")]
 
 
+def test_a_key_that_django_renews_has_an_id_of_its_own(tmp_path: Path) -> None:
+    """CWE-613: taken back by the old key it goes on; by its user, or deleted, it is out, whatever its key."""
+    store = stores.memory()
+    taken = stores.revocations(store, lifetime=8 * HOUR)
+    identity = DjangoSession(origins=[ORIGIN], lifetime=8 * HOUR, revoked=taken)
+    with opened_site(tmp_path, identity, store=store) as site:
+        keys = [site.login(name)["cookie"].removeprefix("sessionid=") for name in ("ann", "bob")]
+        renewed = []
+        for key in keys:
+            session = SessionStore(key)
+            session.cycle_key()
+            taken.revoke(identity.issuer, session_id(key))
+            renewed.append({"cookie": f"sessionid={session.session_key}", "origin": ORIGIN})
+        assert [site.ask(who) for who in renewed] == [(200, "")] * 2
+        taken.revoke_before(identity.issuer, 1, at=NOON)
+        SessionStore(renewed[1]["cookie"].removeprefix("sessionid=")).delete()
+        assert [site.ask(who) for who in renewed] == [(401, "revoked"), (401, "no_session")]
+
+
 def test_a_callable_says_that_a_session_was_taken_back(tmp_path: Path) -> None:
     """It is told whose, since when and until when; anything but exactly False refuses, False lets in."""
     seen: list[Issued] = []

@@ -179,6 +179,9 @@ class DjangoSession:
 def session_id(key: str) -> str:
     """Return by what one session is taken back: SHA-256 of its key, hexadecimal.
 
+    A key that Django renews (at a changed password, or where `SECRET_KEY` was rotated) has another
+    one: who must be out is taken back by the user.
+
     Args:
         key: `request.session.session_key`.
     """
