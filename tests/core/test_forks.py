@@ -282,6 +282,7 @@ def test_an_attribute_that_is_not_there_is_a_mistake() -> None:
 UNTOLD = """
 import ctypes, os
 from datetime import UTC, datetime
+from threading import Barrier, Thread, local
 from pratique import Claim, Fields, Perimeter, stores
 from pratique.core import forks
 from pratique.core.claim import Via
@@ -334,6 +335,23 @@ for forks._page in (page, None):
 assert mine.admit(edge, claim) and forks.generation() == before
 mine.close()
 assert closed
+
+meet, has_met = Barrier(2), local()
+
+class Page(list):  # both threads have read it before either goes on
+    def __getitem__(self, at):
+        found = super().__getitem__(at)
+        if not hasattr(has_met, "it"):
+            has_met.it = meet.wait(60) >= 0
+        return found
+
+count, forks._page = forks._untold[0], Page([0])
+both = [Thread(target=forks.untold_forks) for _ in range(2)]
+for each in both:
+    each.start()
+for each in both:
+    each.join()
+assert forks._untold[0] == count + 1
 """
 
 
@@ -342,6 +360,7 @@ def test_nothing_crosses_in_a_child_of_whose_fork_python_was_not_told() -> None:
 
     The twin is `os.fork`, which closes and makes anew. A system without a page that a fork wipes
     asks for the process's number. In a process of one thread: no other holds a lock of Python's.
+    Two threads that ask first at once are one fork.
     """
     done = subprocess.run(
         [sys.executable, "-c", UNTOLD], capture_output=True, text=True, timeout=120, check=False

@@ -14,7 +14,7 @@ child.
 import os
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from mmap import PAGESIZE, mmap
 from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
@@ -29,6 +29,7 @@ _waking: Final[list[Callable[[], object]]] = []
 _forks: Final = [0]
 _untold: Final = [0]
 _is_told: Final = [False]
+_turn: Final[list[AbstractContextManager[object]]] = [nullcontext()]
 _process: Final = [os.getpid()]
 _WIPE_ON_FORK: Final = 18
 """MADV_WIPEONFORK of Linux 4.14: a child finds zeros on the page, whoever has forked."""
@@ -85,6 +86,15 @@ def rest_before_fork(holder: H, rest: Callable[[H], Callable[[], object]]) -> No
     _resting[holder] = rest
 
 
+def take_turns(lock: AbstractContextManager[object]) -> None:
+    """Let threads that are the first to ask in a child take turns.
+
+    Args:
+        lock: Nobody else takes it, so that no child finds it held.
+    """
+    _turn[0] = lock
+
+
 def generation() -> int:
     """Return a number that differs between a process and the child that it forks.
 
@@ -102,8 +112,16 @@ def untold_forks() -> int:
     """
     is_child = os.getpid() != _process[0] if _page is None else not _page[0]
     if is_child:
-        _forked()
+        _found_out()
     return _untold[0]
+
+
+def _found_out() -> None:
+    # Of two threads that ask first at once, the second would make anew what the first has begun
+    # with, and count one fork as two: its perimeter would cross nothing any more.
+    with _turn[0]:
+        if os.getpid() != _process[0] if _page is None else not _page[0]:
+            _forked()
 
 
 def _forks_now() -> None:

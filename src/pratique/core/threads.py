@@ -12,7 +12,7 @@ from types import NoneType
 from typing import Any, Final, TypeVar
 
 from .callback import Callback
-from .forks import renew_after_fork
+from .forks import renew_after_fork, take_turns
 from .measures import OTHER
 from .recorder import Label
 
@@ -22,6 +22,7 @@ MOST_LABELS: Final = 4096
 POOL_THREADS: Final = 32
 """Of one boundary. They are made as they are needed."""
 _surrounding: Final[list[Callable[[], AbstractContextManager[object]]]] = []
+take_turns(Lock())
 
 
 def surround_each_call(context: Callable[[], AbstractContextManager[object]]) -> None:
