@@ -221,6 +221,19 @@ def test_what_cannot_be_asked_is_told(module: Any) -> None:
 
 
 @pytest.mark.parametrize("module", ["sqlite3"], indirect=True)
+@pytest.mark.parametrize(
+    "asked", [("show",), ("park",), ("replay",), ("list", "--after"), ("list", "--boundary")]
+)
+@pytest.mark.usefixtures("module")
+def test_an_id_that_is_no_text_is_told(asked: tuple[str, ...]) -> None:
+    """What a shell hands on of octets that aren't UTF-8; its twin is text, of a row or of none."""
+    refused = run(*asked, "msg_\udcff")
+    assert refused.exit_code == 2
+    assert "isn't UTF-8" in refused.output
+    assert run(*asked, "msg_\u00ff").exit_code != 2
+
+
+@pytest.mark.parametrize("module", ["sqlite3"], indirect=True)
 def test_a_row_that_was_altered_is_listed_and_does_nothing_to_the_terminal(module: Any) -> None:
     """Its state is unknown, its moment none, its texts escaped; the row beside it is as ever."""
     keep(module, "in_1", "in_2")

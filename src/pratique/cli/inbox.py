@@ -2,9 +2,9 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from datetime import timedelta
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final, TypeVar, cast
 
 import typer
 
@@ -35,18 +35,31 @@ inbox = typer.Typer(
     pretty_exceptions_show_locals=False,  # a local can be a secret
     help="List, show, replay and park kept deliveries; work them.",
 )
+
+
+def _utf8(told: T) -> T:
+    """Return text, or a list of it; a shell hands on octets that are none as surrogates."""
+    try:
+        "".join(cast("Iterable[str]", told or ())).encode()
+    except UnicodeEncodeError:
+        raise typer.BadParameter("it isn't UTF-8, and no row's name is anything else") from None
+    return told
+
+
 App = Annotated[
     str | None, typer.Option("--app", help="module:attribute; else PRATIQUE_APP, pyproject.toml.")
 ]
-Ids = Annotated[list[str], typer.Argument(help="Of deliveries, as `list` shows them.")]
+Ids = Annotated[
+    list[str], typer.Argument(help="Of deliveries, as `list` shows them.", callback=_utf8)
+]
 
 
 @inbox.command("list")
 def list_(
     app: App = None,
-    boundary: Annotated[str, typer.Option(help="Of this boundary alone.")] = "",
+    boundary: Annotated[str, typer.Option(help="Of this boundary alone.", callback=_utf8)] = "",
     state: Annotated[str, typer.Option(help=f"{', '.join(_STATES)}.")] = "",
-    after: Annotated[str, typer.Option(help="Go on after this id.")] = "",
+    after: Annotated[str, typer.Option(help="Go on after this id.", callback=_utf8)] = "",
     most: Annotated[int, typer.Option(help="Rows.", min=1, max=10_000)] = 100,
 ) -> None:
     """List kept deliveries, without anything that came with them."""
@@ -67,7 +80,7 @@ def list_(
 
 @inbox.command()
 def show(
-    id: Annotated[str, typer.Argument(help="Of a delivery, as `list` shows it.")],
+    id: Annotated[str, typer.Argument(help="Of a delivery, as `list` shows it.", callback=_utf8)],
     *,
     app: App = None,
     content: Annotated[
@@ -90,9 +103,11 @@ def show(
 
 @inbox.command()
 def replay(
-    ids: Annotated[list[str] | None, typer.Argument(help="Of deliveries.")] = None,
+    ids: Annotated[list[str] | None, typer.Argument(help="Of deliveries.", callback=_utf8)] = None,
     app: App = None,
-    dead: Annotated[str, typer.Option(help="Every dead letter of this boundary.")] = "",
+    dead: Annotated[
+        str, typer.Option(help="Every dead letter of this boundary.", callback=_utf8)
+    ] = "",
 ) -> None:
     """Let dead or parked deliveries be worked again, at once and with all their attempts."""
     if bool(ids) == bool(dead):
