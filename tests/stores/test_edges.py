@@ -18,6 +18,7 @@ from sqlalchemy.pool import NullPool
 from pratique import stores
 from pratique.core.event import Outcome, Record
 from pratique.core.refusal import BoundaryError, StoreError
+from pratique.core.store import Held
 
 LEASE = timedelta(seconds=30)
 RECORD = Record("c", datetime.now(UTC), "payments", "webhook", Outcome.PROVEN)
@@ -80,6 +81,27 @@ def test_what_was_released_can_not_be_settled(tmp_path: Path, kind: str) -> None
     held = store.hold(b"k", lease=LEASE)
     assert store.settle(b"k", held.token)
     store.close()
+
+
+def test_a_key_that_was_given_back_leaves_nothing_in_memory() -> None:
+    """CWE-770: what is taken and released keeps no mark, and no token of it is given again.
+
+    The twin settles: a key that is used is a row, and stays.
+    """
+    store = stores.memory()
+    given = []
+    for number in range(300):
+        held = store.hold(b"%d" % (number % 100), lease=LEASE)
+        assert isinstance(held, Held)
+        assert store.release(b"%d" % (number % 100), held.token)
+        given.append((number % 100, held.token))
+    assert len(set(given)) == 300
+    assert sum(len(value) for value in vars(store).values() if isinstance(value, dict)) == 0
+    last = store.hold(b"0", lease=LEASE)
+    assert isinstance(last, Held)
+    assert not any(store.settle(b"0", token) for _, token in given)
+    assert store.settle(b"0", last.token)
+    assert list(store.settled) == [b"0"]
 
 
 def test_a_transaction_in_memory_keeps_its_keys() -> None:

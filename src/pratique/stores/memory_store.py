@@ -56,7 +56,7 @@ class MemoryStore:
         self._came_last: dict[tuple[str, bytes, str], float] = {}
         self._holds: dict[bytes, _Hold] = {}
         self._counts: dict[bytes, _Hold] = {}
-        self._released: dict[bytes, int] = {}
+        self._given = 0  # tokens, counted for all keys at once: a released one needs no mark
         self._settled_at: dict[bytes, float] = {}
         self._revoked: dict[bytes, tuple[datetime, float]] = {}
         self._lock = Lock()
@@ -136,9 +136,9 @@ class MemoryStore:
             if held is not None and held.expires > now:
                 same = held.fingerprint == fingerprint
                 return Busy(timedelta(seconds=held.expires - now)) if same else Conflict()
-            token = 1 + (held.token if held is not None else self._released.get(key, 0))
-            self._holds[key] = _Hold(token, now + lease.total_seconds(), fingerprint)
-            return Held(token)
+            self._given += 1
+            self._holds[key] = _Hold(self._given, now + lease.total_seconds(), fingerprint)
+            return Held(self._given)
 
     def settle(
         self, key: bytes, token: int, result: bytes = b"", *, record: Record | None = None
@@ -161,7 +161,6 @@ class MemoryStore:
             if held is None or held.token != token:
                 return False
             del self._holds[key]
-            self._released[key] = token
         return True
 
     def record_refusal(self, record: Record, key: bytes, content: bytes | None) -> None:
