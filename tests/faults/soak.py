@@ -224,7 +224,7 @@ def _watch(made: Run, world: World) -> None:
     of = {api.name: api for api in world.apis}
     while (now := time.monotonic() - began) < made.seconds:
         for memory in made.memory:
-            memory.add(now, of[memory.name].rss_kib())
+            memory.add(now, of[memory.name].rss_kib(), *of[memory.name].heap())
         world.parties.forget()
         time.sleep(max(0.25, made.seconds / 240))
 

@@ -37,6 +37,7 @@ from pratique.integrations.fastapi import Public, does, endpoint, guard
 from pratique.keys import Jwks
 from pratique.service import ANYBODY, Minter, Service, TransactionToken, mtls
 from pratique.webhook import Webhook, providers
+from tests.faults.soak_heap import tell
 from tests.faults.soak_rows import (
     PRICE,
     Account,
@@ -267,6 +268,7 @@ def main() -> None:
         }
     if kind in ("risk", "preview"):
         Network(Path(told["table"])).enter()
+    tell(Path(told["heap"]))
     app = APPS[kind](told)
     _down(app)
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="critical", ws="none", **more)

@@ -19,15 +19,28 @@ BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
 
 @dataclass
 class Memory:
-    """Resident memory of one process: (seconds, KiB)."""
+    """Resident memory of one process: (seconds, KiB), and of what it holds: (KiB, blocks)."""
 
     name: str
     samples: list[tuple[float, int]] = field(default_factory=list)
+    heaps: list[tuple[int, int]] = field(default_factory=list)
+    """What malloc has handed out, and the blocks of Python: one a sample."""
 
-    def add(self, seconds: float, kib: int) -> None:
+    def add(self, seconds: float, kib: int, handed_out_kib: int = 0, blocks: int = 0) -> None:
         """Keep a sample; none while the process isn't there."""
         if kib:
             self.samples.append((seconds, kib))
+            self.heaps.append((handed_out_kib, blocks))
+
+    @property
+    def held(self) -> tuple[tuple[float, int], tuple[float, int]]:
+        """Return the means of the first and of the last third of the warm samples: (MiB, blocks).
+
+        Single samples have what is under way; a leak moves the mean.
+        """
+        warm = self.heaps[len(self.heaps) - len(self.warm) :]
+        third = max(1, len(warm) // 3)
+        return _mean(warm[:third]), _mean(warm[-third:])
 
     @property
     def warm(self) -> list[tuple[float, int]]:
@@ -47,10 +60,19 @@ class Memory:
         if not self.warm:
             return f"{self.name}: no sample"
         kib = [sample[1] for sample in self.warm]
+        begun, ended = self.held
         return (
             f"{self.name}: {kib[0] / 1024:.1f} MiB warm, {kib[-1] / 1024:.1f} at the end, "
-            f"{max(kib) / 1024:.1f} at most, {self.slope:+.0f} KiB/min"
+            f"{max(kib) / 1024:.1f} at most, {self.slope:+.0f} KiB/min; "
+            f"handed out {begun[0]:.1f}, then {ended[0]:.1f} MiB; "
+            f"{begun[1]}, then {ended[1]} blocks of Python"
         )
+
+
+def _mean(heaps: list[tuple[int, int]]) -> tuple[float, int]:
+    """Return the mean of what is held, in MiB and blocks."""
+    count = len(heaps) or 1
+    return sum(kib for kib, _ in heaps) / count / 1024, sum(n for _, n in heaps) // count
 
 
 def slope(samples: list[tuple[float, int]]) -> float:
@@ -148,9 +170,11 @@ had other work to do.
 
 After the last fault the last honest sender had its 2xx within {made.quiet:.0f} s. What was lost, doubled, believed, or answered otherwise than it must be: {found}
 
-| process | MiB after warm-up | at the end | at most | KiB a minute |
-|---|---|---|---|---|
+| process | MiB after warm-up | at the end | at most | KiB a minute | handed out MiB, first and last third | blocks of Python, first and last third |
+|---|---|---|---|---|---|---|
 {memory}
+
+"Handed out" is what the C library has given and not got back (`mallinfo2`), each the mean over a third of the time after the warm-up. A leak raises it, or the blocks; what is freed and kept by the allocator raises only the resident memory.
 
 ![Resident memory over time](fault-run.svg)
 
@@ -167,7 +191,9 @@ Answers to attackers:
 def _cells(one: Memory) -> str:
     kib = [sample[1] for sample in one.warm] or [0]
     mib = [f"{n / 1024:.1f}" for n in (kib[0], kib[-1], max(kib))]
-    return " | ".join([one.name, *mib, f"{one.slope:+.0f}"])
+    begun, ended = one.held
+    held = [f"{begun[0]:.1f}, {ended[0]:.1f}", f"{begun[1]}, {ended[1]}"]
+    return " | ".join([one.name, *mib, f"{one.slope:+.0f}", *held])
 
 
 def _table(counted: dict[str, int]) -> str:

@@ -24,6 +24,7 @@ from pratique.demo.network import write
 from pratique.demo.orders.guarded import GATEWAY, ORDERS, REPORTS
 from pratique.demo.preview.told import IMAGES, PARTNER, WIKI
 from pratique.demo.risk.orders import HOST
+from tests.faults.soak_heap import told
 from tests.faults.soak_parties import Parties
 from tests.faults.soak_rows import fill
 from tests.processes import ROOT, free_port, listens, wait_for
@@ -72,6 +73,7 @@ class Api:
         self.kind, self.name, self.port = kind, name, free_port()
         self.told = {**told, "events": f"{told['folder']}/{name}.events.jsonl"}
         self.told["path"] = f"{told['folder']}/{name}"
+        self.told["heap"] = f"{told['folder']}/{name}.heap"
         self.told["table"] = f"{told['folder']}/{name}.names"
         self._environment = environment
         self.process: subprocess.Popen[bytes] | None = None
@@ -115,6 +117,10 @@ class Api:
         with suppress(psutil.Error):
             return int(psutil.Process(process.pid).memory_info().rss // 1024)
         return 0
+
+    def heap(self) -> tuple[int, int]:
+        """Return the KiB that malloc has handed out to it, and its blocks of Python."""
+        return told(Path(self.told["heap"]))
 
 
 class Gateway(ThreadingHTTPServer):

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.faults.soak import Run, run_in
+from tests.faults.soak_heap import told
 from tests.faults.soak_oracle import judged
 from tests.faults.soak_page import BEGIN, END, Memory, slope, svg, write_page
 from tests.faults.soak_rows import HONEST
@@ -111,6 +112,7 @@ def test_memory_that_grows_has_a_slope_and_memory_that_stays_has_none(tmp_path: 
     for seconds in range(0, 110, 10):
         memory.add(seconds, 1024 if seconds < 20 else 2048)
     memory.add(110, 0)
+    assert memory.held == ((0, 0), (0, 0))
     assert memory.warm[0] == (20, 2048)
     assert memory.slope == 0
     assert svg([memory]).count("<polyline") == 1
@@ -119,5 +121,35 @@ def test_memory_that_grows_has_a_slope_and_memory_that_stays_has_none(tmp_path: 
     write_page(tmp_path, Run(1, 10, memory=[memory]))
     text_of_page = page.read_text()
     assert "old" not in text_of_page
-    assert "| api | 2.0 | 2.0 | 2.0 | +0 |" in text_of_page
+    assert "| api | 2.0 | 2.0 | 2.0 | +0 | 0.0, 0.0 | 0, 0 |" in text_of_page
     assert text_of_page.endswith("The end.\n")
+
+
+def test_what_a_process_holds_is_told_apart_from_what_is_resident(tmp_path: Path) -> None:
+    """What is handed out, and Python's blocks, by the means of a third; a leak raises them.
+
+    The twin holds as much at the end; a file that isn't there, or is half of one, tells nothing.
+    """
+    leaks, twin = Memory("leaks"), Memory("twin")
+    for seconds in range(100):
+        leaks.add(seconds, 4096, 1024 + 1024 * (seconds > 60), 500 + seconds * 10)
+        twin.add(seconds, 4096, 1024, 500 + seconds % 2)
+    (begun, ended), (same, too) = leaks.held, twin.held
+    assert (begun[0], ended[0], same, too) == (1.0, 2.0, (1.0, 500), (1.0, 500))
+    assert ended[1] > begun[1]
+    assert "handed out 1.0, then 2.0 MiB" in leaks.line()
+    file = tmp_path / "api.heap"
+    assert told(file) == (0, 0)
+    file.write_text("[1, ")
+    assert told(file) == (0, 0)
+    file.write_text("[17, 4]")
+    assert told(file) == (17, 4)
+
+
+@pytest.mark.faults
+@pytest.mark.server
+def test_each_process_that_lives_tells_what_it_holds(ran: Ran) -> None:
+    """A run has figures of what was handed out and of the blocks of Python, beside the resident."""
+    _, made, _ = ran
+    for memory in made.memory:
+        assert memory.heaps[-1][1] > 10_000
