@@ -73,11 +73,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     open_sockets.current = item.nodeid
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
+def pytest_sessionfinish(session: pytest.Session) -> None:
     """Hand what one process of several counted to the one that prints it; fail for our leaks."""
     gc.collect()
-    yield
     told = getattr(session.config, "workeroutput", None)
     if told is not None:
         told["vectors"] = _handed_out

@@ -275,7 +275,8 @@ async def test_a_full_server_refuses_and_forgets_nothing(server: RedisServer, st
 def test_a_full_disk_refuses_and_forgets_nothing(fsync: str) -> None:
     """Redis stops, or says MISCONF: refused, and what was acknowledged outlives it; then it goes on.
 
-    With everysec one claim is acknowledged before Redis notices: after a crash, that one is lost.
+    With everysec what was acknowledged right before Redis notices is lost after a crash: one claim
+    as a rule; it may put a write off for two seconds while a sync is under way.
     """
     with running(appendfsync=fsync) as server:
         assert server.process is not None
@@ -292,12 +293,13 @@ def test_a_full_disk_refuses_and_forgets_nothing(fsync: str) -> None:
                 used.append(key)
             except StoreError as error:
                 refused.add(str(error))
-        assert 50 < len(used) < 200
+        assert 50 < len(used) < 1000
         assert any("MISCONF" in said for said in refused) is (fsync == "everysec")
         server.kill()
         server.start()
         lost = [key for key in used if store.first_use((key,), "d") is None]
-        assert len(lost) <= (fsync == "everysec"), lost
+        assert lost == used[len(used) - len(lost) :]
+        assert fsync == "everysec" or not lost
         assert store.first_use((b"after",), "c") is None
         store.close()
 
@@ -347,6 +349,8 @@ async def test_a_store_started_on_a_thread_answers_on_a_loop(server: RedisServer
     await store.asynchronous.close()
     with pytest.raises(StoreError, match="closed"):
         await asyncio.to_thread(store.first_use, (b"b",), "c")
+    with server.client() as client:  # the server may hear of a closed one after this one came
+        assert any(len(client.client_list()) == 1 for _ in range(1000))
 
 
 async def test_refusals_of_one_kind_are_one_entry(server: RedisServer, store: Any) -> None:

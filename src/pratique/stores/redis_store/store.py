@@ -168,6 +168,7 @@ class _OnLoop(_Face):
 
     async def close(self) -> None:
         await self._link.close()
+        self._store.close()  # what threads had open: the start may have been one
 
     async def begin(self) -> NoReturn:
         self._store.begin()
