@@ -128,7 +128,7 @@ def test_the_thread_looks_by_itself_and_ends_with_the_perimeter(tmp_path: Path) 
         Watchdog({shop.payments: HOUR}, tell=tell, every=timedelta(milliseconds=1))
     )
     with shop.perimeter:
-        thread = dog._thread
+        thread = dog._ticker._thread
         assert thread is not None
         shop.clock[0] = NOW + 2 * HOUR
         assert told.wait(20)

@@ -4,8 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from threading import Event, Lock, Thread
-from types import NoneType
+from threading import Lock
 from typing import Final, TypeVar
 
 from pratique.core.boundary import Boundary
@@ -16,6 +15,8 @@ from pratique.core.perimeter import Perimeter
 from pratique.core.recorder import Recorder
 from pratique.core.refusal import BoundaryError
 from pratique.core.watcher import Sample
+
+from .ticking import Ticker
 
 B = TypeVar("B", bound=Boundary)
 EVERY: Final = timedelta(minutes=1)
@@ -92,13 +93,11 @@ class Watchdog:
             )
         self._expects = dict[Boundary, timedelta](expects.items())
         self._tell = tell
-        self._every = every
         self._recorder: Recorder | None = None
         self._watched: list[_Watched] = []
+        self._ticker = Ticker("pratique-watchdog", every, self.look)
         self._lock = Lock()
-        self._over = Event()
-        self._thread: Thread | None = None
-        renew_after_fork(self, _lock=Lock, _over=Event, _thread=NoneType)
+        renew_after_fork(self, _lock=Lock)
 
     def started(self, recorder: Recorder) -> None:
         """Begin to watch: from now on something is expected.
@@ -113,18 +112,12 @@ class Watchdog:
                 for boundary, span in self._expects.items()
                 if not boundary.is_disabled
             ]
-        if self._every is not None:
-            self._over = Event()
-            self._thread = Thread(target=self._run, name="pratique-watchdog", daemon=True)
-            self._thread.start()
+        self._ticker.begin()
 
     def closed(self, recorder: Recorder) -> None:
         """Watch no longer."""
         _ = recorder
-        self._over.set()
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            thread.join()
+        self._ticker.end()
         with self._lock:
             self._watched = []
 
@@ -162,11 +155,6 @@ class Watchdog:
                 self._tell(silence)
             except Exception as error:  # noqa: BLE001  the watch goes on
                 _log.error("what is told of a silence raised %s", type(error).__name__)
-
-    def _run(self) -> None:
-        over, every = self._over, self._every
-        while every is not None and not over.wait(every.total_seconds()):
-            self.look()
 
 
 def _watched(boundary: Boundary, span: timedelta) -> _Watched:

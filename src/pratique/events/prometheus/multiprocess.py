@@ -8,8 +8,7 @@ from datetime import timedelta
 from itertools import count
 from math import nan
 from pathlib import Path
-from threading import Event, Lock, Thread
-from types import NoneType
+from threading import Lock
 from typing import ClassVar, Final, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
@@ -22,6 +21,7 @@ from pratique.core.recorder import Recorder
 from pratique.core.refusal import BoundaryError
 from pratique.core.watcher import Sample
 from pratique.events.metrics import LOCK, TABLE, Family, Kind, Labels, Metric, Metrics
+from pratique.events.ticking import Ticker
 
 from .collector import MULTIPROCESS
 
@@ -77,7 +77,6 @@ class Multiprocess:
         Multiprocess._is_made = True
         ticks = count(step=10)  # each read is a new one
         self._metrics = Metrics(perimeter, lock=lock, clock=lambda: float(next(ticks)))
-        self._every = every
         self._counters = {
             each.name: Counter(each.name, each.help, each.labels, registry=None)
             for each in _of(Kind.COUNTER)
@@ -88,10 +87,10 @@ class Multiprocess:
             for each in _of(Kind.HISTOGRAM)
         }
         self._written: dict[tuple[str, Labels], float] = {}
-        self._lock, self._over = Lock(), Event()
-        self._thread: Thread | None = None
+        self._ticker = Ticker("pratique-figures", every, self._write)
+        self._lock = Lock()
         self._process = generation()
-        renew_after_fork(self, _written=dict, _lock=Lock, _over=Event, _thread=NoneType)
+        renew_after_fork(self, _written=dict, _lock=Lock)
         rest_before_fork(self, Multiprocess._rest)
         perimeter.measures.hear = (*perimeter.measures.hear, self._hear)
         atexit.register(self._write)
@@ -99,16 +98,12 @@ class Multiprocess:
     def started(self, recorder: Recorder) -> None:
         """Begin to write."""
         _ = recorder
-        self._over.clear()
         self._begin()
 
     def closed(self, recorder: Recorder) -> None:
         """Write what there is, and no more."""
         _ = recorder
-        self._over.set()
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            thread.join()
+        self._ticker.end()
         self._write()
 
     def samples(self) -> tuple[Sample, ...]:
@@ -147,16 +142,8 @@ class Multiprocess:
         return self._lock.release
 
     def _begin(self) -> None:
-        with self._lock:
-            self._process = generation()
-            if self._every is not None and self._thread is None:
-                self._thread = Thread(target=self._run, name="pratique-figures", daemon=True)
-                self._thread.start()
-
-    def _run(self) -> None:
-        over, every = self._over, self._every
-        while every is not None and not over.wait(every.total_seconds()):
-            self._write()
+        self._process = generation()
+        self._ticker.begin()
 
     def _write(self) -> None:
         try:
