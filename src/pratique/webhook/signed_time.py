@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from math import isfinite
 from typing import Final
 
 
@@ -48,10 +47,13 @@ _RFC3339: Final = re.compile(
 
 
 def _is_rfc3339(text: str) -> bool:
+    if _RFC3339(text) is None:
+        return False
     try:
-        return _RFC3339(text) is not None and isfinite(_of_rfc3339(text))
+        _of_rfc3339(text)
     except ValueError:  # a day that there isn't, or a leap second
         return False
+    return True
 
 
 def _of_rfc3339(text: str) -> float:
