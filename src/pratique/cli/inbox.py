@@ -149,7 +149,7 @@ def work(
     worker = Worker(chosen, tasks=tasks, idle=timedelta(seconds=idle))
     begun = f"working {', '.join(each.name for each in chosen)}, {tasks} at once; SIGTERM ends it"
     try:
-        count = asyncio.run(_worked(perimeter, worker, "" if once else begun))
+        count = asyncio.run(_worked(perimeter, worker, None if once else begun))
     except (BoundaryError, StoreError) as error:
         typer.echo(f"nothing is worked: {error}", err=True)
         raise typer.Exit(1) from None
@@ -178,13 +178,13 @@ def sweep(
     typer.echo(counted(count, "delivery was told again", "deliveries were told again"))
 
 
-async def _worked(perimeter: Perimeter, worker: Worker, begun: str) -> int:
+async def _worked(perimeter: Perimeter, worker: Worker, begun: str | None) -> int:
     """Work until it is ended, and say so at the start; without words until nothing is due."""
     async with perimeter:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, worker.stop)
-        if not begun:
+        if begun is None:
             return await worker.adrain()
         typer.echo(begun, err=True)
         await worker.arun()
